@@ -1,0 +1,97 @@
+"""Why an input record is refused, and the dead letter that keeps it.
+
+The reasons are a closed list: metric label and dead-letter class alike. A `Reject` carries a detail for the
+operator; the detail names the place in the record and what was expected there, never what was found, because the
+found value may be a viewer's comment.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+DETAIL_CHARS_MAX = 300
+
+
+class Reason(StrEnum):
+    """Every way to be rejected (`schemas/README.md`)."""
+
+    NOT_JSON = "not_json"
+    """No JSON text: empty, null value, syntax error, byte-order mark, NaN, lone surrogate, rubbish behind."""
+    NOT_OBJECT = "not_object"
+    """JSON, but no object."""
+    UNKNOWN_TYPE = "unknown_type"
+    """`type` names no event type that this version knows."""
+    MISSING_FIELD = "missing_field"
+    """A required field, or `type`, is absent."""
+    WRONG_TYPE = "wrong_type"
+    """A field has another JSON type than the schema says (1.0 is no integer)."""
+    OUT_OF_RANGE = "out_of_range"
+    """A number beyond its bounds, a word outside its list, an empty or ill-formed identifier."""
+    TOO_LONG = "too_long"
+    """A text or list is longer than its bound."""
+    TOO_LARGE = "too_large"
+    """The record is beyond 64 KiB, or nests deeper than 256."""
+    KEY_MISMATCH = "key_mismatch"
+    """The record's key is not the room_id."""
+    BAD_UTF8 = "bad_utf8"
+    """A text that the worker reads is not UTF-8."""
+    FUTURE_TIMESTAMP = "future_timestamp"
+    """at_ms is more than 5 min after the record's timestamp."""
+    OUT_OF_SESSION = "out_of_session"
+    """The event belongs to a session that the room has closed."""
+
+
+class Reject(NamedTuple):
+    """A refused record: the reason, a detail without any of its values, and the stage that refused it."""
+
+    reason: Reason
+    detail: str
+    stage: str = "decode"
+
+
+class Record(Protocol):
+    """What is read of an input record; aiokafka's records and the driver's own fit."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+class DeadLetter(NamedTuple):
+    """All of an outgoing record but its topic: `OutRecord(topic, *dead_letter(…))`."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+    timestamp_ms: int
+
+
+def dead_letter(
+    record: Record, reject: Reject, *, topic: str, partition: int, worker_version: str
+) -> DeadLetter:
+    """The dead letter of `record`: key, value and headers untouched, `dlq.*` headers behind them.
+
+    `topic` and `partition` are where the record was read. `dlq.*` headers of the same names that the record already
+    carries (it was replayed once) are replaced, so that a reader finds each name once. The timestamp stays the
+    record's own: the output is a function of the log.
+    """
+    about = {
+        "dlq.original.topic": topic,
+        "dlq.original.partition": str(partition),
+        "dlq.original.offset": str(record.offset),
+        "dlq.original.timestamp": str(record.timestamp),
+        "dlq.error.class": reject.reason.value,
+        "dlq.error.message": reject.detail[:DETAIL_CHARS_MAX],
+        "dlq.stage": reject.stage,
+        "dlq.worker.version": worker_version,
+    }
+    headers = [(name, value) for name, value in record.headers if name not in about]
+    headers += [(name, text.encode()) for name, text in about.items()]
+    return DeadLetter(record.key, record.value, headers, record.timestamp)
