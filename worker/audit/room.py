@@ -1,0 +1,198 @@
+"""One room's state: what the worker keeps of a live room between events, bounded in every part.
+
+The state is a plain msgspec struct, so that a snapshot is one `encode`. The speech ring is large and changes slowly;
+it is kept apart in chunks (`audit.speech`).
+"""
+
+from enum import IntEnum
+
+from msgspec import Struct
+
+from worker.audit.evidence import Family
+from worker.audit.events import Shop
+from worker.audit.facts import Facts
+from worker.audit.speech import SpeechRing
+
+LATENESS_MS = 60_000
+PANE_MS = 10_000
+BLOCK_MS = 300_000
+FOREVER_MS = 1 << 62
+
+SEEN_MAX = 64 * 8  # bytes of each ring of recent event ids: 64 ids of 8 bytes
+EXCERPTS_MAX = 5
+EPISODES_MAX = 64
+REVIEWS_MAX = 16
+PROMPTS_MAX = 96
+
+
+class Phase(IntEnum):
+    """Where a room is in its life; the legal moves are in `audit.lifecycle`."""
+
+    UNKNOWN = 0  # events came, but neither an opening nor a heartbeat
+    LIVE = 1
+    PAUSED = 2
+    CLOSED = 3
+
+
+class Excerpt(Struct, frozen=True, gc=False, array_like=True):
+    """A redacted quotation that a violation may show: ≤ 120 characters, with the log offset it came from."""
+
+    at_ms: int
+    kind: str
+    text: str
+    offset: int
+
+
+class Episode(Struct, gc=False, array_like=True):
+    """One uninterrupted time for which a rule holds. Its life is in `policy.episodes`."""
+
+    rule: str
+    state: str
+    opened_ms: int
+    step: int
+    stepped_ms: int
+    false_since_ms: int = 0
+    violation_id: str = ""
+    policy_version: int = 0
+    mode: str = "live"
+
+
+class Prompt(Struct, frozen=True, gc=False, array_like=True):
+    """Something a viewer did that asks for an answer. `bigrams` is empty for gifts and orders."""
+
+    at_ms: int
+    rank: int  # 64-bit hash of the event id: which prompts are kept does not depend on arrival order
+    kind: int
+    bigrams: tuple[int, ...]
+    text: str
+    offset: int
+
+
+class Utterance(Struct, frozen=True, gc=False, array_like=True):
+    """One speech segment waiting for its pane to close."""
+
+    at_ms: int
+    rank: int
+    text: str
+    offset: int
+
+
+class Pane(Struct, gc=False, array_like=True):
+    """Ten seconds of evidence, kept until the watermark has passed them. Contents do not depend on arrival order."""
+
+    start_ms: int
+    prompts_seen: int = 0
+    prompts: list[Prompt] = []
+    speech: list[Utterance] = []
+    replies: list[int] = []  # at_ms of replies, thanks and pinned comments
+    voice: list[int] = []  # looks, looks above the 95 % human rank
+    visual: list[int] = []
+    challenges: list[tuple[int, int, int]] = []  # at_ms, rank, failed 0/1
+    present: bool = False  # a person was seen in the frame
+
+
+class Block(Struct, gc=False, array_like=True):
+    """Five minutes of folded panes: sums from which the signals' values are taken."""
+
+    due: int = 0
+    answered: int = 0
+    skipped: int = 0  # prompts beyond what a pane keeps
+    replies: int = 0
+    voice_looks: int = 0
+    voice_high: float = 0.0
+    visual_looks: int = 0
+    visual_high: float = 0.0
+    paused_ms: int = 0
+    labelled_ms: int = 0
+
+
+class Counts(Struct, gc=False, array_like=True):
+    """Totals of the session, for summaries."""
+
+    joined: int = 0
+    left: int = 0
+    liked: int = 0
+    followed: int = 0
+    shared: int = 0
+    comments: int = 0
+    gifts: int = 0
+    orders: int = 0
+    speech: int = 0
+    replies: int = 0
+    actions: int = 0
+    markers: int = 0
+    prompts: int = 0
+    answered: int = 0
+    late: int = 0
+
+
+class Room(Struct, gc=False, array_like=True, dict=False):
+    """A live room.
+
+    Attributes:
+        offset: last source offset applied; anything at or below is a replay.
+        first_offset: source offset at which the present session began.
+        max_at_ms: newest event time accepted; the watermark is 60 s behind.
+        due_ms: watermark at which the oldest open pane, or the block, must close.
+        changed: bits of facts that changed since rules last looked (see `audit.facts`).
+    """
+
+    room_id: str
+    partition: int = 0
+    offset: int = -1
+    first_offset: int = -1
+    phase: int = 0
+    session_id: str = ""
+    platform: str = "other"
+    region: str = ""
+    host_id: str = ""
+    operator_id: str = ""
+    device_id: str = ""
+    ip_hash: str = ""
+    shop_ids: tuple[Shop, ...] = ()
+    selling: bool = False
+    category: str = ""
+    title: str = ""
+    started_at_ms: int = 0
+    viewers: int = 0
+    max_at_ms: int = 0
+    due_ms: int = FOREVER_MS
+    closed_ms: int = 0
+    paused_since_ms: int = 0
+    published_ms: int = 0
+    block_start_ms: int = 0
+    changed: int = 0
+    seen_viewer: bytearray = bytearray()
+    seen_other: bytearray = bytearray()
+    seen_viewer_at: int = 0
+    seen_other_at: int = 0
+    panes: dict[int, Pane] = {}
+    prompts: list[Prompt] = []
+    answered_ranks: list[int] = []
+    block: Block = Block()
+    counts: Counts = Counts()
+    facts: Facts = Facts()
+    families: dict[str, Family] = {}
+    speech: SpeechRing | None = None
+    play_tokens: float = 30.0
+    play_tokens_long: float = 120.0
+    challenges: list[tuple[int, int]] = []  # last 12 results: at_ms, failed 0/1
+    last_speech_ms: int = 0
+    last_reply_ms: int = 0
+    present_ms: int = 0
+    absent_since_ms: int = 0
+    unbroken_since_ms: int = 0
+    software: list[tuple[int, int]] = []
+    excerpts: list[Excerpt] = []
+    episodes: dict[str, Episode] = {}
+    reviews: list[tuple[str, str, str]] = []  # violation_id, outcome, by: waiting for the policy layer
+
+    @property
+    def watermark_ms(self) -> int:
+        """Event time up to which this room's log is taken as complete."""
+        return self.max_at_ms - LATENESS_MS
+
+    def level(self, family: str) -> int:
+        """The level (`audit.evidence.Level`) that a family has reached; 0 when it has not begun."""
+        state = self.families.get(family)
+        return state.level if state is not None else 0

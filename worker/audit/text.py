@@ -1,0 +1,87 @@
+"""What the core reads in text: character bigrams, SimHash, questions, thanks, greetings; and redaction.
+
+Character bigrams serve Chinese and Latin scripts alike and need no segmenter. SimHash: Charikar, STOC 2002; near
+duplicates differ in few of its 64 bits (Manku et al., WWW 2007).
+"""
+
+import re
+from functools import lru_cache
+from operator import add
+
+from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
+
+EXCERPT_CHARS = 120
+_MASK = (1 << 64) - 1
+_LANES = sum(1 << (16 * i) for i in range(64))
+_TOP = 0x8000 * _LANES
+_BYTE_LANES = [sum(1 << (16 * bit) for bit in range(8) if byte >> bit & 1) for byte in range(256)]
+_TO_DIGITS = bytes(0x31 if byte & 0x80 else 0x30 for byte in range(256))
+
+_NOT_LETTERS = re.compile(r"[\W_]+")
+_QUESTION = re.compile(
+    r"[?？吗呢]|怎么|多少|什么|哪[里个款儿家种]|几[个点号天斤岁]|能不能|可不可以|有没有|是不是|会不会|为啥|咋|"
+    r"\b(?:how|what|when|where|which|who|why|does|can you|is it)\b",
+    re.IGNORECASE,
+)
+_GREETING = re.compile(r"主播好|你好|大家好|晚上好|早上好|哈喽|hello|\bhi\b", re.IGNORECASE)
+_THANKS = re.compile(r"谢谢|感谢|多谢|\bthank", re.IGNORECASE)
+_WELCOME = re.compile(r"欢迎|你好|哈喽|晚上好|早上好|hello|welcome", re.IGNORECASE)
+_PRIVATE = re.compile(r"\d{3,}|[\w.+-]{1,64}@[\w.-]{1,64}|https?://\S{1,200}|@\S{1,40}")
+
+
+@lru_cache(maxsize=8192)
+def bigrams(text: str) -> frozenset[str]:
+    """The distinct pairs of neighbouring letters or digits, case folded."""
+    letters = _NOT_LETTERS.sub("", text.lower())
+    return frozenset(map(add, letters, letters[1:]))
+
+
+def shared_nats(a: frozenset[str], b: frozenset[str]) -> float:
+    """Σ idf over shared bigrams, in nats: how surprising it is that both texts contain them."""
+    common = a & b
+    if not common:
+        return 0.0
+    idf = BIGRAM_IDF_NATS
+    return sum(idf.get(g, BIGRAM_IDF_DEFAULT_NATS) for g in common)
+
+
+@lru_cache(maxsize=32768)
+def _lanes(gram: str) -> int:
+    """SplitMix64 of a bigram's code points, each bit spread to a lane of 16 bits, so that sums count bits."""
+    z = ((ord(gram[0]) << 21 | ord(gram[1])) + 0x9E3779B97F4A7C15) & _MASK
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    z ^= z >> 31
+    return sum(_BYTE_LANES[(z >> (8 * i)) & 0xFF] << (128 * i) for i in range(8))
+
+
+def simhash(grams: frozenset[str]) -> int:
+    """The 64-bit SimHash of a set of bigrams: bit i is the majority of bit i over the bigrams' hashes."""
+    total = sum(map(_lanes, grams))
+    majority = (total + (0x7FFF - len(grams) // 2) * _LANES) & _TOP
+    return int(majority.to_bytes(128, "little")[1::2].translate(_TO_DIGITS)[::-1], 2)
+
+
+def is_question(text: str) -> bool:
+    """Whether a comment looks like a question, by question words and marks."""
+    return _QUESTION.search(text) is not None
+
+
+def is_greeting(text: str) -> bool:
+    """Whether a comment greets the host."""
+    return len(text) <= 20 and _GREETING.search(text) is not None
+
+
+def thanks(text: str) -> bool:
+    """Whether speech thanks somebody."""
+    return _THANKS.search(text) is not None
+
+
+def welcomes(text: str) -> bool:
+    """Whether speech greets or welcomes somebody."""
+    return _WELCOME.search(text) is not None
+
+
+def redact(text: str) -> str:
+    """A quotation fit to show: at most 120 characters, numbers of 3 digits or more, addresses and names masked."""
+    return _PRIVATE.sub("▪▪▪", text[: EXCERPT_CHARS * 2])[:EXCERPT_CHARS]
