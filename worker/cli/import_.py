@@ -1,0 +1,162 @@
+"""`stream-audit import`: the recording of a real room becomes a room log."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from worker.audit.events import Platform
+
+if TYPE_CHECKING:
+    from worker.lab.importers import Summary
+
+EXAMPLE = """
+\b
+Examples:
+  stream-audit import --chat video.live_chat.json --speech video.en.vtt --region US -o room.jsonl.zst
+  stream-audit import --chat live.xml --speech live.whisper.json --selling --salt-file salt -o room.jsonl
+  stream-audit replay room.jsonl
+"""
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+ROOM_ID = re.compile(r"[A-Za-z0-9:_.-]{1,64}")
+CHATS = ["auto", "yt-dlp", "bililive-recorder", "blrec", "twitchdownloader"]
+SPEECHES = ["auto", "webvtt", "srt", "whisper"]
+POSITIVE = click.IntRange(min=1)
+
+
+def _room_id(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not ROOM_ID.fullmatch(value):
+        raise click.BadParameter("1 to 64 of A-Z a-z 0-9 : _ . -")
+    return value
+
+
+def _region(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[A-Za-z]{2}", value):
+        raise click.BadParameter("two letters after ISO 3166, such as CN")
+    return value.upper() if value else None
+
+
+def _instant_ms(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise click.BadParameter("a time after ISO 8601, such as 2026-03-01T20:00:00+08:00") from error
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000)
+
+
+def _out(_: click.Context, __: click.Parameter, value: Path) -> Path:
+    if not re.search(r"\.jsonl(\.gz|\.zst)?$", value.name):
+        raise click.BadParameter("ends with .jsonl, .jsonl.gz or .jsonl.zst")
+    return value
+
+
+@click.command("import", epilog=EXAMPLE)
+@click.option("--chat", type=FILE, help="Chat: yt-dlp, BililiveRecorder, blrec or TwitchDownloader.")
+@click.option("--chat-format", type=click.Choice(CHATS), default="auto", show_default=True)
+@click.option("--speech", type=FILE, help="What the host said: WebVTT, SRT or Whisper JSON.")
+@click.option("--speech-format", type=click.Choice(SPEECHES), default="auto", show_default=True)
+@click.option("--platform", type=click.Choice(get_args(Platform)), help="Default: by the chat's format.")
+@click.option("--region", callback=_region, help="ISO 3166. Default: CN for bilibili, else ZZ (unknown).")
+@click.option("--room-id", callback=_room_id, help="Written as it is. Default: a keyed hash.")
+@click.option("--host-id", help="Whose room it is; written as a keyed hash.")
+@click.option("--selling/--not-selling", default=False, show_default=True, help="Whether the room sells.")
+@click.option("--started-at", "started_at_ms", callback=_instant_ms, help="ISO 8601. Default: from the chat.")
+@click.option(
+    "--speech-offset-ms", type=int, default=0, show_default=True, help="Shifts speech against chat."
+)
+@click.option("--salt-file", type=FILE, help="Key of the hashes (≥ 16 bytes). Default: random, thrown away.")
+@click.option("--max-chat-mb", type=POSITIVE, default=1024, show_default=True)
+@click.option("--max-speech-mb", type=POSITIVE, default=64, show_default=True)
+@click.option("--max-items", type=POSITIVE, default=2_000_000, show_default=True, help="Messages; segments.")
+@click.option("--max-hours", type=click.IntRange(1, 1_000), default=48, show_default=True)
+@click.option("--max-bad-percent", type=click.FloatRange(0, 100), default=5.0, show_default=True)
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, callback=_out)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def import_(
+    *, chat: Path | None, speech: Path | None, salt_file: Path | None, out: Path, as_json: bool,
+    max_chat_mb: int, max_speech_mb: int, max_items: int, max_hours: int, max_bad_percent: float, **room: Any,
+) -> None:  # fmt: skip
+    """Turn the recording of a real room (chat, subtitles, or both) into a room log for `replay`.
+
+    People's ids become keyed hashes and names are left out; what people wrote and said stays, so keep the
+    log as safe as the recording.
+    """
+    from worker.lab.importers import ImportRefusedError, Job, Limits, import_recording
+    from worker.lab.importers.limits import HOUR_MS, MIB
+
+    if chat is None and speech is None:
+        raise click.UsageError("give --chat FILE, --speech FILE, or both")
+    limits = Limits(
+        chat_bytes=max_chat_mb * MIB, speech_bytes=max_speech_mb * MIB, items=max_items,
+        span_ms=max_hours * HOUR_MS, bad_ratio=max_bad_percent / 100,
+    )  # fmt: skip
+    job = Job(chat=chat, speech=speech, salt=salt_file, out=out, limits=limits, **room)
+    total = sum(path.stat().st_size for path in (chat, speech) if path is not None)
+    try:
+        with _progress(total, hidden=as_json) as (bar, task):
+            summary = import_recording(job, lambda count: bar.advance(task, count))
+    except ImportRefusedError as error:
+        click.echo(f"import: {error}", err=True)
+        raise SystemExit(1) from error
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(summary)))
+    else:
+        _show(summary)
+
+
+def _progress(total: int, *, hidden: bool) -> Any:
+    """A context manager giving (bar, task); the bar shows on a terminal only, and goes when it is done."""
+    from contextlib import contextmanager
+
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    @contextmanager
+    def context() -> Any:
+        console = Console(stderr=True)
+        columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        with Progress(
+            *columns, console=console, transient=True, disable=hidden or not console.is_terminal
+        ) as bar:
+            yield bar, bar.add_task("reading", total=total)
+
+    return context()
+
+
+def _show(summary: "Summary") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title=escape(summary.out), title_justify="left")
+    table.add_column("")
+    table.add_column("count", justify="right")
+    for type_, count in summary.events.items():
+        table.add_row(type_, f"{count:,}")
+    for heading, counts in (("left out", summary.dropped), ("changed", summary.changed)):
+        if counts:
+            table.add_section()
+        for reason, count in counts.items():
+            table.add_row(f"{heading}: {escape(reason)}", f"{count:,}")
+    if summary.unreadable:
+        table.add_section()
+        table.add_row("left out: unreadable", f"{summary.unreadable:,}")
+    console.print(table)
+    start = datetime.fromtimestamp(summary.start_ms / 1_000, UTC)
+    minutes = (summary.end_ms - summary.start_ms) / 60_000
+    speech = "no speech" if summary.speech_ratio is None else f"speech in {summary.speech_ratio:.0%} of it"
+    formats = ", ".join(f"{kind}: {name}" for kind, name in summary.formats.items())
+    console.print(f"{start:%Y-%m-%d %H:%M:%S} UTC, {minutes:.1f} min, {speech} ({formats})", highlight=False)
+    for bad in summary.unreadable_first:
+        console.print(escape(f"line {bad['line']}: {bad['why']}"), style="yellow", highlight=False)
+    for warning in summary.warnings:
+        console.print(escape(f"note: {warning}"), style="yellow", highlight=False)
+    console.print(escape(f"Next: {summary.next}"), style="bold", highlight=False, soft_wrap=True)

@@ -1,0 +1,125 @@
+"""Subtitles as speech: WebVTT and SRT.
+
+Automatic captions roll: a cue repeats the line before it above the new one, and cues of 10 ms only shift
+lines. Of those only the new text is speech. They also overlap by design (a cue ends after the next begins),
+which is not two speakers: segments are clipped where the next begins, and no voice is claimed.
+"""
+
+import html
+import io
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import srt
+import webvtt
+
+from worker.lab.importers.limits import ImportRefusedError, open_bounded, require_utf8
+from worker.lab.importers.recording import Ledger, Progress, Speech
+
+FILLER_MS = 50  # a cue this short shifts lines and says nothing
+ROLLING_RATIO = 0.25  # of the cues begin with the line that ended the one before
+_TAG = re.compile(r"<[^<>\n]{0,200}>|\{\\[^{}\n]{0,100}\}")
+_SOUND = re.compile(r"[\[(（【♪♫][^\[\]()（）【】\n]{0,80}[\])）】♪♫]|[♪♫\s]{1,80}")
+_TIME = r"\s{0,8}(?:\d{1,6}:)?\d{1,2}:\d{1,2}[.,]\d{1,3}"
+_TIMING = re.compile(rf"{_TIME} {{0,8}}-->{_TIME}(?!\d)")
+_BLANK_LINES = re.compile(r"\n[ \t]{0,80}\n\s{1,}")
+
+Cue = tuple[int, int, list[str]]  # start, end, lines without tags and empty lines
+
+
+def read_webvtt(path: Path, ledger: Ledger, progress: Progress) -> list[Speech]:
+    """Cues of a WebVTT file in order. Raises ImportRefusedError: no WebVTT, too large, too many bad cues."""
+    text = _text(path, ledger, progress)
+    try:
+        captions = webvtt.from_buffer(io.StringIO(text))
+        cues = [
+            (c.start_time.in_milliseconds(), c.end_time.in_milliseconds(), _lines(c.raw_text))
+            for c in captions
+        ]
+    except webvtt.errors.MalformedFileError as error:
+        raise ImportRefusedError(f"{path}: does not begin with WEBVTT") from error
+    except (webvtt.errors.MalformedCaptionError, ValueError, OverflowError) as error:
+        raise ImportRefusedError(f"{path}: a cue's times are out of range; repair the file first") from error
+    return _speech(path, text, cues, ledger)
+
+
+def read_srt(path: Path, ledger: Ledger, progress: Progress) -> list[Speech]:
+    """Cues of an SRT file in order. Raises ImportRefusedError: no cues, too large, too many bad cues."""
+    text = _text(path, ledger, progress)
+    # Runs of blank lines would make the library's expression quadratic.
+    text = _BLANK_LINES.sub("\n\n", text)
+    try:
+        cues = [
+            (round(c.start.total_seconds() * 1_000), round(c.end.total_seconds() * 1_000), _lines(c.content))
+            for c in srt.parse(text, ignore_errors=True)
+        ]
+    except (ValueError, OverflowError) as error:
+        raise ImportRefusedError(f"{path}: a cue's times are out of range; repair the file first") from error
+    return _speech(path, text, cues, ledger)
+
+
+def _text(path: Path, ledger: Ledger, progress: Progress) -> str:
+    with open_bounded(path, ledger.limits.speech_bytes, "--max-speech-mb") as file:
+        data = file.read()
+    progress(len(data))
+    return require_utf8(data, path).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _lines(text: str) -> list[str]:
+    stripped = (" ".join(html.unescape(_TAG.sub("", line)).split()) for line in text.split("\n"))
+    return [line for line in stripped if line]
+
+
+def _speech(path: Path, text: str, cues: list[Cue], ledger: Ledger) -> list[Speech]:
+    """Counts what the libraries passed over in silence, then keeps new text only."""
+    bad_before, timed = ledger.bad, 0
+    for number, line in enumerate(text.split("\n"), 1):
+        if "-->" in line:
+            if _TIMING.match(line):
+                timed += 1
+            else:
+                ledger.unreadable(number, "is no pair of cue times")
+    lost = timed - len(cues)
+    for _ in range(max(0, lost)):
+        ledger.unreadable(0, "a cue was passed over (its block is malformed)")
+    if not cues:
+        raise ImportRefusedError(f"{path}: has no cue; an empty transcript says nothing about the host")
+    ledger.check(path, bad_before, len(cues))
+    cues.sort(key=lambda cue: cue[:2])
+    kept = []
+    for start, end, lines in unroll(cues, ledger) if is_rolling(cues) else cues:
+        line = " ".join(part for part in lines if not _SOUND.fullmatch(part))
+        if line:
+            kept.append(Speech(start, end, line))
+        elif lines:
+            ledger.drop("caption of a sound, not of speech")
+        else:
+            ledger.drop("caption without text")
+    return kept
+
+
+def is_rolling(cues: list[Cue]) -> bool:
+    """Whether many cues begin with the last line of the cue before, as fillers or with something new below
+    it.
+    """
+    carried = 0
+    for (_, _, before), (start, end, lines) in pairwise(cues):
+        if before and lines and lines[0] == before[-1] and (len(lines) > 1 or end - start <= FILLER_MS):
+            carried += 1
+    return carried >= 2 and carried >= ROLLING_RATIO * len(cues)
+
+
+def unroll(cues: list[Cue], ledger: Ledger) -> list[Cue]:
+    """The new lines of each cue: those after the longest beginning that ended the cue before."""
+    fresh, before = [], list[str]()
+    for start, end, lines in cues:
+        same = min(len(before), len(lines))
+        while same and before[-same:] != lines[:same]:
+            same -= 1
+        if new := lines[same:]:
+            fresh.append((start, end, new))
+        elif lines:
+            ledger.drop("rolling caption that repeats the one before")
+        before = lines or before
+    return fresh

@@ -1,0 +1,143 @@
+"""TwitchDownloader's chat JSON (formats 1.0.0 of 2021 to 1.4.0).
+
+Offsets count: `created_at` of a highlight is the time of the copy, thousands of comments within seconds.
+Offsets are whole seconds and count from the start of the VOD, for a cut too; `video.start` says where the
+cut begins.
+
+The file is mapped, not read, and only the fields below are decoded, so embedded images cost neither memory
+nor time.
+"""
+
+import mmap
+from codecs import BOM_UTF8
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from worker.lab.importers.limits import ImportRefusedError, open_bounded
+from worker.lab.importers.recording import DUPLICATE, Chat, Comment, Gift, HostText, Item, Ledger, Progress
+
+
+class _Streamer(Struct):
+    id: int | str = ""
+    name: str = ""
+
+
+class _Video(Struct):
+    id: str | int | None = None
+    title: str | None = None
+    created_at: str | None = None
+    start: float = 0.0
+    end: float = 0.0
+
+
+class _File(Struct):
+    comments: list[Raw]
+    streamer: _Streamer | None = None
+    video: _Video | None = None
+
+
+class _Notice(Struct):
+    new: str | None = field(default=None, name="msg_id")
+    old: str | None = field(default=None, name="msg-id")
+
+
+class _Commenter(Struct):
+    id: str = field(default="", name="_id")
+
+
+class _Message(Struct):
+    body: str = ""
+    bits_spent: int = 0
+    user_notice_params: _Notice | None = None
+
+
+class _Comment(Struct):
+    content_offset_seconds: float
+    message: _Message
+    commenter: _Commenter | None = None
+    id: str = field(default="", name="_id")
+
+
+_FILE = msgspec.json.Decoder(_File)
+_COMMENT = msgspec.json.Decoder(_Comment)
+# `msg-id` of Twitch's USERNOTICE for subscriptions that somebody paid for now.
+_SUBSCRIPTIONS = frozenset({"sub", "resub", "subgift", "submysterygift", "anonsubgift", "giftpaidupgrade"})
+_SILENT = frozenset({"raid", "unraid", "bitsbadgetier", "ritual"})
+
+
+def read_twitch(path: Path, ledger: Ledger, progress: Progress) -> Chat:
+    """Reads the whole chat; offsets count from `video.start` afterwards.
+
+    Raises:
+        ImportRefusedError: no JSON of this kind, too large, or too many unreadable comments.
+    """
+    with open_bounded(path, ledger.limits.chat_bytes, "--max-chat-mb") as file:
+        # Never closed by hand: undecoded comments point into the map, which goes when the last of them does.
+        view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    try:
+        decoded = _FILE.decode(view[3:] if bytes(view[:3]) == BOM_UTF8 else view)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ImportRefusedError(f"{path}: is no whole TwitchDownloader chat: {error}") from error
+    progress(len(view))
+    return _chat(path, decoded, ledger)
+
+
+def _chat(path: Path, file: _File, ledger: Ledger) -> Chat:
+    video, streamer = file.video or _Video(), file.streamer or _Streamer()
+    title = (video.title or "").replace(streamer.name, "…") if streamer.name else video.title or ""
+    chat = Chat("twitch", ledger, host=str(streamer.id), room=str(streamer.id), title=title)
+    start_ms = max(0, round(video.start * 1_000))
+    if video.created_at:
+        try:
+            at = datetime.fromisoformat(video.created_at)
+            at = at if at.tzinfo else at.replace(tzinfo=UTC)
+            chat.started_at_ms = round(at.timestamp() * 1_000) + start_ms
+        except ValueError:
+            ledger.warnings.append("video.created_at is unreadable")
+    if video.end > video.start:
+        chat.length_ms = min(round((video.end - video.start) * 1_000), ledger.limits.span_ms)
+    bad_before, read, whole, seen = ledger.bad, 0, True, set[str]()
+    for number, raw in enumerate(file.comments, 1):
+        try:
+            comment = _COMMENT.decode(raw)
+        except msgspec.DecodeError as error:
+            ledger.unreadable(number, f"comment {number}: {error}")
+            continue
+        read += 1
+        if comment.id and comment.id in seen:
+            ledger.drop(DUPLICATE)
+            continue
+        seen.add(comment.id)
+        whole = whole and comment.content_offset_seconds.is_integer()
+        for item in _meaning(comment, chat, start_ms):
+            chat.add(item, number)
+    ledger.check(path, bad_before, read)
+    if read and whole:
+        ledger.warnings.append("chat times are whole seconds: delays of replies are known to 1 s")
+    return chat
+
+
+def _meaning(comment: _Comment, chat: Chat, start_ms: int) -> list[Item]:
+    offset = round(comment.content_offset_seconds * 1_000) - start_ms
+    author = comment.commenter.id if comment.commenter is not None else ""
+    message, ref = comment.message, comment.id
+    if chat.host and author == chat.host:
+        return [HostText(offset, ref)]
+    notice = message.user_notice_params or _Notice()
+    kind = notice.new or notice.old or ""
+    items: list[Item] = []
+    if message.bits_spent > 0:  # one bit is one US cent to the streamer
+        items.append(Gift(offset, author, "bits", message.bits_spent, "USD", ref))
+    elif kind in _SUBSCRIPTIONS:
+        items.append(Gift(offset, author, "subscription", ref=ref))
+        chat.ledger.changed["gift without a readable price (value 0, currency XXX)"] += 1
+    if kind in _SILENT:
+        chat.ledger.drop("notice of the platform")
+    elif message.body.strip():
+        items.append(Comment(offset, author, message.body.strip(), ref))
+    elif not items:
+        chat.ledger.drop("comment without text")
+    return items

@@ -1,0 +1,267 @@
+"""yt-dlp's `live_chat.json`: one JSON object per line, despite the name; recorded from a replay or captured
+live.
+
+A replay carries the offset inside `replayChatItemAction`; a live capture at top level, counted from the
+download's start and therefore negative for the backlog. Tickers repeat paid messages. Messages deleted by a
+moderator are retracted: the viewers of the room no longer saw them either.
+"""
+
+from pathlib import Path
+from statistics import median_low
+
+import msgspec
+from msgspec import Raw, Struct
+
+from worker.lab.importers.limits import open_bounded
+from worker.lab.importers.money import parse_amount
+from worker.lab.importers.recording import (
+    BEFORE,
+    DUPLICATE,
+    NO_CURRENCY,
+    Chat,
+    Comment,
+    Gift,
+    HostText,
+    Item,
+    Ledger,
+    Progress,
+)
+
+WAITING_ROOM_MS = 5_000  # replays give every message of the waiting room the offset 0
+
+
+class _Emoji(Struct, rename="camel"):
+    emoji_id: str = ""
+    shortcuts: list[str] = []
+
+
+class _Run(Struct, rename="camel"):
+    text: str | None = None
+    emoji: _Emoji | None = None
+
+
+class _Text(Struct, rename="camel"):
+    simple_text: str | None = None
+    runs: list[_Run] = []
+
+    def plain(self) -> str:
+        parts = []
+        for run in self.runs:
+            if run.text:
+                parts.append(run.text)
+            elif run.emoji is not None:
+                own = len(run.emoji.emoji_id) > 8  # a channel's own emoji: its id is no character
+                parts.append(run.emoji.shortcuts[0] if own and run.emoji.shortcuts else run.emoji.emoji_id)
+        return (self.simple_text or "".join(parts)).strip()
+
+
+class _Icon(Struct, rename="camel"):
+    icon_type: str = ""
+
+
+class _BadgeRenderer(Struct, rename="camel"):
+    icon: _Icon | None = None
+
+
+class _Badge(Struct, rename="camel"):
+    live_chat_author_badge_renderer: _BadgeRenderer | None = None
+
+
+class _Renderer(Struct, rename="camel"):
+    id: str = ""
+    timestamp_usec: str | int = 0
+    author_external_channel_id: str = ""
+    author_badges: list[_Badge] = []
+    message: _Text | None = None
+    purchase_amount_text: _Text | None = None
+    header_primary_text: _Text | None = None
+
+    def by_owner(self) -> bool:
+        renderers = (badge.live_chat_author_badge_renderer for badge in self.author_badges)
+        return any(r is not None and r.icon is not None and r.icon.icon_type == "OWNER" for r in renderers)
+
+
+class _Add(Struct, rename="camel"):
+    item: dict[str, Raw] = {}
+
+
+class _Replace(Struct, rename="camel"):
+    replacement_item: dict[str, Raw] = {}
+
+
+class _Target(Struct, rename="camel"):
+    target_item_id: str = ""
+    external_channel_id: str = ""
+
+
+class _Action(Struct, rename="camel"):
+    add_chat_item_action: _Add | None = None
+    replace_chat_item_action: _Replace | None = None
+    add_live_chat_ticker_item_action: Raw | None = None
+    mark_chat_item_as_deleted_action: _Target | None = None
+    mark_chat_items_by_author_as_deleted_action: _Target | None = None
+    remove_chat_item_action: _Target | None = None
+    remove_chat_item_by_author_action: _Target | None = None
+
+
+class _Replay(Struct, rename="camel"):
+    actions: list[_Action] = []
+    video_offset_time_msec: str | int | None = None
+
+
+class _Line(Struct, rename="camel"):
+    replay_chat_item_action: _Replay | None = None
+    video_offset_time_msec: str | int | None = None
+
+
+_LINE = msgspec.json.Decoder(_Line)
+_RENDERER = msgspec.json.Decoder(_Renderer)
+_PAID = {"liveChatPaidMessageRenderer": "super_chat", "liveChatPaidStickerRenderer": "super_sticker"}
+_SILENT = {
+    "liveChatViewerEngagementMessageRenderer": "platform notice",
+    "liveChatPlaceholderItemRenderer": "placeholder",
+    "liveChatModeChangeMessageRenderer": "platform notice",
+    "liveChatSponsorshipsGiftRedemptionAnnouncementRenderer": "membership received (the purchase counts)",
+}
+
+
+class _Reader:
+    def __init__(self, ledger: Ledger) -> None:
+        self.chat = Chat("youtube", ledger)
+        self.read = 0
+        self.pending: list[tuple[Item, int, int]] = []  # item, sent at (Unix ms, 0 = unknown), line
+        self.starts: list[int] = []
+        self.deleted: set[str] = set()
+        self.deleted_authors: dict[str, int] = {}  # channel → offset of its latest deletion
+        self.seen: set[str] = set()
+
+    def line(self, data: bytes, number: int) -> None:
+        ledger = self.chat.ledger
+        try:
+            line = _LINE.decode(data)
+            replay = line.replay_chat_item_action
+            if replay is None:
+                self.read += 1
+                ledger.drop("line without a chat message")
+                return
+            raw = replay.video_offset_time_msec
+            offset = line.video_offset_time_msec if raw is None else raw
+            if offset is None:
+                ledger.unreadable(number, "no videoOffsetTimeMsec")
+                return
+            for action in replay.actions:
+                self.action(action, int(offset), number)
+        except msgspec.DecodeError as error:
+            # The library's message names the place, never the content.
+            ledger.unreadable(number, str(error))
+        except ValueError:
+            ledger.unreadable(number, "a time is no number")
+        else:
+            self.read += 1
+
+    def action(self, action: _Action, offset_ms: int, line: int) -> None:
+        single = action.mark_chat_item_as_deleted_action or action.remove_chat_item_action
+        whole = action.mark_chat_items_by_author_as_deleted_action or action.remove_chat_item_by_author_action
+        if action.add_chat_item_action is not None:
+            self.item(action.add_chat_item_action.item, offset_ms, line)
+        elif action.replace_chat_item_action is not None:
+            self.item(action.replace_chat_item_action.replacement_item, offset_ms, line)
+        elif action.add_live_chat_ticker_item_action is not None:
+            self.chat.ledger.drop("ticker (repeats a paid message)")
+        elif single is not None:
+            self.deleted.add(single.target_item_id)
+        elif whole is not None:
+            channel = whole.external_channel_id
+            self.deleted_authors[channel] = max(offset_ms, self.deleted_authors.get(channel, offset_ms))
+        else:
+            self.chat.ledger.drop("action that is no message")
+
+    def item(self, item: dict[str, Raw], offset_ms: int, line: int) -> None:
+        ledger = self.chat.ledger
+        for kind, raw in item.items():
+            if kind in _SILENT:
+                ledger.drop(_SILENT[kind])
+                continue
+            renderer = _RENDERER.decode(raw)
+            sent_ms = int(renderer.timestamp_usec) // 1_000
+            if renderer.id and renderer.id in self.seen:
+                ledger.drop(DUPLICATE)
+                continue
+            self.seen.add(renderer.id)
+            if sent_ms > 0 and offset_ms != 0:
+                self.starts.append(sent_ms - offset_ms)
+            items = self.meaning(kind, renderer, offset_ms)
+            if not items:
+                ledger.drop("kind of message that the room log has no event for")
+            self.pending += [(it, sent_ms, line) for it in items]
+
+    def meaning(self, kind: str, renderer: _Renderer, offset_ms: int) -> list[Item]:
+        author = renderer.author_external_channel_id
+        text = renderer.message.plain() if renderer.message is not None else ""
+        comment = [Comment(offset_ms, author, text, renderer.id)] if text else []
+        if renderer.by_owner():
+            self.chat.host = author
+            return [HostText(offset_ms, renderer.id)]
+        if kind in _PAID:
+            amount = renderer.purchase_amount_text
+            value, currency = parse_amount(amount.plain() if amount is not None else "")
+            if currency == NO_CURRENCY:
+                self.chat.ledger.changed["gift without a readable price (value 0, currency XXX)"] += 1
+            return [Gift(offset_ms, author, _PAID[kind], value, currency, renderer.id), *comment]
+        if kind == "liveChatTextMessageRenderer":
+            return [*comment]
+        if kind == "liveChatMembershipItemRenderer":
+            if renderer.header_primary_text is not None:  # a milestone: a member for some months speaks
+                return [*comment]
+            return [Gift(offset_ms, author, "membership", ref=renderer.id)]
+        if kind == "liveChatSponsorshipsGiftPurchaseAnnouncementRenderer":
+            return [Gift(offset_ms, author, "membership_gift", ref=renderer.id)]
+        return []
+
+    def finish(self) -> Chat:
+        chat, start = self.chat, median_low(self.starts) if self.starts else None
+        chat.started_at_ms = start
+        for item, sent_ms, line in self.pending:
+            gone = self.deleted_authors.get(item.author, -1) if not isinstance(item, HostText) else -1
+            if item.ref in self.deleted or item.offset_ms <= gone:
+                chat.ledger.drop("retracted by a moderator")
+            elif item.offset_ms == 0 and start and 0 < sent_ms < start - WAITING_ROOM_MS:
+                chat.ledger.drop(BEFORE)
+            else:
+                chat.add(item, line)
+        return chat
+
+
+def read_yt_dlp(path: Path, ledger: Ledger, progress: Progress) -> Chat:
+    """Reads a replay or live capture; a last line cut short is accepted with a warning.
+
+    Raises:
+        ImportRefusedError: too large, or too many unreadable lines.
+    """
+    reader, bad_before, limits = _Reader(ledger), ledger.bad, ledger.limits
+    with open_bounded(path, limits.chat_bytes, "--max-chat-mb") as file:
+        number, complete = 0, True
+        while data := file.readline(limits.line_bytes):
+            number += 1
+            progress(len(data))
+            complete = data.endswith(b"\n")
+            if not complete and len(data) == limits.line_bytes:
+                ledger.unreadable(number, f"longer than {limits.line_bytes} bytes")
+                while (rest := file.readline(limits.line_bytes)) and not rest.endswith(b"\n"):
+                    progress(len(rest))
+                continue
+            if not complete and not _is_json(data):
+                ledger.warnings.append(f"line {number}, the last, is cut short: the capture ended abruptly")
+                continue
+            if data.strip():
+                reader.line(data, number)
+    ledger.check(path, bad_before, reader.read)
+    return reader.finish()
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        msgspec.json.decode(data, type=Raw)
+    except msgspec.DecodeError:
+        return False
+    return True
