@@ -1,0 +1,259 @@
+"""Room logs: a room's events as lines of JSON in a file, plain or compressed (`.gz`, `.zst`), or `-`.
+
+A line is one of two things:
+
+- a bare event, `{"type": …, "id": …, "room_id": …, "at_ms": …, …}`: it gets the partition of its file, the
+  index of its line as offset, its own `at_ms` as timestamp and its `room_id` as key;
+- a record as it lay in Kafka, `{"partition": …, "offset": …, "timestamp_ms": …, "key": …, "event": {…}}`. A
+  value that cannot stand in a line of JSON (it is none, or holds a line break) is in `value_base64` instead.
+
+Values are kept to the byte, because a verdict depends on them. Whether an event is a good one is
+not judged here: that is `ingress.decode`'s business, and a bad one has to be counted there.
+"""
+
+import base64
+import binascii
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO, NamedTuple, Self
+
+import msgspec
+import orjson
+import zstandard
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+EVENT_BYTES_MAX = 64 * 1024
+LINE_BYTES_MAX = 2 * EVENT_BYTES_MAX  # an event in base64, and the wrapper around it
+_ZSTD_READ_BYTES = 1024  # zstd may expand a byte ten-thousandfold: a small bite bounds the memory
+STDIO = "-"
+
+Stream = IO[bytes] | io.BufferedIOBase
+
+
+class RoomLogError(ValueError):
+    """A room log that cannot be read; the message begins with `file:line`, or with `file`."""
+
+
+class LogRecord(NamedTuple):
+    """One record of a room log; has what the processor reads of a Kafka record."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class _Line(Struct, gc=False):
+    """What is read of a line; everything else in it passes by unread."""
+
+    partition: int | UnsetType = UNSET
+    offset: int | UnsetType = UNSET
+    timestamp_ms: int | UnsetType = UNSET
+    key: str | UnsetType | None = UNSET
+    event: Raw | UnsetType = UNSET
+    value_base64: str | UnsetType | None = UNSET
+    room_id: Raw | UnsetType = UNSET
+    at_ms: Raw | UnsetType = UNSET
+
+
+_lines = msgspec.json.Decoder(_Line)
+
+
+def read(path: str | Path, *, partition: int = 0) -> Iterator[LogRecord]:
+    """The records of the room log at `path` (`-` is standard input), one at a time.
+
+    `partition` is what bare events get. Empty lines are skipped, but count as lines.
+    Raises RoomLogError: no such file, broken compression, a line that is no JSON object or too long.
+    """
+    name = "standard input" if str(path) == STDIO else str(path)
+    number = 0
+    try:
+        with ExitStack() as stack:
+            stream = _open(str(path), stack)
+            while line := stream.readline(LINE_BYTES_MAX + 1):
+                number += 1
+                if len(line) > LINE_BYTES_MAX:
+                    raise RoomLogError(f"{name}:{number}: longer than {LINE_BYTES_MAX} bytes")
+                line = line.strip()
+                if line:
+                    yield _record(line, name, number, partition)
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise RoomLogError(f"{name}: cannot be read after line {number}: {reason}") from error
+
+
+def _record(line: bytes, name: str, number: int, partition: int) -> LogRecord:
+    try:
+        found = _lines.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RoomLogError(
+            f"{name}:{number}: neither an event nor a record of a room log: {_without_values(error)}"
+        ) from error
+    if isinstance(found.offset, UnsetType):
+        return LogRecord(partition, number - 1, _integer(found.at_ms), _string(found.room_id), line)
+    if isinstance(found.partition, UnsetType) or isinstance(found.timestamp_ms, UnsetType):
+        raise RoomLogError(f"{name}:{number}: a record needs partition, offset and timestamp_ms")
+    key = found.key.encode() if isinstance(found.key, str) else None
+    value: bytes | None = None
+    if isinstance(found.event, Raw):
+        value = bytes(found.event)
+    elif isinstance(found.value_base64, str):
+        try:
+            value = base64.b64decode(found.value_base64, validate=True)
+        except binascii.Error as error:
+            raise RoomLogError(f"{name}:{number}: value_base64 is not base64") from error
+    return LogRecord(found.partition, found.offset, found.timestamp_ms, key, value)
+
+
+def _without_values(error: Exception) -> str:
+    """The error's text; msgspec names place and type, never what was found, for the types of `_Line`."""
+    return "nested too deep" if isinstance(error, RecursionError) else str(error)
+
+
+def _integer(raw: Raw | UnsetType) -> int:
+    """`at_ms` of a bare event, or 0 where it is none (the event will be rejected)."""
+    if isinstance(raw, Raw):
+        try:
+            return msgspec.json.decode(raw, type=int)
+        except msgspec.MsgspecError:
+            return 0
+    return 0
+
+
+def _string(raw: Raw | UnsetType) -> bytes | None:
+    if isinstance(raw, Raw):
+        try:
+            return msgspec.json.decode(raw, type=str).encode()
+        except (msgspec.MsgspecError, UnicodeError):
+            return None
+    return None
+
+
+class _Zstd(io.RawIOBase):
+    """A zstd file as a stream that notices when it was cut off, which zstandard's own reader does not."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._rest = b""
+        self._begun = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        while not self._rest:
+            chunk = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof and (chunk or self._begun):
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+                self._begun = False
+            chunk = chunk or self._source.read(_ZSTD_READ_BYTES)
+            if not chunk:
+                if self._begun:
+                    raise EOFError("the compressed data ends in the middle of a frame")
+                return 0
+            self._begun = True
+            self._rest = self._frame.decompress(chunk)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def _open(path: str, stack: ExitStack) -> Stream:
+    if path == STDIO:
+        return sys.stdin.buffer
+    if path.endswith(".gz"):
+        return stack.enter_context(gzip.open(path, "rb"))
+    plain = stack.enter_context(Path(path).open("rb"))  # noqa: SIM115  # the stack closes it
+    if path.endswith(".zst"):
+        return stack.enter_context(io.BufferedReader(_Zstd(plain), 1 << 16))
+    return plain
+
+
+class Writer:
+    """Writes a room log to `path`, compressed as its suffix says (`-` is stdout). A context manager."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._stack = ExitStack()
+        self._out = _create(str(path), self._stack)
+        self.lines = 0
+
+    def event(self, event: Mapping[str, object]) -> None:
+        """One bare event, its keys in the order given (`type` belongs first)."""
+        self.line(orjson.dumps(event))
+
+    def record(self, record: LogRecord) -> None:
+        """One record as it lies in Kafka."""
+        key = record.key.decode("utf-8", "replace") if record.key is not None else None
+        head = orjson.dumps(
+            {
+                "partition": record.partition,
+                "offset": record.offset,
+                "timestamp_ms": record.timestamp,
+                "key": key,
+            }
+        )
+        value = record.value
+        if value is None:
+            self.line(head)
+        elif b"\n" not in value and _is_json(value):
+            self.line(head[:-1] + b',"event":' + value + b"}")
+        else:
+            self.line(head[:-1] + b',"value_base64":"' + base64.b64encode(value) + b'"}')
+
+    def line(self, text: bytes) -> None:
+        """One line as it is, without its line break."""
+        self._out.write(text + b"\n")
+        self.lines += 1
+
+    def flush(self) -> None:
+        """Hands everything written so far to the operating system (a compressed frame may hold some back)."""
+        self._out.flush()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _is_json(value: bytes) -> bool:
+    try:
+        orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _create(path: str, stack: ExitStack) -> Stream:
+    if path == STDIO:
+        return sys.stdout.buffer
+    plain = stack.enter_context(Path(path).open("wb"))  # noqa: SIM115  # the stack closes it
+    if path.endswith(".gz"):
+        packed = gzip.GzipFile(filename="", mode="wb", fileobj=plain, mtime=0)  # same log, same bytes
+        return stack.enter_context(packed)
+    if path.endswith(".zst"):
+        return stack.enter_context(zstandard.ZstdCompressor(level=3).stream_writer(plain, closefd=False))
+    return plain
+
+
+def write(path: str | Path, events: Iterable[Mapping[str, object]]) -> int:
+    """Writes bare `events` to `path`; returns how many."""
+    with Writer(path) as log:
+        for event in events:
+            log.event(event)
+        return log.lines
