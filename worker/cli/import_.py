@@ -66,9 +66,7 @@ def _out(_: click.Context, __: click.Parameter, value: Path) -> Path:
 @click.option("--host-id", help="Whose room it is; written as a keyed hash.")
 @click.option("--selling/--not-selling", default=False, show_default=True, help="Whether the room sells.")
 @click.option("--started-at", "started_at_ms", callback=_instant_ms, help="ISO 8601. Default: from the chat.")
-@click.option(
-    "--speech-offset-ms", type=int, default=0, show_default=True, help="Shifts speech against chat."
-)
+@click.option("--speech-offset-ms", type=int, default=0, show_default=True, help="Shifts speech against chat.")
 @click.option("--salt-file", type=FILE, help="Key of the hashes (≥ 16 bytes). Default: random, thrown away.")
 @click.option("--max-chat-mb", type=POSITIVE, default=1024, show_default=True)
 @click.option("--max-speech-mb", type=POSITIVE, default=64, show_default=True)
@@ -122,9 +120,7 @@ def _progress(total: int, *, hidden: bool) -> Any:
     def context() -> Any:
         console = Console(stderr=True)
         columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-        with Progress(
-            *columns, console=console, transient=True, disable=hidden or not console.is_terminal
-        ) as bar:
+        with Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
             yield bar, bar.add_task("reading", total=total)
 
     return context()

@@ -33,10 +33,7 @@ def read_webvtt(path: Path, ledger: Ledger, progress: Progress) -> list[Speech]:
     text = _text(path, ledger, progress)
     try:
         captions = webvtt.from_buffer(io.StringIO(text))
-        cues = [
-            (c.start_time.in_milliseconds(), c.end_time.in_milliseconds(), _lines(c.raw_text))
-            for c in captions
-        ]
+        cues = [(c.start_time.in_milliseconds(), c.end_time.in_milliseconds(), _lines(c.raw_text)) for c in captions]
     except webvtt.errors.MalformedFileError as error:
         raise ImportRefusedError(f"{path}: does not begin with WEBVTT") from error
     except (webvtt.errors.MalformedCaptionError, ValueError, OverflowError) as error:

@@ -210,9 +210,7 @@ class _Reader:
                 chat.started_at_ms = by_server
                 if own is not None:
                     off_s = abs(own - by_server) / 1_000
-                    chat.ledger.warnings.append(
-                        f"the recorder's clock is {off_s:.0f} s off the server's; corrected"
-                    )
+                    chat.ledger.warnings.append(f"the recorder's clock is {off_s:.0f} s off the server's; corrected")
         return chat.started_at_ms
 
 

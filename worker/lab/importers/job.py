@@ -114,9 +114,7 @@ def _room(job: Job, chat: Chat, pseudonyms: Pseudonyms) -> Room:
     start = job.started_at_ms if job.started_at_ms is not None else chat.started_at_ms
     if start is None or not 0 <= start <= LATEST_START_MS:
         start = UNKNOWN_START_MS
-        chat.ledger.warnings.append(
-            "when the recording began is unknown: 2026-01-01 UTC stands for it (--started-at)"
-        )
+        chat.ledger.warnings.append("when the recording began is unknown: 2026-01-01 UTC stands for it (--started-at)")
     source = chat.room or chat.host or "recording"
     host = job.host_id or chat.host or source
     return Room(
@@ -133,9 +131,7 @@ def _room(job: Job, chat: Chat, pseudonyms: Pseudonyms) -> Room:
 def _warn(job: Job, log: RoomLog, ledger: Ledger) -> None:
     last_speech = max((segment.end_ms for segment in log.speech), default=0)
     if not log.speech:
-        ledger.warnings.append(
-            "no speech: nothing can show that the host answers; do not judge that by this log"
-        )
+        ledger.warnings.append("no speech: nothing can show that the host answers; do not judge that by this log")
     elif log.items and log.items[-1].offset_ms > last_speech + GAP_MS:
         ledger.warnings.append(
             f"speech ends {(log.items[-1].offset_ms - last_speech) / 60_000:.0f} min before the chat: "
@@ -158,9 +154,7 @@ def write_lines(out: Path, lines: Iterable[bytes]) -> None:
             if out.suffix == ".gz":
                 file = stack.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0))
             elif out.suffix == ".zst":
-                file = stack.enter_context(
-                    zstandard.ZstdCompressor(level=3).stream_writer(raw, closefd=False)
-                )
+                file = stack.enter_context(zstandard.ZstdCompressor(level=3).stream_writer(raw, closefd=False))
             for line in lines:
                 file.write(line + b"\n")
     except OSError as error:

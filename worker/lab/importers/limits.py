@@ -70,6 +70,4 @@ def require_utf8(data: bytes, path: Path) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ImportRefusedError(
-            f"{path}: byte {error.start} is not UTF-8; convert the file to UTF-8 first"
-        ) from error
+        raise ImportRefusedError(f"{path}: byte {error.start} is not UTF-8; convert the file to UTF-8 first") from error

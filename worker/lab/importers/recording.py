@@ -117,14 +117,10 @@ class Chat:
         """Keeps `item` if its time lies within the recording; counts it otherwise."""
         limits = self.ledger.limits
         if item.offset_ms > limits.span_ms:
-            self.ledger.unreadable(
-                line, f"more than {limits.span_ms // 3_600_000} h after the start (--max-hours)"
-            )
+            self.ledger.unreadable(line, f"more than {limits.span_ms // 3_600_000} h after the start (--max-hours)")
         elif item.offset_ms < 0:
             self.ledger.drop(BEFORE)
         elif len(self.items) >= limits.items:
-            raise ImportRefusedError(
-                f"more than {limits.items} chat entries; raise the limit with --max-items"
-            )
+            raise ImportRefusedError(f"more than {limits.items} chat entries; raise the limit with --max-items")
         else:
             self.items.append(item)

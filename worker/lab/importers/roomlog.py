@@ -51,9 +51,7 @@ def align_speech(segments: Sequence[Speech], offset_ms: int, ledger: Ledger) -> 
     """
     limits, kept = ledger.limits, list[Speech]()
     if len(segments) > limits.items:
-        raise ImportRefusedError(
-            f"more than {limits.items} speech segments; raise the limit with --max-items"
-        )
+        raise ImportRefusedError(f"more than {limits.items} speech segments; raise the limit with --max-items")
     for segment in sorted(segments, key=lambda s: (s.start_ms, s.end_ms)):
         start, end = max(0, segment.start_ms + offset_ms), segment.end_ms + offset_ms
         if segment.end_ms < segment.start_ms:
@@ -86,9 +84,7 @@ class RoomLog:
         pseudonyms: Pseudonyms, ledger: Ledger,
     ) -> None:  # fmt: skip
         self.room, self.ledger, self.pseudonyms = room, ledger, pseudonyms
-        self.items = sorted(
-            items, key=lambda item: item.offset_ms
-        )  # stable: one second's order is the file's
+        self.items = sorted(items, key=lambda item: item.offset_ms)  # stable: one second's order is the file's
         self.speech = speech
         self.events: Counter[str] = Counter()
         last_chat = self.items[-1].offset_ms if self.items else 0

@@ -48,8 +48,7 @@ class _Target:
             return
         if len(self.stack) >= self.limits.xml_depth:
             raise ImportRefusedError(
-                f"line {self.line()}: elements nest deeper than {self.limits.xml_depth} levels; "
-                "no recorder does that"
+                f"line {self.line()}: elements nest deeper than {self.limits.xml_depth} levels; no recorder does that"
             )
         self.stack.append((tag, attrs, [], self.line()))
         self.text_chars = 0

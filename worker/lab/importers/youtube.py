@@ -94,10 +94,14 @@ class _Target(Struct, rename="camel"):
     external_channel_id: str = ""
 
 
+class _Ticker(Struct):
+    """Present or not; nothing in it is read."""
+
+
 class _Action(Struct, rename="camel"):
     add_chat_item_action: _Add | None = None
     replace_chat_item_action: _Replace | None = None
-    add_live_chat_ticker_item_action: Raw | None = None
+    add_live_chat_ticker_item_action: _Ticker | None = None
     mark_chat_item_as_deleted_action: _Target | None = None
     mark_chat_items_by_author_as_deleted_action: _Target | None = None
     remove_chat_item_action: _Target | None = None
@@ -222,8 +226,8 @@ class _Reader:
         chat, start = self.chat, median_low(self.starts) if self.starts else None
         chat.started_at_ms = start
         for item, sent_ms, line in self.pending:
-            gone = self.deleted_authors.get(item.author, -1) if not isinstance(item, HostText) else -1
-            if item.ref in self.deleted or item.offset_ms <= gone:
+            banned_ms = None if isinstance(item, HostText) else self.deleted_authors.get(item.author)
+            if item.ref in self.deleted or (banned_ms is not None and item.offset_ms <= banned_ms):
                 chat.ledger.drop("retracted by a moderator")
             elif item.offset_ms == 0 and start and 0 < sent_ms < start - WAITING_ROOM_MS:
                 chat.ledger.drop(BEFORE)

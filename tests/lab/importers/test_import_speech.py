@@ -1,0 +1,152 @@
+"""WebVTT, SRT and Whisper's JSON."""
+
+import pytest
+from made_up import Importer, srt_cue, tweet, twitch, whisper
+
+from worker.lab.importers import ImportRefusedError, Limits
+
+ROLLING = """\ufeffWEBVTT
+Kind: captions
+Language: en
+
+00:00:00.160 --> 00:00:02.869 align:start position:0%
+\x20
+hello<00:00:00.480><c> and</c><00:00:00.640><c> welcome</c>
+
+00:00:02.869 --> 00:00:02.879 align:start position:0%
+hello and welcome
+\x20
+
+00:00:02.879 --> 00:00:05.270 align:start position:0%
+hello and welcome
+to<00:00:03.120><c> my</c><00:00:03.280><c> room</c>
+
+00:00:05.270 --> 00:00:05.280 align:start position:0%
+to my room
+\x20
+
+00:00:05.280 --> 00:00:07.000 align:start position:0%
+to my room
+to<00:00:05.500><c> my</c><00:00:06.000><c> room</c>
+
+00:00:07.000 --> 00:00:07.010 align:start position:0%
+to my room
+\x20
+
+00:00:07.010 --> 00:00:09.000 align:start position:0%
+to my room
+[Music]
+"""
+
+
+def texts(run: Importer, speech: str | bytes, **job: object) -> list[str]:
+    return [segment["text"] for segment in run(speech=speech, **job).of("host.speech")]
+
+
+def test_rolling_captions_give_each_text_once_and_a_true_repetition_twice(run: Importer) -> None:
+    assert texts(run, ROLLING) == ["hello and welcome", "to my room", "to my room"]
+
+
+def test_what_rolling_captions_lose_is_counted(run: Importer) -> None:
+    assert run(speech=ROLLING).summary.dropped == {
+        "rolling caption that repeats the one before": 3,
+        "caption of a sound, not of speech": 1,
+    }
+
+
+def test_a_host_who_repeats_a_sentence_in_plain_subtitles_keeps_every_one(run: Importer) -> None:
+    # Repetition is evidence for the judge; only rolling captions repeat for layout.
+    cues = "".join(srt_cue(n, f"00:00:0{n},000", f"00:00:0{n},900", "はい、こんばんは") for n in range(1, 6))
+    assert texts(run, cues) == ["はい、こんばんは"] * 5
+
+
+def test_captions_that_overlap_by_design_are_clipped_and_claim_no_second_voice(run: Importer) -> None:
+    vtt = "WEBVTT\n\n00:00.000 --> 00:05.000\none\n\n00:02.000 --> 00:07.000\ntwo\n\n00:04.500 --> 00:09.000\nthree\n"
+    room = run(speech=vtt)
+    spans = [
+        (s["start_ms"] - room.summary.start_ms, s["end_ms"] - room.summary.start_ms) for s in room.of("host.speech")
+    ]
+    assert spans == [(0, 2_000), (2_000, 4_500), (4_500, 9_000)]
+    assert not any("voice_id" in s for s in room.of("host.speech"))
+
+
+def test_a_vtt_without_hours_and_with_entities_is_read(run: Importer) -> None:
+    assert texts(run, "WEBVTT\n\n59:59.000 --> 01:00:01.000\nbuy &amp; <i>smile</i>\n") == ["buy & smile"]
+
+
+@pytest.mark.parametrize(
+    ("point", "newline", "bom"), [(",", "\n", ""), (".", "\r\n", "\ufeff"), (",", "\r\n", "\ufeff")]
+)
+def test_srt_with_bom_crlf_and_points_in_times_is_read(run: Importer, point: str, newline: str, bom: str) -> None:
+    text = srt_cue(1, "00:00:01,000", "00:00:02,500", "第一件") + srt_cue(2, "01:00:01,000", "01:00:02,500", "第二件")
+    room = run(speech=(bom + text.replace(",", point).replace("\n", newline)).encode())
+    assert room.offsets("host.speech") == [2_500, 3_602_500]
+
+
+def test_cues_with_broken_times_are_counted_with_their_line(run: Importer) -> None:
+    cues = [srt_cue(n, f"00:00:{n:02},000", f"00:00:{n:02},900", f"t{n}") for n in range(1, 40)]
+    room = run(speech="".join([*cues, "40\n00:00:xx,000 --> 00:00:41,000\nlost\n\n"]))
+    assert room.summary.unreadable_first[0] == {"line": 39 * 4 + 2, "why": "is no pair of cue times"}
+
+
+def test_whisper_silence_artefacts_never_become_speech(run: Importer) -> None:
+    # "you" every 30 s: to a detector of loops a perfect loop.
+    silence = [{"start": n * 30.0, "end": n * 30.0 + 30, "text": " you", "no_speech_prob": 0.8} for n in range(15)]
+    room = run(speech=whisper(*silence, {"start": 450.0, "end": 455.0, "text": " Welcome everybody."}))
+    assert [s["text"] for s in room.of("host.speech")] == ["Welcome everybody."]
+    assert room.summary.dropped == {"Whisper heard no speech (no_speech_prob > 0.6)": 15}
+
+
+def test_whisper_repeating_itself_is_trimmed_or_left_out(run: Importer) -> None:
+    stuck = {"start": 0.0, "end": 9.0, "text": " So nice. " + "Thank you. " * 30, "compression_ratio": 9.0}
+    stuck_cjk = {"start": 10.0, "end": 19.0, "text": "谢谢大家" * 20, "compression_ratio": 9.0}
+    garbled = {"start": 20.0, "end": 29.0, "text": " a b c d e f g h", "compression_ratio": 3.0}
+    room = run(speech=whisper(stuck, stuck_cjk, garbled))
+    assert [s["text"] for s in room.of("host.speech")] == ["So nice. Thank you.", "谢谢大家"]
+    assert room.summary.dropped == {"Whisper repeats itself (compression_ratio > 2.4)": 1}
+    assert sum(room.summary.changed.values()) == 2
+
+
+def test_a_seller_who_repeats_himself_below_the_threshold_is_left_alone(run: Importer) -> None:
+    assert texts(run, whisper({"start": 0.0, "end": 3.0, "text": "买它 买它 买它", "compression_ratio": 1.9})) == [
+        "买它 买它 买它"
+    ]
+
+
+def test_overlapping_whisper_segments_are_clipped(run: Importer) -> None:
+    room = run(speech=whisper({"start": 0.0, "end": 6.0, "text": "a"}, {"start": 5.0, "end": 9.0, "text": "b"}))
+    assert room.offsets("host.speech") == [5_000, 9_000]
+    assert room.summary.changed == {"overlapping segment (clipped)": 1}
+    assert room.summary.speech_ratio == 1.0
+
+
+def test_the_offset_shifts_speech_against_chat(run: Importer) -> None:
+    chat, speech = twitch(tweet(60)), whisper(
+        {"start": 1.0, "end": 2.0, "text": "too early"}, {"start": 50.0, "end": 52.0, "text": "kept"}
+    )  # fmt: skip
+    room = run(chat, speech, speech_offset_ms=-10_000)
+    assert room.offsets("host.speech") == [42_000]
+    assert room.offsets("viewer.comment") == [60_000]
+    assert room.summary.dropped == {"sent before the recording began": 1}
+
+
+def test_an_answer_that_shares_no_word_is_kept_as_speech_and_no_reply_is_invented(run: Importer) -> None:
+    chat = twitch(tweet(10, "来电话了"), tweet(20, "斗鱼"))
+    speech = srt_cue(1, "00:00:12,000", "00:00:14,000", "好的呢知道了。") + srt_cue(
+        2, "00:00:22,000", "00:00:24,000", "对啊斗鱼你们去过吗？"
+    )
+    room = run(chat, speech)
+    story = [e["text"] for e in room.events if e["type"] in {"viewer.comment", "host.speech"}]
+    assert story == ["来电话了", "好的呢知道了。", "斗鱼", "对啊斗鱼你们去过吗？"]
+    assert room.of("host.reply") == []
+
+
+def test_speech_that_is_no_utf8_names_the_byte(run: Importer) -> None:
+    with pytest.raises(ImportRefusedError, match=r"byte \d+ is not UTF-8"):
+        run(speech=srt_cue(1, "00:00:01,000", "00:00:02,000", "ok").encode() + b"\xff")
+
+
+def test_a_pathological_subtitle_file_is_read_in_linear_time(run: Importer) -> None:
+    cue = srt_cue(1, "00:00:01,000", "00:00:02,000", "ok")
+    hostile = cue + "\n" * 300_000 + "1 " * 300_000 + "<" * 300_000
+    assert len(texts(run, hostile, limits=Limits(bad_ratio=1.0))) == 1

@@ -1,0 +1,147 @@
+"""yt-dlp's live chat."""
+
+import pytest
+from made_up import START_MS, Importer, youtube, youtube_action
+
+from worker.lab.importers import ImportRefusedError
+
+
+def test_a_replay_keeps_its_offsets_and_finds_its_start_from_absolute_times(run: Importer) -> None:
+    room = run(youtube(1_000) + youtube(61_500))
+    assert room.summary.start_ms == START_MS
+    assert room.offsets("viewer.comment") == [1_000, 61_500]
+    assert room.of("room.opened")[0]["platform"] == "youtube"
+
+
+def test_offsets_hold_although_absolute_times_drift_by_a_second(run: Importer) -> None:
+    lines = [
+        youtube(n * 60_000 + 1, timestampUsec=str((START_MS + n * 60_000 + (n * 37) % 1_700) * 1_000))
+        for n in range(1, 50)
+    ]
+    room = run("".join(lines))
+    assert abs(room.summary.start_ms - START_MS) <= 1_700
+    assert room.offsets("viewer.comment") == [n * 60_000 + 1 for n in range(1, 50)]
+
+
+def test_a_scrubbed_file_with_zero_times_uses_offsets_and_says_that_the_date_is_unknown(run: Importer) -> None:
+    room = run(youtube(5_000, timestampUsec=0) + youtube(9_000, timestampUsec=0))
+    assert room.offsets("viewer.comment") == [5_000, 9_000]
+    assert any("--started-at" in warning for warning in room.summary.warnings)
+
+
+def test_a_live_capture_has_its_offset_at_top_level_and_the_backlog_before_zero_is_left_out(
+    run: Importer,
+) -> None:
+    room = run(youtube(-4_000, live=True) + youtube(2_000, live=True))
+    assert room.offsets("viewer.comment") == [2_000]
+    assert room.summary.dropped == {"sent before the recording began": 1}
+
+
+def test_the_waiting_room_of_a_replay_has_offset_zero_and_is_left_out(run: Importer) -> None:
+    early = youtube(0, timestampUsec=str((START_MS - 600_000) * 1_000))
+    room = run(early + youtube(2_000) + youtube(3_000))
+    assert room.offsets("viewer.comment") == [2_000, 3_000]
+
+
+@pytest.mark.parametrize(
+    ("printed", "value", "currency"),
+    [
+        ("￥6,000", 6_000, "JPY"), ("€2", 200, "EUR"), ("$9.99", 999, "USD"), ("CA$13.99", 1_399, "CAD"),
+        ("1.234,56\xa0€", 123_456, "EUR"), ("NT$75.00", 7_500, "TWD"), ("₩10,000", 10_000, "KRW"),
+        ("SGD 5.00", 500, "SGD"), ("₹1,00,000.00", 10_000_000, "INR"), ("$1,234", 123_400, "USD"),
+        ("a lot", 0, "XXX"), ("kr 50", 0, "XXX"), ("", 0, "XXX"),
+    ],
+)  # fmt: skip
+def test_localised_amounts_become_minor_units(run: Importer, printed: str, value: int, currency: str) -> None:
+    room = run(youtube(1_000, "PaidMessage", purchaseAmountText={"simpleText": printed}))
+    gift = room.of("viewer.gift")[0]
+    assert (gift["value"], gift["currency"]) == (value, currency)
+    assert room.of("viewer.comment")[0]["text"] == "how much is it?"
+
+
+def test_a_ticker_repeats_a_paid_message_and_is_not_a_second_gift(run: Importer) -> None:
+    paid = youtube(1_000, "PaidMessage", purchaseAmountText={"simpleText": "$5"})
+    ticker = youtube_action(1_000, {"addLiveChatTickerItemAction": {"item": {"anything": {}}}})
+    room = run(paid + ticker)
+    assert len(room.of("viewer.gift")) == 1
+    assert room.summary.dropped == {"ticker (repeats a paid message)": 1}
+
+
+def test_memberships_are_gifts_and_milestones_are_comments(run: Importer) -> None:
+    new = youtube(1_000, "MembershipItem", message=None, headerSubtext={"runs": [{"text": "Welcome!"}]})
+    milestone = youtube(2_000, "MembershipItem", headerPrimaryText={"runs": [{"text": "Member for 2 months"}]})
+    bought = youtube(3_000, "SponsorshipsGiftPurchaseAnnouncement", message=None)
+    received = youtube(4_000, "SponsorshipsGiftRedemptionAnnouncement")
+    room = run(new + milestone + bought + received)
+    assert [gift["gift_id"] for gift in room.of("viewer.gift")] == ["membership", "membership_gift"]
+    assert room.offsets("viewer.comment") == [2_000]
+    assert room.summary.dropped == {"membership received (the purchase counts)": 1}
+
+
+@pytest.mark.parametrize("action", ["markChatItemAsDeletedAction", "removeChatItemAction"])
+def test_a_deleted_message_is_retracted(run: Importer, action: str) -> None:
+    gone = youtube_action(3_000, {action: {"targetItemId": "m1000"}})
+    room = run(youtube(1_000) + youtube(2_000) + gone)
+    assert room.offsets("viewer.comment") == [2_000]
+    assert room.summary.dropped == {"retracted by a moderator": 1}
+
+
+def test_a_banned_author_loses_earlier_messages_only(run: Importer) -> None:
+    ban = {"markChatItemsByAuthorAsDeletedAction": {"externalChannelId": "UC-made-up-viewer"}}
+    other = youtube(1_500, authorExternalChannelId="UC-other")
+    room = run(youtube(1_000) + other + youtube_action(2_000, ban) + youtube(3_000))
+    assert room.offsets("viewer.comment") == [1_500, 3_000]
+
+
+def test_what_the_owner_writes_is_a_reply_of_the_host(run: Importer) -> None:
+    badge = [{"liveChatAuthorBadgeRenderer": {"icon": {"iconType": "OWNER"}}}]
+    room = run(youtube(1_000) + youtube(2_000, authorBadges=badge, authorExternalChannelId="UC-host"))
+    assert [reply["medium"] for reply in room.of("host.reply")] == ["text"]
+    assert len(room.of("viewer.comment")) == 1
+
+
+def test_emoji_are_text(run: Importer) -> None:
+    runs = [
+        {"text": "nice "}, {"emoji": {"emojiId": "👍"}},
+        {"emoji": {"emojiId": "UC-made-up/AbCdEf", "shortcuts": [":wave:"]}},
+    ]  # fmt: skip
+    assert run(youtube(1_000, message={"runs": runs})).of("viewer.comment")[0]["text"] == "nice 👍:wave:"
+
+
+def test_the_same_message_twice_counts_once(run: Importer) -> None:
+    assert len(run(youtube(1_000) + youtube(1_000)).of("viewer.comment")) == 1
+
+
+def test_a_replay_may_hold_lines_without_a_message(run: Importer) -> None:
+    room = run(youtube(1_000) + '{"clickTrackingParams": "x", "liveChatTickerSomething": {}}\n')
+    assert room.summary.dropped == {"line without a chat message": 1}
+
+
+def test_an_unsorted_file_gives_a_sorted_log(run: Importer) -> None:
+    room = run(youtube(90_000) + youtube(10_000) + youtube(50_000))
+    assert room.offsets("viewer.comment") == [10_000, 50_000, 90_000]
+
+
+def test_a_few_bad_lines_are_counted_with_their_numbers(run: Importer) -> None:
+    good = [youtube(n * 1_000) for n in range(1, 40)]
+    room = run("".join([*good[:10], "{not json\n", *good[10:]]))
+    assert room.summary.unreadable == 1
+    assert room.summary.unreadable_first[0]["line"] == 11
+    assert len(room.of("viewer.comment")) == 39
+
+
+def test_more_than_five_percent_bad_lines_refuse_the_file(run: Importer) -> None:
+    with pytest.raises(ImportRefusedError, match=r"2 of 12 entries are unreadable.*--max-bad-percent"):
+        run("".join(youtube(n * 1_000) for n in range(1, 11)) + "{bad\n{bad\n")
+
+
+def test_a_last_line_cut_short_is_accepted_with_a_warning(run: Importer) -> None:
+    room = run(youtube(1_000) + youtube(2_000)[:80])
+    assert len(room.of("viewer.comment")) == 1
+    assert any("cut short" in warning for warning in room.summary.warnings)
+
+
+def test_a_time_far_beyond_the_recording_is_unreadable_and_makes_no_million_heartbeats(run: Importer) -> None:
+    room = run("".join(youtube(n * 1_000) for n in range(1, 40)) + youtube(10**12, timestampUsec=0))
+    assert "--max-hours" in room.summary.unreadable_first[0]["why"]
+    assert len(room.of("room.heartbeat")) == 1
