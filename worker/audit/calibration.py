@@ -33,5 +33,5 @@ _OFTEN = (
     "好看 便宜 价格 优惠 库存 发货 包邮 质量 尺码 颜色 推荐 适合 东西 效果 产品 品牌 正品 售后 退换 活动 福利 抽奖 礼物 "
     "朋友 姐妹 新款 爆款 直接 赶紧 马上 最后 倒计 计时 开始 几号 号的 身高 体重 斤穿 穿多 多大 大码"
 )
-BIGRAM_IDF_NATS: dict[str, float] = {g: 3.0 for g in _grams(_OFTEN)} | {g: 1.2 for g in _grams(_EVERYWHERE)}
+BIGRAM_IDF_NATS: dict[str, float] = dict.fromkeys(_grams(_OFTEN), 3.0) | dict.fromkeys(_grams(_EVERYWHERE), 1.2)
 """Inverse document frequency in nats of bigrams that live sellers say all the time."""

@@ -6,11 +6,11 @@ it is kept apart in chunks (`audit.speech`).
 
 from enum import IntEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from worker.audit.evidence import Family
 from worker.audit.events import Shop
-from worker.audit.facts import Facts
+from worker.audit.evidence import Family, Level
+from worker.audit.facts import AiPresenter, Facts
 from worker.audit.speech import SpeechRing
 
 LATENESS_MS = 60_000
@@ -22,7 +22,14 @@ SEEN_MAX = 64 * 8  # bytes of each ring of recent event ids: 64 ids of 8 bytes
 EXCERPTS_MAX = 5
 EPISODES_MAX = 64
 REVIEWS_MAX = 16
-PROMPTS_MAX = 96
+PROMPTS_MAX = 64
+PROMPTS_PER_PANE = 4
+PROMPT_CHARS = 32
+SPEECH_PER_PANE = 8
+REPLIES_PER_PANE = 8
+CHALLENGES_PER_PANE = 4
+LABEL_MARKS_MAX = 16
+MENTIONS_MAX = 16
 
 
 class Phase(IntEnum):
@@ -58,12 +65,11 @@ class Episode(Struct, gc=False, array_like=True):
 
 
 class Prompt(Struct, frozen=True, gc=False, array_like=True):
-    """Something a viewer did that asks for an answer. `bigrams` is empty for gifts and orders."""
+    """Something a viewer did that asks for an answer; `text` is cut to what matching and an excerpt need."""
 
     at_ms: int
     rank: int  # 64-bit hash of the event id: which prompts are kept does not depend on arrival order
     kind: int
-    bigrams: tuple[int, ...]
     text: str
     offset: int
 
@@ -85,10 +91,11 @@ class Pane(Struct, gc=False, array_like=True):
     prompts: list[Prompt] = []
     speech: list[Utterance] = []
     replies: list[int] = []  # at_ms of replies, thanks and pinned comments
-    voice: list[int] = []  # looks, looks above the 95 % human rank
-    visual: list[int] = []
     challenges: list[tuple[int, int, int]] = []  # at_ms, rank, failed 0/1
-    present: bool = False  # a person was seen in the frame
+    voice_looks: int = 0
+    voice_high: int = 0  # looks above the human 95 % rank
+    visual_looks: int = 0
+    visual_high: int = 0
 
 
 class Block(Struct, gc=False, array_like=True):
@@ -103,7 +110,7 @@ class Block(Struct, gc=False, array_like=True):
     visual_looks: int = 0
     visual_high: float = 0.0
     paused_ms: int = 0
-    labelled_ms: int = 0
+    locked: int = 0  # speech segments that repeated at the loop lag
 
 
 class Counts(Struct, gc=False, array_like=True):
@@ -126,7 +133,7 @@ class Counts(Struct, gc=False, array_like=True):
     late: int = 0
 
 
-class Room(Struct, gc=False, array_like=True, dict=False):
+class Room(Struct, gc=False, array_like=True):
     """A live room.
 
     Attributes:
@@ -149,7 +156,7 @@ class Room(Struct, gc=False, array_like=True, dict=False):
     operator_id: str = ""
     device_id: str = ""
     ip_hash: str = ""
-    shop_ids: tuple[Shop, ...] = ()
+    shop_ids: list[Shop] = []
     selling: bool = False
     category: str = ""
     title: str = ""
@@ -157,6 +164,7 @@ class Room(Struct, gc=False, array_like=True, dict=False):
     viewers: int = 0
     max_at_ms: int = 0
     due_ms: int = FOREVER_MS
+    session_start_ms: int = 0  # event time of the first event of the session that this worker saw
     closed_ms: int = 0
     paused_since_ms: int = 0
     published_ms: int = 0
@@ -169,20 +177,23 @@ class Room(Struct, gc=False, array_like=True, dict=False):
     panes: dict[int, Pane] = {}
     prompts: list[Prompt] = []
     answered_ranks: list[int] = []
-    block: Block = Block()
-    counts: Counts = Counts()
-    facts: Facts = Facts()
+    block: Block = field(default_factory=Block)
+    counts: Counts = field(default_factory=Counts)
+    facts: Facts = field(default_factory=Facts)
     families: dict[str, Family] = {}
     speech: SpeechRing | None = None
     play_tokens: float = 30.0
     play_tokens_long: float = 120.0
+    play_refill_ms: int = 0
     challenges: list[tuple[int, int]] = []  # last 12 results: at_ms, failed 0/1
     last_speech_ms: int = 0
     last_reply_ms: int = 0
-    present_ms: int = 0
+    resumed_ms: int = 0
     absent_since_ms: int = 0
     unbroken_since_ms: int = 0
-    software: list[tuple[int, int]] = []
+    marked: AiPresenter = AiPresenter()  # what markers alone say; facts.ai_presenter adds the families' levels
+    label_marks: list[tuple[int, bool]] = []  # when the label came and went
+    mentions: list[tuple[int, int]] = []  # of virtual-host software: at_ms, code
     excerpts: list[Excerpt] = []
     episodes: dict[str, Episode] = {}
     reviews: list[tuple[str, str, str]] = []  # violation_id, outcome, by: waiting for the policy layer
@@ -191,6 +202,12 @@ class Room(Struct, gc=False, array_like=True, dict=False):
     def watermark_ms(self) -> int:
         """Event time up to which this room's log is taken as complete."""
         return self.max_at_ms - LATENESS_MS
+
+    def evidence(self, family: str) -> Family | None:
+        """The evidence behind a family's present level; from LIMIT up PLAY rests on its longer allowance."""
+        if family == "PLAY" and self.level("PLAY") >= Level.LIMIT:
+            return self.families.get("PLAY_LONG")
+        return self.families.get(family)
 
     def level(self, family: str) -> int:
         """The level (`audit.evidence.Level`) that a family has reached; 0 when it has not begun."""

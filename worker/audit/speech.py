@@ -4,13 +4,14 @@ Each segment is a 64-bit SimHash kept as four 16-bit bands, and its time in seco
 segments within Hamming distance 3 always agree in a band; at 6, which one wrong character costs, in six cases of ten.
 So four byte searches find near matches, and distances up to 8 count: unrelated segments differ in 32 ± 4 bits.
 1,024 segments cover about 90 minutes of steady speech and cost 12 KB. The ring is saved in chunks of 128 segments,
-and only chunks that changed are saved again.
+and only chunks that changed are saved again, each before the room that counts on it.
 """
 
 from msgspec import Struct
 
 CAPACITY = 1024
 CHUNK = 128
+CHUNKS = CAPACITY // CHUNK
 BANDS = 4
 CANDIDATES_MAX = 8
 HAMMING_MAX = 8
@@ -18,39 +19,47 @@ LAG_BIN_MS = 5_000
 RECENT = 8
 
 
-class SpeechRing(Struct, gc=False):
-    """Bands and times of the latest segments; grows in chunks up to `CAPACITY`, then overwrites the oldest."""
+class Store(Struct, gc=False):
+    """The ring's bulk, saved in chunks: four bands of 2 bytes and a time of 4 bytes a segment."""
+
+    bands: list[bytearray]
+    times: bytearray
+    changed: int = 0  # bit per chunk
+
+
+class SpeechRing(Struct, gc=False, array_like=True):
+    """The latest segments; grows up to `CAPACITY`, then overwrites the oldest. `count` is all that were ever added."""
 
     count: int = 0
-    bands: list[bytearray] = []
-    times: bytearray = bytearray()
     recent: list[list[int]] = []  # lag bins at which each of the last 8 segments matched
-    changed: int = 0  # bit per chunk
+    store: Store | None = None  # left out of the room's snapshot
 
 
 def new_ring() -> SpeechRing:
     """An empty ring."""
-    return SpeechRing(bands=[bytearray() for _ in range(BANDS)])
+    return SpeechRing(store=Store([bytearray() for _ in range(BANDS)], bytearray()))
 
 
 def add(ring: SpeechRing, second: int, simhash: int) -> list[int]:
     """Store a segment spoken at `second` of the session; returns the distinct lag bins (5 s) at which it repeats."""
-    lags = _lags(ring, second, simhash)
+    store = ring.store
+    assert store is not None, "a ring in use has its store"
+    lags = _lags(ring, store, second, simhash)
     slot = ring.count % CAPACITY
     for band in range(BANDS):
-        ring.bands[band][slot * 2 : slot * 2 + 2] = (simhash >> (16 * band) & 0xFFFF).to_bytes(2, "little")
-    ring.times[slot * 4 : slot * 4 + 4] = second.to_bytes(4, "little")
+        store.bands[band][slot * 2 : slot * 2 + 2] = (simhash >> (16 * band) & 0xFFFF).to_bytes(2, "little")
+    store.times[slot * 4 : slot * 4 + 4] = second.to_bytes(4, "little")
+    store.changed |= 1 << (slot // CHUNK)
     ring.count += 1
-    ring.changed |= 1 << (slot // CHUNK)
     ring.recent.append(lags)
     del ring.recent[:-RECENT]
     return lags
 
 
-def _lags(ring: SpeechRing, second: int, simhash: int) -> list[int]:
+def _lags(ring: SpeechRing, store: Store, second: int, simhash: int) -> list[int]:
     slots: set[int] = set()
     for band in range(BANDS):
-        data = ring.bands[band]
+        data = store.bands[band]
         wanted = (simhash >> (16 * band) & 0xFFFF).to_bytes(2, "little")
         at = data.find(wanted)
         while at >= 0 and len(slots) < CANDIDATES_MAX * BANDS:
@@ -59,11 +68,13 @@ def _lags(ring: SpeechRing, second: int, simhash: int) -> list[int]:
             at = data.find(wanted, at + 1)
     lags = set()
     for slot in slots:
-        stored = sum(
-            int.from_bytes(ring.bands[band][slot * 2 : slot * 2 + 2], "little") << (16 * band) for band in range(BANDS)
-        )
+        if ring.count >= CAPACITY and (slot - ring.count) % CAPACITY < CHUNK:
+            continue  # about to be overwritten: a replay after a crash may no longer see it, so nobody does
+        stored = 0
+        for band in range(BANDS):
+            stored |= int.from_bytes(store.bands[band][slot * 2 : slot * 2 + 2], "little") << (16 * band)
         if (stored ^ simhash).bit_count() <= HAMMING_MAX:
-            then = int.from_bytes(ring.times[slot * 4 : slot * 4 + 4], "little")
+            then = int.from_bytes(store.times[slot * 4 : slot * 4 + 4], "little")
             if second > then:
                 lags.add((second - then) * 1000 // LAG_BIN_MS)
     return sorted(lags)[:CANDIDATES_MAX]
@@ -79,21 +90,38 @@ def modal_lag(ring: SpeechRing) -> tuple[int, int]:
     return best, best_count
 
 
-def save_chunk(ring: SpeechRing, chunk: int) -> bytes:
-    """One chunk as bytes: the four bands, then the times."""
+def take_changed_chunks(ring: SpeechRing) -> dict[int, bytes]:
+    """Chunks that changed since the last call, by number; forgets that they did."""
+    store = ring.store
+    if store is None or not store.changed:
+        return {}
+    changed, store.changed = store.changed, 0
+    return {chunk: _save(store, chunk) for chunk in range(CHUNKS) if changed >> chunk & 1}
+
+
+def _save(store: Store, chunk: int) -> bytes:
     a, b = chunk * CHUNK, (chunk + 1) * CHUNK
-    return b"".join(bytes(band[a * 2 : b * 2]) for band in ring.bands) + bytes(ring.times[a * 4 : b * 4])
+    return b"".join(bytes(band[a * 2 : b * 2]) for band in store.bands) + bytes(store.times[a * 4 : b * 4])
 
 
-def load_chunk(ring: SpeechRing, chunk: int, data: bytes) -> None:
-    """Put a saved chunk back; chunks are loaded in order.
+def restore(ring: SpeechRing, chunks: dict[int, bytes]) -> None:
+    """Fill a ring that came from a snapshot. Chunks may be newer than `ring.count`; what lies beyond it is dropped.
 
     Raises:
-        ValueError: the length is not a whole number of segments, or chunks are missing before this one.
+        ValueError: a chunk is missing or its length is not a whole number of segments.
     """
-    segments, rest = divmod(len(data), BANDS * 2 + 4)
-    if rest or segments > CHUNK or len(ring.times) != chunk * CHUNK * 4:
-        raise ValueError(f"speech chunk {chunk}: {len(data)} bytes do not fit after {len(ring.times) // 4} segments")
-    for i, band in enumerate(ring.bands):
-        band += data[i * segments * 2 : (i + 1) * segments * 2]
-    ring.times += data[BANDS * 2 * segments :]
+    ring.store = new_ring().store
+    store = ring.store
+    assert store is not None
+    size = min(ring.count, CAPACITY)
+    for chunk in range((size + CHUNK - 1) // CHUNK):
+        data = chunks.get(chunk, b"")
+        segments, rest = divmod(len(data), BANDS * 2 + 4)
+        if rest or segments < min(CHUNK, size - chunk * CHUNK):
+            raise ValueError(f"speech chunk {chunk} has {len(data)} bytes, too few for {size} segments")
+        for i in range(BANDS):
+            store.bands[i] += data[i * segments * 2 : (i + 1) * segments * 2]
+        store.times += data[BANDS * 2 * segments :]
+    for i in range(BANDS):
+        del store.bands[i][size * 2 :]
+    del store.times[size * 4 :]

@@ -1,1 +1,10 @@
-"""To be described by its owner."""
+"""Signals: numbers in [0,1] from interaction, high when unlike a live, responsive human; or abstention.
+
+    unanswered   viewers prompted and nobody answered            → family NONINT
+    loop_lock    speech repeats at one lag                        → family PLAY
+    challenge    a challenge was failed or not answered           → family CHALLENGE
+    unbroken     no absence for hours                             → a stratum, never evidence
+    looks        detectors' scores above the human 95 % rank      → families AI, UNLABELLED
+
+Overload, quiet, breaks, sign language and tiredness are not evidence. Missing data is abstention, never suspicion.
+"""

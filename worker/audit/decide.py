@@ -1,0 +1,345 @@
+"""One event enters a room. Everything the core does begins here; what rules make of it is `policy.judge`.
+
+The way of an event: its session is right → it is not late → it was not seen before → event time passes, closing panes
+and blocks → its handler changes the room. Counting a viewer's event costs one addition.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from xxhash import xxh3_64_digest, xxh3_64_intdigest
+
+from worker.audit import events as e
+from worker.audit.facts import FACT_BIT, REVIEW_BIT
+from worker.audit.lifecycle import SILENCE_MS, Status, admit, begin, move
+from worker.audit.markers import (
+    fleet,
+    frame,
+    label,
+    likeness,
+    media,
+    persona,
+    provenance,
+    registration,
+    software,
+    watermark,
+)
+from worker.audit.panes import close_all, close_due, pane_at
+from worker.audit.room import (
+    CHALLENGES_PER_PANE,
+    LATENESS_MS,
+    PROMPT_CHARS,
+    PROMPTS_PER_PANE,
+    REPLIES_PER_PANE,
+    REVIEWS_MAX,
+    SEEN_MAX,
+    SPEECH_PER_PANE,
+    Phase,
+    Prompt,
+    Room,
+    Utterance,
+)
+from worker.audit.signals import looks
+from worker.audit.signals.unanswered import GIFT, GREETING, ORDER, QUESTION
+from worker.audit.text import is_greeting, is_question
+
+Handler = Callable[[Room, Any, int], None]
+
+
+def apply(room: Room, event: e.Event, offset: int) -> Status:
+    """Apply one event that stands at `offset` in the room's log; changes the room in place.
+
+    Returns what became of it. `room.changed` collects what rules must look at again.
+    """
+    at_ms = event.at_ms
+    session = event.session_id
+    if not room.max_at_ms:
+        begin(room, session or "", at_ms, offset)
+    elif (
+        (session is not None and session != room.session_id)
+        or room.phase == Phase.CLOSED
+        or at_ms - room.max_at_ms > SILENCE_MS
+    ):
+        if at_ms - room.max_at_ms > SILENCE_MS and not isinstance(event, e.ReviewDecided):
+            begin(room, session or "", at_ms, offset)
+        else:
+            status = admit(room, event, offset)
+            if status is not Status.APPLIED:
+                room.counts.late += status is Status.LATE
+                return status
+    if at_ms < room.max_at_ms - LATENESS_MS and not isinstance(event, e.ReviewDecided):
+        room.counts.late += 1
+        return Status.LATE
+    handler, by_viewer = HANDLERS[type(event)]
+    if _seen(room, event.id, by_viewer):
+        return Status.DUPLICATE
+    if at_ms > room.max_at_ms and room.phase != Phase.CLOSED:
+        room.max_at_ms = at_ms
+        if at_ms - LATENESS_MS >= room.due_ms:
+            close_due(room, at_ms - LATENESS_MS)
+    handler(room, event, offset)
+    return Status.APPLIED
+
+
+def _seen(room: Room, event_id: str, by_viewer: bool) -> bool:
+    """Whether this id was among the latest 64 of its side; remembers it. A flood of likes cannot wash out evidence."""
+    digest = xxh3_64_digest(event_id.encode())
+    ring = room.seen_viewer if by_viewer else room.seen_other
+    at = ring.find(digest)
+    while at >= 0 and at & 7:
+        at = ring.find(digest, at + 1)
+    if at >= 0:
+        return True
+    if len(ring) < SEEN_MAX:
+        ring += digest
+    elif by_viewer:
+        slot = room.seen_viewer_at
+        ring[slot : slot + 8] = digest
+        room.seen_viewer_at = (slot + 8) % SEEN_MAX
+    else:
+        slot = room.seen_other_at
+        ring[slot : slot + 8] = digest
+        room.seen_other_at = (slot + 8) % SEEN_MAX
+    return False
+
+
+# --- the room itself -------------------------------------------------------------------------------------------
+
+
+def _describe(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: int) -> None:
+    if (
+        event.started_at_ms != room.started_at_ms
+        or event.selling is not room.selling
+        or event.platform != room.platform
+        or event.region != room.region
+        or event.host_id != room.host_id
+        or event.shop_ids != room.shop_ids
+        or (event.title or "") != room.title
+        or (event.operator_id or "") != room.operator_id
+        or (event.device_id or "") != room.device_id
+        or (event.ip_hash or "") != room.ip_hash
+        or (event.category or "") != room.category
+    ):
+        _take_descriptor(room, event, offset)
+    move(room, "describe", event.at_ms)
+
+
+def _take_descriptor(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: int) -> None:
+    title = event.title or ""
+    if title and title != room.title:
+        software.read(room, title, event.at_ms, "title", offset)
+    room.started_at_ms = event.started_at_ms
+    room.selling = event.selling
+    room.platform = event.platform
+    room.region = event.region
+    room.host_id = event.host_id
+    room.shop_ids = event.shop_ids
+    room.title = title
+    room.operator_id = event.operator_id or ""
+    room.device_id = event.device_id or ""
+    room.ip_hash = event.ip_hash or ""
+    room.category = event.category or ""
+    room.changed |= FACT_BIT["room"]
+
+
+def _heartbeat(room: Room, event: e.RoomHeartbeat, offset: int) -> None:
+    _describe(room, event, offset)
+    room.viewers = event.viewers
+    if event.paused != (room.phase == Phase.PAUSED):
+        move(room, "pause" if event.paused else "resume", event.at_ms)
+    if room.absent_since_ms or room.facts.idle.certainty:
+        frame.refresh_idle(room)
+
+
+def _paused(room: Room, event: e.RoomPaused, offset: int) -> None:
+    move(room, "pause", event.at_ms)
+    frame.refresh_idle(room)
+
+
+def _resumed(room: Room, event: e.RoomResumed, offset: int) -> None:
+    move(room, "resume", event.at_ms)
+
+
+def _closed(room: Room, event: e.RoomClosed, offset: int) -> None:
+    close_all(room)
+    move(room, "close", event.at_ms)
+
+
+# --- viewers ---------------------------------------------------------------------------------------------------
+
+
+def _joined(room: Room, event: e.ViewerJoined, offset: int) -> None:
+    room.counts.joined += 1
+
+
+def _left(room: Room, event: e.ViewerLeft, offset: int) -> None:
+    room.counts.left += 1
+
+
+def _liked(room: Room, event: e.ViewerLiked, offset: int) -> None:
+    room.counts.liked += event.count
+
+
+def _followed(room: Room, event: e.ViewerFollowed, offset: int) -> None:
+    room.counts.followed += 1
+
+
+def _shared(room: Room, event: e.ViewerShared, offset: int) -> None:
+    room.counts.shared += 1
+
+
+def _comment(room: Room, event: e.ViewerComment, offset: int) -> None:
+    room.counts.comments += 1
+    text = event.text
+    if event.viewer_id == room.host_id:
+        software.read(room, text, event.at_ms, "comment", offset)
+        return
+    if event.question or (event.question is None and is_question(text)):
+        _prompt(room, event, QUESTION, text, offset)
+    elif is_greeting(text):
+        _prompt(room, event, GREETING, text, offset)
+
+
+def _gift(room: Room, event: e.ViewerGift, offset: int) -> None:
+    room.counts.gifts += 1
+    _prompt(room, event, GIFT, "", offset)
+
+
+def _order(room: Room, event: e.ViewerOrder, offset: int) -> None:
+    room.counts.orders += event.quantity
+    _prompt(room, event, ORDER, "", offset)
+
+
+def _tally(room: Room, event: e.ViewerTally, offset: int) -> None:
+    counts = room.counts
+    counts.joined += event.joined
+    counts.left += event.left
+    counts.liked += event.liked
+    counts.followed += event.followed
+    counts.shared += event.shared
+    counts.comments += event.comments
+    counts.gifts += event.gifts
+    counts.orders += event.orders
+
+
+def _prompt(room: Room, event: e.ViewerComment | e.ViewerGift | e.ViewerOrder, kind: int, text: str, offset: int) -> None:
+    """Keep a prompt in its pane: those with the smallest hashes, whatever order they arrive in."""
+    if room.phase == Phase.PAUSED:
+        return
+    pane = pane_at(room, event.at_ms)
+    pane.prompts_seen += 1
+    rank = xxh3_64_intdigest(event.id.encode())
+    kept = pane.prompts
+    if len(kept) >= PROMPTS_PER_PANE:
+        worst = max(kept, key=lambda p: p.rank)
+        if rank >= worst.rank:
+            return
+        kept.remove(worst)
+    kept.append(Prompt(event.at_ms, rank, kind, text[:PROMPT_CHARS], offset))
+
+
+# --- the host --------------------------------------------------------------------------------------------------
+
+
+def _speech(room: Room, event: e.HostSpeech, offset: int) -> None:
+    room.counts.speech += 1
+    room.last_speech_ms = max(room.last_speech_ms, event.at_ms)
+    software.read(room, event.text, event.at_ms, "speech", offset)
+    kept = pane_at(room, event.at_ms).speech
+    kept.append(Utterance(event.at_ms, xxh3_64_intdigest(event.id.encode()), event.text, offset))
+    if len(kept) > SPEECH_PER_PANE:
+        kept.remove(max(kept, key=lambda u: u.rank))
+    if room.absent_since_ms:
+        frame.refresh_idle(room)
+
+
+def _reply(room: Room, event: e.HostReply, offset: int) -> None:
+    room.counts.replies += 1
+    _replied(room, event.at_ms)
+
+
+def _action(room: Room, event: e.HostAction, offset: int) -> None:
+    room.counts.actions += 1
+    if event.kind in ("thank_gift", "pin_comment"):
+        _replied(room, event.at_ms)
+
+
+def _replied(room: Room, at_ms: int) -> None:
+    room.last_reply_ms = max(room.last_reply_ms, at_ms)
+    kept = pane_at(room, at_ms).replies
+    kept.append(at_ms)
+    if len(kept) > REPLIES_PER_PANE:
+        kept.remove(max(kept))
+    if room.absent_since_ms:
+        frame.refresh_idle(room)
+
+
+# --- AI markers ------------------------------------------------------------------------------------------------
+
+
+def _detector(room: Room, event: e.DetectorScore, offset: int) -> None:
+    room.counts.markers += 1
+    looks.collect(pane_at(room, event.at_ms), event)
+
+
+def _challenge_issued(room: Room, event: e.ChallengeIssued, offset: int) -> None:
+    room.counts.markers += 1
+
+
+def _challenge_result(room: Room, event: e.ChallengeResult, offset: int) -> None:
+    room.counts.markers += 1
+    if event.outcome == "void" or room.phase == Phase.PAUSED:
+        return
+    kept = pane_at(room, event.at_ms).challenges
+    kept.append((event.at_ms, xxh3_64_intdigest(event.id.encode()), int(event.outcome != "passed")))
+    if len(kept) > CHALLENGES_PER_PANE:
+        kept.remove(max(kept, key=lambda c: c[1]))
+
+
+def _review(room: Room, event: e.ReviewDecided, offset: int) -> None:
+    room.reviews.append((event.violation_id, event.outcome, event.by))
+    del room.reviews[:-REVIEWS_MAX]
+    room.changed |= REVIEW_BIT
+
+
+def _marker(then: Handler) -> Handler:
+    def count_and_apply(room: Room, event: e.Event, offset: int) -> None:
+        room.counts.markers += 1
+        then(room, event, offset)
+
+    return count_and_apply
+
+
+HANDLERS: dict[type, tuple[Handler, bool]] = {
+    e.RoomOpened: (_describe, False),
+    e.RoomHeartbeat: (_heartbeat, False),
+    e.RoomPaused: (_paused, False),
+    e.RoomResumed: (_resumed, False),
+    e.RoomClosed: (_closed, False),
+    e.ViewerJoined: (_joined, True),
+    e.ViewerLeft: (_left, True),
+    e.ViewerLiked: (_liked, True),
+    e.ViewerFollowed: (_followed, True),
+    e.ViewerShared: (_shared, True),
+    e.ViewerComment: (_comment, True),
+    e.ViewerGift: (_gift, True),
+    e.ViewerOrder: (_order, True),
+    e.ViewerTally: (_tally, True),
+    e.HostSpeech: (_speech, False),
+    e.HostReply: (_reply, False),
+    e.HostAction: (_action, False),
+    e.DetectorScore: (_detector, False),
+    e.WatermarkRead: (_marker(watermark.apply), False),
+    e.ProvenanceRead: (_marker(provenance.apply), False),
+    e.LabelState: (_marker(label.apply), False),
+    e.ChallengeIssued: (_challenge_issued, False),
+    e.ChallengeResult: (_challenge_result, False),
+    e.PersonaFlag: (_marker(persona.apply), False),
+    e.LikenessMatch: (_marker(likeness.apply), False),
+    e.FrameMeasured: (_marker(frame.apply), False),
+    e.ProductMedia: (_marker(media.apply), False),
+    e.RegistrationState: (_marker(registration.apply), False),
+    e.FleetMatched: (_marker(fleet.apply), False),
+    e.ReviewDecided: (_review, False),
+}
+"""What each event type does, and whether a viewer caused it."""

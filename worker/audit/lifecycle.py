@@ -1,0 +1,107 @@
+"""A room's life: which phase follows on which event, and when a session begins and ends.
+
+A session is known by its id and by when it started. A descriptor (`room.opened`, `room.heartbeat`) of a later start
+begins a new session; one event with another session's id, or one after the close, is out of session. A room that was
+silent for six hours of event time begins anew, so that a worker that forgot it judges the same.
+"""
+
+from enum import IntEnum
+
+from worker.audit.events import Event, ReviewDecided, RoomHeartbeat, RoomOpened
+from worker.audit.facts import FACT_BIT, SESSION_BIT, Facts
+from worker.audit.room import BLOCK_MS, LATENESS_MS, Block, Counts, Phase, Room
+
+SILENCE_MS = 6 * 3_600_000
+
+NEXT: dict[tuple[Phase, str], Phase] = {
+    (Phase.UNKNOWN, "describe"): Phase.LIVE,
+    (Phase.UNKNOWN, "pause"): Phase.PAUSED,
+    (Phase.UNKNOWN, "resume"): Phase.LIVE,
+    (Phase.UNKNOWN, "close"): Phase.CLOSED,
+    (Phase.LIVE, "describe"): Phase.LIVE,
+    (Phase.LIVE, "pause"): Phase.PAUSED,
+    (Phase.LIVE, "resume"): Phase.LIVE,
+    (Phase.LIVE, "close"): Phase.CLOSED,
+    (Phase.PAUSED, "describe"): Phase.PAUSED,
+    (Phase.PAUSED, "pause"): Phase.PAUSED,
+    (Phase.PAUSED, "resume"): Phase.LIVE,
+    (Phase.PAUSED, "close"): Phase.CLOSED,
+}
+"""Phase after an event. CLOSED has no way out but a new session."""
+
+
+class Status(IntEnum):
+    """What became of one event."""
+
+    APPLIED = 0
+    DUPLICATE = 1
+    LATE = 2
+    OUT_OF_SESSION = 3
+
+
+def move(room: Room, what: str, at_ms: int) -> None:
+    """Take one step of the table; pausing and resuming set the clocks of breaks."""
+    before = Phase(room.phase)
+    after = NEXT[before, what]
+    if after == before:
+        return
+    room.phase = after
+    room.changed |= FACT_BIT["room"]
+    if after == Phase.PAUSED:
+        room.paused_since_ms = at_ms
+        room.prompts.clear()
+        room.answered_ranks.clear()
+        for pane in room.panes.values():
+            pane.prompts.clear()
+    elif before == Phase.PAUSED:
+        room.block.paused_ms += max(0, at_ms - max(room.paused_since_ms, room.block_start_ms))
+        room.resumed_ms = room.unbroken_since_ms = at_ms
+    if after == Phase.CLOSED:
+        room.closed_ms = at_ms
+        room.changed |= SESSION_BIT
+
+
+def admit(room: Room, event: Event, offset: int) -> Status:
+    """Decide whether an event belongs to the present session, beginning a new one where it should.
+
+    Called only when the event's session differs from the room's, or the room is closed or was silent for hours.
+    """
+    if isinstance(event, ReviewDecided):
+        return Status.APPLIED
+    if isinstance(event, RoomOpened | RoomHeartbeat):
+        if event.session_id != room.session_id and event.started_at_ms > room.started_at_ms:
+            begin(room, event.session_id, event.at_ms, offset)
+            return Status.APPLIED
+    elif not room.session_id and event.session_id is not None:
+        room.session_id = event.session_id
+        return Status.APPLIED
+    if room.phase == Phase.CLOSED:
+        return Status.LATE if event.at_ms <= room.closed_ms else Status.OUT_OF_SESSION
+    if event.session_id is None or event.session_id == room.session_id:
+        return Status.APPLIED
+    return Status.OUT_OF_SESSION
+
+
+def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
+    """Begin a session: evidence, facts, panes, episodes start from nothing; identity and recent ids stay."""
+    fresh = Room(room_id=room.room_id)
+    for name in _OF_THE_SESSION:
+        setattr(room, name, getattr(fresh, name))
+    room.facts = Facts(history=room.facts.history)
+    room.block, room.counts = Block(), Counts()
+    room.session_id = session_id
+    room.first_offset = offset
+    room.session_start_ms = room.unbroken_since_ms = room.max_at_ms = at_ms
+    room.block_start_ms = at_ms - at_ms % BLOCK_MS
+    room.due_ms = room.block_start_ms + BLOCK_MS
+    room.changed |= FACT_BIT["room"]
+
+
+_KEPT = {"room_id", "partition", "offset", "seen_viewer", "seen_other", "seen_viewer_at", "seen_other_at",
+         "published_ms", "changed", "facts", "reviews", "episodes"}  # fmt: skip
+_OF_THE_SESSION = tuple(name for name in Room.__struct_fields__ if name not in _KEPT)
+
+
+def is_late(room: Room, at_ms: int) -> bool:
+    """Whether an event is older than the room's watermark."""
+    return at_ms < room.max_at_ms - LATENESS_MS

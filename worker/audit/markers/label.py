@@ -1,0 +1,68 @@
+"""The AI label on screen. A state holds until the next event; rules may demand that it is continuous.
+
+`continuous`: visible now, shown no later than a minute after AI was first known, and without a gap in the last ten
+minutes. A label put up by the host declares AI. A platform's label that the host takes off is hidden marking.
+"""
+
+from bisect import insort
+
+from worker.audit.events import LabelState
+from worker.audit.facts import FACT_BIT, Certainty, Label, Tamper
+from worker.audit.markers import presenter
+from worker.audit.room import LABEL_MARKS_MAX, Room
+
+GRACE_MS = 60_000
+HEALED_MS = 600_000
+
+
+def apply(room: Room, event: LabelState, offset: int) -> None:
+    """Take over the label's state; a host's own label declares the presenter to be AI."""
+    old = room.facts.label
+    if event.visible != old.visible or not room.label_marks:
+        insort(room.label_marks, (event.at_ms, event.visible))
+        del room.label_marks[:-LABEL_MARKS_MAX]
+    since_ms = old.since_ms if old.visible == event.visible and old.since_ms else event.at_ms
+    if old.visible and not event.visible and old.by == "platform" and event.by == "host":
+        _hidden(room, event)
+    area = -1.0 if event.area_ratio is None else event.area_ratio
+    room.facts.label = Label(event.visible, False, old.ever or event.visible, event.kind, event.by, area, since_ms)
+    room.changed |= FACT_BIT["label"]
+    refresh(room)
+    if event.visible and event.by == "host":
+        presenter.mark(room, Certainty.POSSIBLE, "declared", event.at_ms, declared=True)
+
+
+def refresh(room: Room) -> None:
+    """Say anew whether the label is continuous; time alone can heal a gap."""
+    label = room.facts.label
+    if not label.ever:
+        return
+    known_ms = room.facts.ai_presenter.since_ms
+    late = bool(known_ms) and label.since_ms > known_ms + GRACE_MS
+    shown = [visible for _, visible in room.label_marks]
+    had_gap = late or False in shown[shown.index(True) :]
+    healed = room.max_at_ms - label.since_ms >= HEALED_MS
+    continuous = label.visible and (not had_gap or healed)
+    if continuous != label.continuous:
+        room.facts.label = Label(
+            label.visible, continuous, label.ever, label.kind, label.by, label.area_ratio, label.since_ms
+        )
+        room.changed |= FACT_BIT["label"]
+
+
+def labelled_ms(room: Room, start_ms: int, end_ms: int) -> int:
+    """For how much of [start, end) the label was visible."""
+    total, visible, at = 0, False, start_ms
+    for mark_ms, shown in room.label_marks:
+        if mark_ms >= end_ms:
+            break
+        if visible and mark_ms > at:
+            total += mark_ms - at
+        at, visible = max(start_ms, mark_ms), shown
+    return total + (end_ms - at if visible else 0)
+
+
+def _hidden(room: Room, event: LabelState) -> None:
+    if room.facts.tamper.certainty < Certainty.POSSIBLE:
+        room.facts.tamper = Tamper(Certainty.POSSIBLE, "label", event.at_ms)
+        room.changed |= FACT_BIT["tamper"]

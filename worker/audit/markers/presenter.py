@@ -1,0 +1,71 @@
+"""`ai_presenter` and `recorded`: what markers and evidence say together about who presents.
+
+CONFIRMED   a trusted marker on the presenter (`marked`), or two independent kinds of evidence at LIMIT: both voice
+            and visual would reach LIMIT without the other, or AI and CHALLENGE both have.
+POSSIBLE    the room itself declares it; GB 45438 label "2"; the AI family at LIMIT.
+SUSPECTED   GB 45438 label "3"; explicit traces; the AI family at LABEL.
+"""
+
+from msgspec.structs import replace
+
+from worker.audit.evidence import THRESHOLDS, Level
+from worker.audit.facts import FACT_BIT, AiPresenter, Certainty, Recorded
+from worker.audit.room import Room
+
+
+def mark(room: Room, certainty: Certainty, by: str, at_ms: int, *, declared: bool = False) -> None:
+    """A marker speaks; the strongest one of the session holds."""
+    old = room.marked
+    if certainty > old.certainty:
+        since_ms = old.since_ms or at_ms
+        room.marked = AiPresenter(certainty, by, old.declared or declared, since_ms)
+    elif declared and not old.declared:
+        room.marked = replace(old, declared=True)
+    combine(room, at_ms)
+
+
+def combine(room: Room, at_ms: int) -> None:
+    """Set `ai_presenter` and `recorded` from markers and levels."""
+    marked, (certainty, by) = room.marked, _by_evidence(room)
+    if marked.certainty >= certainty:
+        certainty, by = Certainty(marked.certainty), marked.by
+    old = room.facts.ai_presenter
+    since_ms = 0 if not certainty else (old.since_ms or at_ms)
+    new = AiPresenter(certainty, by, marked.declared, since_ms)
+    if new != old:
+        room.facts.ai_presenter = new
+        room.changed |= FACT_BIT["ai_presenter"]
+    _combine_recorded(room, at_ms)
+
+
+def _by_evidence(room: Room) -> tuple[Certainty, str]:
+    level = room.level("AI")
+    if level >= Level.LIMIT:
+        family = room.families["AI"]
+        limit = THRESHOLDS[Level.LIMIT]
+        if family.mass_without(0) >= limit and family.mass_without(1) >= limit:
+            return Certainty.CONFIRMED, "voice_and_visual"
+        if room.level("CHALLENGE") >= Level.LIMIT:
+            return Certainty.CONFIRMED, "detectors_and_challenge"
+        return Certainty.POSSIBLE, "detectors"
+    if level >= Level.LABEL:
+        return Certainty.SUSPECTED, "detectors"
+    return Certainty.NONE, ""
+
+
+def _combine_recorded(room: Room, at_ms: int) -> None:
+    play, challenge = room.level("PLAY"), room.level("CHALLENGE")
+    certainty, by = Certainty.NONE, ""
+    if room.facts.frame.same_source_audio:
+        certainty, by = Certainty.POSSIBLE, "same_source_audio"
+    if play >= Level.LIMIT:
+        certainty, by = Certainty.POSSIBLE, "repetition"
+        if challenge >= Level.LIMIT or room.facts.frame.same_source_audio:
+            certainty, by = Certainty.CONFIRMED, "repetition_and_challenge"
+    elif play >= Level.LABEL and certainty < Certainty.SUSPECTED:
+        certainty, by = Certainty.SUSPECTED, "repetition"
+    old = room.facts.recorded
+    new = Recorded(certainty, by, 0 if not certainty else (old.since_ms or at_ms))
+    if new != old:
+        room.facts.recorded = new
+        room.changed |= FACT_BIT["recorded"]

@@ -1,0 +1,55 @@
+"""Provenance metadata: C2PA manifests, IPTC digital source types, GB 45438 `AIGC` objects.
+
+IPTC (cv.iptc.org/newscodes/digitalsourcetype): `trainedAlgorithmicMedia` and `compositeWithTrainedAlgorithmicMedia`
+are AI; `compositeSynthetic` possibly; `virtualRecording` alone is not evidence. GB 45438-2025 `Label`: "1" is,
+"2" possibly, "3" suspected generated; read leniently, since files in the wild deviate.
+An untrusted signature is a trace, not proof; a mismatch under a trusted signature is tampering.
+"""
+
+from worker.audit.events import ProvenanceRead
+from worker.audit.excerpts import quote
+from worker.audit.facts import FACT_BIT, Certainty, Tamper
+from worker.audit.markers import presenter
+from worker.audit.room import Room
+
+AI_SOURCES = frozenset({"trainedalgorithmicmedia", "compositewithtrainedalgorithmicmedia"})
+POSSIBLE_SOURCES = frozenset({"compositesynthetic"})
+GB_LABELS = {"1": Certainty.CONFIRMED, "2": Certainty.POSSIBLE, "3": Certainty.SUSPECTED}
+
+
+def apply(room: Room, event: ProvenanceRead, offset: int) -> None:
+    """Mark the presenter and tampering."""
+    if event.tampered:
+        _tamper(room, event, offset)
+    certainty = _gb45438(event) if event.source == "gb45438" else _digital_source(event)
+    if certainty:
+        if certainty > room.marked.certainty:
+            what = "GB 45438 AIGC label" if event.source == "gb45438" else str(event.digital_source_type)[-80:]
+            quote(room, event.at_ms, "provenance", f"{event.source}: {what}", offset)
+        presenter.mark(room, certainty, event.source, event.at_ms)
+
+
+def _digital_source(event: ProvenanceRead) -> Certainty:
+    kind = (event.digital_source_type or "").rstrip("/").rsplit("/", 1)[-1].lower()
+    if kind in AI_SOURCES:
+        return Certainty.CONFIRMED if event.trusted and not event.tampered else Certainty.SUSPECTED
+    if kind in POSSIBLE_SOURCES:
+        return Certainty.POSSIBLE if event.trusted and not event.tampered else Certainty.SUSPECTED
+    return Certainty.NONE
+
+
+def _gb45438(event: ProvenanceRead) -> Certainty:
+    for key, value in (event.aigc or {}).items():
+        if key.lower() == "label":
+            label = str(value).strip()
+            return GB_LABELS.get(label, Certainty.SUSPECTED if label else Certainty.NONE)
+    return Certainty.NONE
+
+
+def _tamper(room: Room, event: ProvenanceRead, offset: int) -> None:
+    certainty = Certainty.CONFIRMED if event.trusted else Certainty.POSSIBLE
+    old = room.facts.tamper
+    if certainty > old.certainty:
+        room.facts.tamper = Tamper(certainty, event.source, old.since_ms or event.at_ms)
+        room.changed |= FACT_BIT["tamper"]
+        quote(room, event.at_ms, "tamper", f"{event.source}: {', '.join(event.status[:4]) or 'tampered'}", offset)

@@ -1,0 +1,80 @@
+"""Selling or teaching virtual-host software: a lexicon with context, in speech, the title and the host's comments.
+
+An utterance counts when it names such software *and* sells or teaches it, and does not warn or deny. A warning within
+a minute before cancels: a room that warns against the software talks about it all the time. Where warnings are as
+many as mentions, nothing is suspected. One mention is SUSPECTED, two POSSIBLE, four over at least a minute CONFIRMED.
+Ordinary hosts say 促单, 下单, 链接 too: without a software term nothing counts.
+Evasion: homophones, pictures of text. Cost: one regular expression a segment.
+"""
+
+import re
+
+from worker.audit.excerpts import quote
+from worker.audit.facts import FACT_BIT, Certainty, SoftwarePromotion
+from worker.audit.room import MENTIONS_MAX, Room
+
+_SOFTWARE = re.compile(
+    r"无人直播|(?:数字人|虚拟人|虚拟主播|AI主播|ai主播|智能主播)(?:直播|代播|软件|系统|源码|平台|工具|课程|教程|克隆|形象定制)|"
+    r"自动回复弹幕|弹幕自动回复|关键词(?:触发|回复)|录播循环|循环录播|话术改写|直播挂机|挂机直播|24小时(?:不间断)?(?:无人|自动|挂机)|"
+    r"(?:virtual[- ]host|ai[- ](?:avatar|host|streamer)|digital[- ]human) (?:software|system|tool|course)|unattended live ?stream",
+    re.IGNORECASE,
+)
+_SELLS = re.compile(
+    r"下单|拍下|链接|购买|买|优惠|价格|[0-9零一二三四五六七八九十百千]+[块元]|一套|授权|代理|加盟|招商|源码|定制|试用|加微信|领取|"
+    r"\b(?:buy|price|order|discount|license|sale)\b",
+    re.IGNORECASE,
+)
+_TEACHES = re.compile(r"教程|教你|教大家|课程|培训|学员|学会|搭建|安装|部署|演示|怎么用|怎么做|开播|\b(?:teach|course|tutorial|learn|install|set up)\b", re.IGNORECASE)
+_WARNS = re.compile(
+    r"不要|别(?:买|信|用|去|再|被)|千万别|禁止|违规|违法|骗局|骗子|被骗|封号|封禁|警惕|防骗|拒绝|举报|打击|曝光|上当|小心|抵制|不得|不允许|"
+    r"处罚|不是(?:数字人|虚拟|AI|ai)|没有用|割韭菜|\b(?:don't|do not|never|scam|banned|beware|illegal|report)\b",
+    re.IGNORECASE,
+)
+WARNING, SELLING, TEACHING, BOTH = -1, 1, 2, 3
+QUIET_AFTER_WARNING_MS = 60_000
+CONFIRM_MENTIONS, CONFIRM_SPAN_MS = 4, 60_000
+
+
+def read(room: Room, text: str, at_ms: int, by: str, offset: int) -> None:
+    """Read one utterance of the host."""
+    if _SOFTWARE.search(text) is None:
+        return
+    if _WARNS.search(text):
+        code = WARNING
+    else:
+        code = SELLING * bool(_SELLS.search(text)) + TEACHING * bool(_TEACHES.search(text))
+        if not code:
+            return
+        if any(was == WARNING and 0 <= at_ms - then <= QUIET_AFTER_WARNING_MS for then, was in room.mentions):
+            return
+    room.mentions.append((at_ms, code))
+    del room.mentions[:-MENTIONS_MAX]
+    if code != WARNING:
+        quote(room, at_ms, "software_promotion", text, offset)
+    _judge(room, by, at_ms)
+
+
+def _judge(room: Room, by: str, at_ms: int) -> None:
+    said = [(then, code) for then, code in room.mentions if code != WARNING]
+    warnings = len(room.mentions) - len(said)
+    old = room.facts.software_promotion
+    if not said or warnings >= len(said):
+        new = SoftwarePromotion()
+    else:
+        span_ms = max(then for then, _ in said) - min(then for then, _ in said)
+        if len(said) >= CONFIRM_MENTIONS and span_ms >= CONFIRM_SPAN_MS:
+            certainty = Certainty.CONFIRMED
+        else:
+            certainty = Certainty.POSSIBLE if len(said) >= 2 else Certainty.SUSPECTED
+        codes = [code for _, code in said]
+        new = SoftwarePromotion(
+            certainty,
+            by,
+            len(said),
+            any(code & SELLING for code in codes),
+            any(code & TEACHING for code in codes),
+            old.since_ms or at_ms,
+        )
+    if new != old:
+        room.facts.software_promotion = new
+        room.changed |= FACT_BIT["software_promotion"]

@@ -1,0 +1,124 @@
+"""Panes and blocks: event time passing. A pane closes when the watermark has passed its end, and folds into its block.
+
+Panes are integer milliseconds, half-open `[start, start + 10 s)`; blocks are 5 min. Within a pane everything is
+folded in event-time order (ties by a hash of the event id), so order of arrival within lateness changes nothing.
+"""
+
+from worker.audit import levels
+from worker.audit.evidence import new_family, step
+from worker.audit.facts import BLOCK_BIT, FACT_BIT, Driven
+from worker.audit.markers import label, presenter
+from worker.audit.room import BLOCK_MS, LATENESS_MS, PANE_MS, Block, Pane, Phase, Room
+from worker.audit.signals import challenge, looks, loop_lock, unanswered
+
+LABELLED_SHARE = 0.5
+PASSED_RECENTLY_MS = 3_600_000
+
+
+def pane_at(room: Room, at_ms: int) -> Pane:
+    """The open pane of an event time, made if need be."""
+    start = at_ms - at_ms % PANE_MS
+    pane = room.panes.get(start)
+    if pane is None:
+        pane = room.panes[start] = Pane(start)
+        room.due_ms = min(room.due_ms, start + PANE_MS)
+    return pane
+
+
+def close_due(room: Room, watermark_ms: int) -> None:
+    """Close every pane and block whose end the watermark has reached, in the order of their ends."""
+    while watermark_ms >= room.due_ms:
+        block_end = room.block_start_ms + BLOCK_MS
+        first = min(room.panes, default=None)
+        if first is not None and first + PANE_MS <= block_end:
+            if first + PANE_MS > watermark_ms:
+                break
+            _fold(room, room.panes.pop(first))
+        else:
+            _close_block(room, block_end)
+            if first is None and watermark_ms - room.block_start_ms > BLOCK_MS:
+                _skip_silence(room, watermark_ms)
+        room.due_ms = _next_due(room)
+
+
+def close_all(room: Room) -> None:
+    """The session is over: nothing more can come, so everything open closes."""
+    close_due(room, room.max_at_ms + PANE_MS)
+    close_due(room, room.block_start_ms + BLOCK_MS)
+
+
+def _next_due(room: Room) -> int:
+    block_end = room.block_start_ms + BLOCK_MS
+    first = min(room.panes, default=None)
+    return block_end if first is None else min(first + PANE_MS, block_end)
+
+
+def _skip_silence(room: Room, watermark_ms: int) -> None:
+    """Nothing was open: jump over empty blocks at once."""
+    room.block_start_ms = (watermark_ms - BLOCK_MS) - (watermark_ms - BLOCK_MS) % BLOCK_MS
+
+
+def _fold(room: Room, pane: Pane) -> None:
+    pane.speech.sort(key=lambda u: (u.at_ms, u.rank))
+    locked = loop_lock.fold(room, pane)
+    room.block.locked += sum(locked)
+    unanswered.fold(room, pane, locked)
+    looks.fold(room.block, pane)
+    if pane.challenges:
+        challenge.fold(room, pane)
+        if levels.update(room, "CHALLENGE"):
+            presenter.combine(room, pane.start_ms + PANE_MS)
+        _set_driven(room, room.facts.driven.replies, pane.start_ms + PANE_MS)
+    if pane.speech and levels.update(room, "PLAY"):
+        presenter.combine(room, pane.start_ms + PANE_MS)
+
+
+def _close_block(room: Room, end_ms: int) -> None:
+    block = room.block
+    start_ms = room.block_start_ms
+    if room.phase == Phase.PAUSED:
+        block.paused_ms += max(0, end_ms - max(room.paused_since_ms, start_ms))
+    voice_visual = looks.values(block)
+    _bet(room, "AI", end_ms, voice_visual)
+    labelled = label.labelled_ms(room, start_ms, end_ms) >= LABELLED_SHARE * BLOCK_MS
+    _bet(room, "UNLABELLED", end_ms, (None, None) if labelled else voice_visual)
+    silent = unanswered.value(block)
+    _bet(room, "NONINT", end_ms, (silent, None))
+    room.counts.prompts += block.due
+    room.counts.answered += block.answered
+    moved = [levels.update(room, name) for name in ("AI", "UNLABELLED", "NONINT", "PLAY", "CHALLENGE")]
+    _set_driven(room, block.answered + block.replies > 0 or (silent is None and room.facts.driven.replies), end_ms)
+    label.refresh(room)
+    room.block = Block()
+    room.block_start_ms = end_ms
+    if any(moved):
+        presenter.combine(room, end_ms)
+    room.changed |= BLOCK_BIT
+
+
+def _bet(room: Room, name: str, at_ms: int, y: tuple[float | None, ...]) -> None:
+    """One step of a block's family. A family begins with its first bet; abstaining only forgets the previous Y.
+
+    Time accrues linearly in M, so steps in which everything abstains need not be taken.
+    """
+    family = room.families.get(name)
+    if all(value is None for value in y):
+        if family is not None:
+            family.prev = [None] * len(y)
+        return
+    if family is None:
+        family = room.families[name] = new_family(name, room.session_start_ms)
+    step(family, at_ms, y)
+
+
+def _set_driven(room: Room, replies: bool, at_ms: int) -> None:
+    passed = challenge.passed_since(room, at_ms - PASSED_RECENTLY_MS)
+    old = room.facts.driven
+    if replies != old.replies or passed != old.challenges_passed:
+        room.facts.driven = Driven(replies, passed, at_ms)
+        room.changed |= FACT_BIT["driven"]
+
+
+def watermark(room: Room) -> int:
+    """Event time up to which the room's log is taken as complete."""
+    return room.max_at_ms - LATENESS_MS

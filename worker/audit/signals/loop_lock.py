@@ -1,0 +1,71 @@
+"""`loop_lock`: speech segments repeat earlier ones at one lag, as a recording that plays again.
+
+Segments are compared by SimHash (`audit.speech`). Y is the share of a pane's segments that repeat at the modal lag
+(± 5 s). It bets only while *armed*: at least 5 of the last 8 segments lock at one lag. Many lags at once are a sales
+script, not a loop. Honest replays (a clip, a song) have an allowance: a bucket of 5 minutes of panes for WATCH and
+LABEL (`PLAY`), one of 20 minutes for LIMIT and RESTRICT (`PLAY_LONG`), each refilled 10 s a minute; a pane that
+repeats uses it up before it may bet.
+
+Abstains: no speech in the pane, not armed, allowance left. Evasion: paraphrase, splicing, no speech at all.
+Cost: about 30 µs a segment. Source: detection-v2 (PLAY).
+"""
+
+from worker.audit.evidence import new_family, step
+from worker.audit.room import PANE_MS, Pane, Room
+from worker.audit.speech import add, modal_lag, new_ring
+from worker.audit.text import bigrams, simhash
+
+BIGRAMS_MIN = 8
+ARMED_MIN = 5
+TOKENS_MAX = 30.0
+TOKENS_LONG_MAX = 120.0
+REFILL_PER_PANE = 1 / 6
+
+
+def fold(room: Room, pane: Pane) -> list[bool]:
+    """Fold one pane's speech (sorted by time); returns for each segment whether it repeats at the modal lag."""
+    _refill(room, pane.start_ms)
+    if not pane.speech:
+        return []
+    ring = room.speech
+    if ring is None:
+        ring = room.speech = new_ring()
+    _, locked_before = modal_lag(ring)
+    lags: list[list[int] | None] = []
+    for utterance in pane.speech:
+        grams = bigrams(utterance.text)
+        if len(grams) < BIGRAMS_MIN:
+            lags.append(None)
+            continue
+        second = max(0, utterance.at_ms - room.started_at_ms) // 1000
+        lags.append(add(ring, second, simhash(grams)))
+    modal, count = modal_lag(ring)
+    locked = [found is not None and count > 0 and any(abs(lag - modal) <= 1 for lag in found) for found in lags]
+    long_enough = sum(found is not None for found in lags)
+    if locked_before >= ARMED_MIN and long_enough:
+        _bet(room, pane.start_ms + PANE_MS, sum(locked) / long_enough)
+    return [repeats and locked_before >= ARMED_MIN for repeats in locked]
+
+
+def _refill(room: Room, start_ms: int) -> None:
+    panes = max(0, start_ms - room.play_refill_ms) // PANE_MS if room.play_refill_ms else 0
+    room.play_refill_ms = start_ms
+    room.play_tokens = min(TOKENS_MAX, room.play_tokens + panes * REFILL_PER_PANE)
+    room.play_tokens_long = min(TOKENS_LONG_MAX, room.play_tokens_long + panes * REFILL_PER_PANE)
+
+
+def _bet(room: Room, at_ms: int, y: float) -> None:
+    if room.play_tokens < 1:
+        _step(room, "PLAY", at_ms, y)
+    if room.play_tokens_long < 1:
+        _step(room, "PLAY_LONG", at_ms, y)
+    if y > 0:
+        room.play_tokens -= room.play_tokens >= 1
+        room.play_tokens_long -= room.play_tokens_long >= 1
+
+
+def _step(room: Room, name: str, at_ms: int, y: float) -> None:
+    family = room.families.get(name)
+    if family is None:
+        family = room.families[name] = new_family(name, room.session_start_ms)
+    step(family, at_ms, (y,))

@@ -1,0 +1,20 @@
+"""`unbroken`: no absence of at least 60 s for four hours. A stratum for reviewers, never evidence: people work long.
+
+An absence is a frame without a person for 60 s, or a declared break.
+"""
+
+from worker.audit.room import Room
+
+ABSENCE_MS = 60_000
+LONG_MS = 4 * 3_600_000
+
+
+def restart(room: Room, at_ms: int) -> None:
+    """An absence or a break ended at `at_ms`."""
+    room.unbroken_since_ms = at_ms
+
+
+def hours(room: Room) -> float:
+    """Hours without an absence up to now; 0 until four hours have passed."""
+    elapsed_ms = room.max_at_ms - max(room.unbroken_since_ms, room.session_start_ms)
+    return elapsed_ms / 3_600_000 if elapsed_ms >= LONG_MS else 0.0

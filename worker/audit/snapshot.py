@@ -1,0 +1,86 @@
+"""A room as bytes and back, with versions.
+
+A snapshot is one byte of version and the room as a msgpack array, without its speech ring; the ring is saved beside it
+in chunks of 128 segments, only those that changed. Fields are only ever added at the end, with defaults, so an older
+snapshot decodes; a newer version than this code knows is refused, never guessed at.
+"""
+
+import msgspec
+
+from worker.audit import speech
+from worker.audit.room import Room
+
+VERSION = 1
+_PREFIX = bytes((VERSION,))
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Room)
+
+
+class _Head(msgspec.Struct, array_like=True):
+    room_id: str
+    partition: int
+    offset: int
+
+
+_head_decoder = msgspec.msgpack.Decoder(_Head)
+
+
+class SnapshotError(Exception):
+    """A snapshot cannot be read: it is corrupt, or of a version that this code does not know. Crash, do not guess."""
+
+
+def encode(room: Room) -> bytes:
+    """The room's core: version and msgpack."""
+    ring = room.speech
+    if ring is None:
+        return _PREFIX + _encoder.encode(room)
+    store, ring.store = ring.store, None
+    try:
+        return _PREFIX + _encoder.encode(room)
+    finally:
+        ring.store = store
+
+
+def take_changed_chunks(room: Room) -> dict[int, bytes]:
+    """Chunks of the speech ring that changed since the last call, by number; forgets that they did.
+
+    Each must be durable before the core that was encoded with them.
+    """
+    return speech.take_changed_chunks(room.speech) if room.speech is not None else {}
+
+
+def decode(core: bytes, chunks: dict[int, bytes]) -> Room:
+    """The room from its core and the chunks of its speech ring; chunks may be newer than the core, never older.
+
+    Raises:
+        SnapshotError: corrupt, truncated, or a version from the future.
+    """
+    _check_version(core)
+    try:
+        room = _decoder.decode(memoryview(core)[1:])
+        if room.speech is not None:
+            speech.restore(room.speech, chunks)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise SnapshotError(f"snapshot of {len(core)} bytes with {len(chunks)} speech chunks: {error}") from error
+    return room
+
+
+def offset_of(core: bytes) -> int:
+    """The source offset that a core has applied, without decoding the rest.
+
+    Raises:
+        SnapshotError: as `decode`.
+    """
+    _check_version(core)
+    try:
+        return _head_decoder.decode(memoryview(core)[1:]).offset
+    except msgspec.MsgspecError as error:
+        raise SnapshotError(f"snapshot of {len(core)} bytes: {error}") from error
+
+
+def _check_version(core: bytes) -> None:
+    if not core:
+        raise SnapshotError("snapshot is empty")
+    if core[0] != VERSION:
+        raise SnapshotError(f"snapshot has version {core[0]}; this worker reads version {VERSION}: roll forward first")
