@@ -11,7 +11,7 @@ from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
 from worker.audit import events as e
 from worker.audit.facts import FACT_BIT, REVIEW_BIT
-from worker.audit.lifecycle import SILENCE_MS, Status, admit, begin, move
+from worker.audit.lifecycle import SILENCE_MS, Status, admit, end, move
 from worker.audit.markers import (
     fleet,
     frame,
@@ -24,7 +24,7 @@ from worker.audit.markers import (
     software,
     watermark,
 )
-from worker.audit.panes import close_all, close_due, pane_at
+from worker.audit.panes import close_due, pane_at
 from worker.audit.room import (
     CHALLENGES_PER_PANE,
     LATENESS_MS,
@@ -53,20 +53,15 @@ def apply(room: Room, event: e.Event, offset: int) -> Status:
     """
     at_ms = event.at_ms
     session = event.session_id
-    if not room.max_at_ms:
-        begin(room, session or "", at_ms, offset)
-    elif (
-        (session is not None and session != room.session_id)
+    if (
+        not room.max_at_ms
+        or (session is not None and session != room.session_id)
         or room.phase == Phase.CLOSED
         or at_ms - room.max_at_ms > SILENCE_MS
     ):
-        if at_ms - room.max_at_ms > SILENCE_MS and not isinstance(event, e.ReviewDecided):
-            begin(room, session or "", at_ms, offset)
-        else:
-            status = admit(room, event, offset)
-            if status is not Status.APPLIED:
-                room.counts.late += status is Status.LATE
-                return status
+        status = admit(room, event, offset)
+        if status is not Status.APPLIED:
+            return status
     if at_ms < room.max_at_ms - LATENESS_MS and not isinstance(event, e.ReviewDecided):
         room.counts.late += 1
         return Status.LATE
@@ -161,8 +156,7 @@ def _resumed(room: Room, event: e.RoomResumed, offset: int) -> None:
 
 
 def _closed(room: Room, event: e.RoomClosed, offset: int) -> None:
-    close_all(room)
-    move(room, "close", event.at_ms)
+    end(room, event.at_ms)
 
 
 # --- viewers ---------------------------------------------------------------------------------------------------
@@ -222,7 +216,9 @@ def _tally(room: Room, event: e.ViewerTally, offset: int) -> None:
     counts.orders += event.orders
 
 
-def _prompt(room: Room, event: e.ViewerComment | e.ViewerGift | e.ViewerOrder, kind: int, text: str, offset: int) -> None:
+def _prompt(
+    room: Room, event: e.ViewerComment | e.ViewerGift | e.ViewerOrder, kind: int, text: str, offset: int
+) -> None:
     """Keep a prompt in its pane: those with the smallest hashes, whatever order they arrive in."""
     if room.phase == Phase.PAUSED:
         return

@@ -9,7 +9,8 @@ from enum import IntEnum
 
 from worker.audit.events import Event, ReviewDecided, RoomHeartbeat, RoomOpened
 from worker.audit.facts import FACT_BIT, SESSION_BIT, Facts
-from worker.audit.room import BLOCK_MS, LATENESS_MS, Block, Counts, Phase, Room
+from worker.audit.panes import close_all
+from worker.audit.room import BLOCK_MS, Block, Counts, Phase, Room
 
 SILENCE_MS = 6 * 3_600_000
 
@@ -37,6 +38,7 @@ class Status(IntEnum):
     DUPLICATE = 1
     LATE = 2
     OUT_OF_SESSION = 3
+    SESSION_ENDED = 4  # the room was closed because a new session begins: let rules look, then apply the event again
 
 
 def move(room: Room, what: str, at_ms: int) -> None:
@@ -64,22 +66,42 @@ def move(room: Room, what: str, at_ms: int) -> None:
 def admit(room: Room, event: Event, offset: int) -> Status:
     """Decide whether an event belongs to the present session, beginning a new one where it should.
 
-    Called only when the event's session differs from the room's, or the room is closed or was silent for hours.
+    Called only when the room is new, the event's session differs from the room's, or the room is closed or was silent
+    for hours. A session that ends by the beginning of the next ends properly first (SESSION_ENDED).
     """
-    if isinstance(event, ReviewDecided):
+    if isinstance(event, ReviewDecided) and room.max_at_ms:
         return Status.APPLIED
-    if isinstance(event, RoomOpened | RoomHeartbeat):
-        if event.session_id != room.session_id and event.started_at_ms > room.started_at_ms:
-            begin(room, event.session_id, event.at_ms, offset)
-            return Status.APPLIED
-    elif not room.session_id and event.session_id is not None:
-        room.session_id = event.session_id
+    if _begins(room, event):
+        if room.max_at_ms and room.phase != Phase.CLOSED:
+            end(room, room.max_at_ms)
+            return Status.SESSION_ENDED
+        begin(room, event.session_id or "", event.at_ms, offset)
         return Status.APPLIED
     if room.phase == Phase.CLOSED:
-        return Status.LATE if event.at_ms <= room.closed_ms else Status.OUT_OF_SESSION
+        if event.at_ms <= room.closed_ms:
+            room.counts.late += 1
+            return Status.LATE
+        return Status.OUT_OF_SESSION
+    if not room.session_id and event.session_id is not None:
+        room.session_id = event.session_id
+        return Status.APPLIED
     if event.session_id is None or event.session_id == room.session_id:
         return Status.APPLIED
     return Status.OUT_OF_SESSION
+
+
+def _begins(room: Room, event: Event) -> bool:
+    if not room.max_at_ms or event.at_ms - room.max_at_ms > SILENCE_MS:
+        return True
+    if not isinstance(event, RoomOpened | RoomHeartbeat) or event.session_id == room.session_id:
+        return False
+    return event.started_at_ms > room.started_at_ms
+
+
+def end(room: Room, at_ms: int) -> None:
+    """End the session: everything open folds, and rules are told."""
+    close_all(room)
+    move(room, "close", at_ms)
 
 
 def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
@@ -101,7 +123,3 @@ _KEPT = {"room_id", "partition", "offset", "seen_viewer", "seen_other", "seen_vi
          "published_ms", "changed", "facts", "reviews", "episodes"}  # fmt: skip
 _OF_THE_SESSION = tuple(name for name in Room.__struct_fields__ if name not in _KEPT)
 
-
-def is_late(room: Room, at_ms: int) -> bool:
-    """Whether an event is older than the room's watermark."""
-    return at_ms < room.max_at_ms - LATENESS_MS

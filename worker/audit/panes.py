@@ -8,7 +8,7 @@ from worker.audit import levels
 from worker.audit.evidence import new_family, step
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, Driven
 from worker.audit.markers import label, presenter
-from worker.audit.room import BLOCK_MS, LATENESS_MS, PANE_MS, Block, Pane, Phase, Room
+from worker.audit.room import BLOCK_MS, PANE_MS, Block, Pane, Phase, Room
 from worker.audit.signals import challenge, looks, loop_lock, unanswered
 
 LABELLED_SHARE = 0.5
@@ -118,7 +118,3 @@ def _set_driven(room: Room, replies: bool, at_ms: int) -> None:
         room.facts.driven = Driven(replies, passed, at_ms)
         room.changed |= FACT_BIT["driven"]
 
-
-def watermark(room: Room) -> int:
-    """Event time up to which the room's log is taken as complete."""
-    return room.max_at_ms - LATENESS_MS

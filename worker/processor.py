@@ -1,0 +1,193 @@
+"""Bytes of one partition in, records to send out. No I/O: the engine, `replay`, `explain` and the tests all drive it.
+
+    record → decode → (reject → dead letter) → room → replay guard → apply → rules → violations, room records
+
+Everything that is read is accounted for: read = applied + duplicate + late + replay_skipped + dead_lettered.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from msgspec import Struct
+
+from worker import __version__
+from worker.audit.decide import apply
+from worker.audit.lifecycle import Status
+from worker.audit.room import Room
+from worker.egress.record import OutRecord
+from worker.egress.rooms import encode_room
+from worker.egress.violation import encode_violation
+from worker.ingress.breaker import Breaker
+from worker.ingress.decode import decode
+from worker.ingress.reject import Reason, Record, Reject, dead_letter
+from worker.policy.judge import Judge
+
+EVENTS_TOPIC = "live.room.events"
+VIOLATIONS_TOPIC = "live.audit.violations"
+ROOMS_TOPIC = "live.audit.rooms"
+DEAD_LETTERS_TOPIC = "live.audit.deadletter"
+ROOM_RECORD_EVERY_MS = 10_000
+
+
+class Rooms(Protocol):
+    """Where rooms are kept. `live` holds those in memory, `dirty` the ids of those changed since the last snapshot."""
+
+    live: dict[str, Room]
+    dirty: set[str]
+
+    def load(self, room_id: str) -> Room | None:
+        """A room that is not in `live`, put there; None when it has no state anywhere."""
+
+
+class MemoryRooms:
+    """Rooms in a dictionary and nowhere else."""
+
+    def __init__(self) -> None:
+        self.live: dict[str, Room] = {}
+        self.dirty: set[str] = set()
+
+    def load(self, room_id: str) -> Room | None:
+        """Nothing is kept elsewhere."""
+        return None
+
+
+class Counts(Struct):
+    """What became of the records of one partition; plain integers, only ever added to."""
+
+    read: int = 0
+    applied: int = 0
+    duplicate: int = 0
+    late: int = 0
+    replay_skipped: int = 0
+    dead_lettered: int = 0
+    violations: int = 0
+    rejected: dict[str, int] = {}
+    events: dict[type, int] = {}
+    violations_by: dict[tuple[str, str, int], int] = {}  # rule, mode, step
+    withheld: dict[str, int] = {}  # because
+
+    def balanced(self) -> bool:
+        """The accounting identity."""
+        return self.read == (self.applied + self.duplicate + self.late + self.replay_skipped + self.dead_lettered)
+
+
+class Output(Struct):
+    """What a batch of records leads to, in order."""
+
+    violations: list[OutRecord] = []
+    dead_letters: list[OutRecord] = []
+    rooms: list[OutRecord] = []
+
+
+class BreakerTripped(Exception):
+    """Too many records were rejected; the partition must not progress. The message says how many and why."""
+
+
+class PartitionProcessor:
+    """Judges the records of one partition in order. One per partition and assignment; not thread-safe."""
+
+    def __init__(self, *, topic: str, partition: int, rooms: Rooms, judge: Judge, counts: Counts | None = None) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.rooms = rooms
+        self.judge = judge
+        self.counts = counts or Counts()
+        self.breaker = Breaker()
+        self.watermark_ms = 0
+
+    def process(self, records: Iterable[Record]) -> Output:
+        """Judge records in log order.
+
+        Raises:
+            BreakerTripped: more than a fifth of the last 1,000 records, or 500 in a row, were rejected. What the batch
+                had led to is lost with it: nothing of it may be acknowledged.
+        """
+        out = Output()
+        counts, live, dirty = self.counts, self.rooms.live, self.rooms.dirty
+        by_type, live_get, load = counts.events, live.get, self.rooms.load
+        read = applied = good = 0
+        for record in records:
+            read += 1
+            event = decode(record.key, record.value, record.timestamp)
+            if event.__class__ is Reject:
+                self.breaker.good(good)
+                good = 0
+                self._reject(out, record, event)  # type: ignore[arg-type]
+                continue
+            assert not isinstance(event, Reject)
+            good += 1
+            offset = record.offset
+            room_id = event.room_id
+            room = live_get(room_id) or load(room_id)
+            if room is None:
+                room = live[room_id] = Room(room_id, self.partition)
+            elif offset <= room.offset:
+                counts.replay_skipped += 1
+                continue
+            status = apply(room, event, offset)
+            if status is Status.SESSION_ENDED:
+                self._judge(out, room, offset)
+                status = apply(room, event, offset)
+            room.offset = offset
+            dirty.add(room_id)
+            kind = event.__class__
+            if status is Status.APPLIED:
+                applied += 1
+                by_type[kind] = by_type.get(kind, 0) + 1
+                if room.changed:
+                    self._judge(out, room, offset)
+                self.watermark_ms = max(self.watermark_ms, room.max_at_ms)
+            elif status is Status.DUPLICATE:
+                counts.duplicate += 1
+            elif status is Status.LATE:
+                counts.late += 1
+            else:
+                good -= 1
+                self.breaker.good(good)
+                good = 0
+                detail = "the event's session is not the room's present one"
+                self._reject(out, record, Reject(Reason.OUT_OF_SESSION, detail, "session"))
+        self.breaker.good(good)
+        counts.read += read
+        counts.applied += applied
+        return out
+
+    def _judge(self, out: Output, room: Room, offset: int) -> None:
+        now_ms = room.max_at_ms
+        decisions = self.judge.evaluate(room, now_ms)
+        for decision in decisions:
+            record = encode_violation(
+                room,
+                decision,
+                topic=self.topic,
+                partition=self.partition,
+                first_offset=room.first_offset,
+                last_offset=offset,
+                control=self.judge.control,
+            )
+            out.violations.append(record)
+            counts = self.counts
+            counts.violations += 1
+            by = (decision.rule.id, decision.mode, decision.step)
+            counts.violations_by[by] = counts.violations_by.get(by, 0) + 1
+            for withheld in decision.withheld:
+                counts.withheld[withheld.because] = counts.withheld.get(withheld.because, 0) + 1
+        if now_ms - room.published_ms >= ROOM_RECORD_EVERY_MS or decisions:
+            room.published_ms = now_ms
+            out.rooms.append(encode_room(room))
+
+    def _reject(self, out: Output, record: Record, reject: Reject) -> None:
+        counts = self.counts
+        counts.dead_lettered += 1
+        counts.rejected[reject.reason] = counts.rejected.get(reject.reason, 0) + 1
+        letter = dead_letter(
+            record, reject, topic=self.topic, partition=self.partition, worker_version=__version__
+        )
+        out.dead_letters.append(OutRecord(DEAD_LETTERS_TOPIC, *letter))
+        if self.breaker.bad():
+            raise BreakerTripped(
+                f"{self.topic}[{self.partition}] stops before offset {record.offset}: {self.breaker.why}; "
+                f"last reason {reject.reason}. Nothing was committed past the last flush. Look at "
+                f"`stream-audit dlq ls`, mend the producer, then restart."
+            )
+
