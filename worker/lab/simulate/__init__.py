@@ -1,1 +1,71 @@
-"""To be described by its owner."""
+"""Simulated rooms: an archetype and a seed give a room's log, event by event, and the truth about it beside it.
+
+Everything here is synthetic. It shows that the detection works as designed, not how well it works on real rooms.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from worker.lab.simulate.archetypes import ARCHETYPES
+from worker.lab.simulate.stage import Event, Plan, Stage
+
+__all__ = ["ARCHETYPES", "Event", "Truth", "simulate", "truth"]
+
+STARTED_AT_MS = 1_796_000_400_000  # 2026-11-30 01:00 UTC, 09:00 in Shanghai
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is true of a simulated room; kept apart from its log."""
+
+    room_id: str
+    archetype: str
+    title: str
+    honest: bool
+    expects: tuple[str, ...]
+    seed: int
+
+
+def room_id_of(archetype: str, seed: int, platform: str | None = None) -> str:
+    """The room id that `simulate` gives."""
+    return f"{platform or ARCHETYPES[archetype].platform}:{archetype}-{seed}"
+
+
+def truth(archetype: str, seed: int, *, platform: str | None = None) -> Truth:
+    """The truth about the room of that archetype and seed."""
+    found = ARCHETYPES[archetype]
+    room_id = room_id_of(archetype, seed, platform)
+    return Truth(room_id, archetype, found.title, found.honest, found.expects, seed)
+
+
+def simulate(
+    archetype: str,
+    seed: int,
+    *,
+    duration_ms: int,
+    started_at_ms: int = STARTED_AT_MS,
+    platform: str | None = None,
+    loop_ms: int = 20 * 60_000,
+    ends: bool = True,
+) -> Iterator[Event]:
+    """The log of one room, in order of event time, as it happens; equal arguments give equal logs.
+
+    Raises:
+        KeyError: no such archetype.
+    """
+    found = ARCHETYPES[archetype]
+    stage = Stage(
+        Plan(
+            room_id=room_id_of(archetype, seed, platform),
+            platform=platform or found.platform,
+            started_at_ms=started_at_ms,
+            duration_ms=duration_ms,
+            seed=seed,
+            title=found.room_title,
+            viewers=found.viewers,
+            loop_ms=loop_ms,
+            ends=ends,
+        )
+    )
+    found.build(stage)
+    return stage.run()

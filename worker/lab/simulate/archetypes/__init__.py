@@ -1,0 +1,46 @@
+"""One file per archetype. To add one, write its file and put it into the list here."""
+
+from worker.lab.simulate.archetype import Archetype
+from worker.lab.simulate.archetypes import (
+    avatar_driven,
+    avatar_unregistered,
+    avatar_watermark,
+    bot_viewers,
+    llm_avatar,
+    loop,
+    on_break,
+    overloaded,
+    persona,
+    quiet,
+    responsive,
+    scripted_human,
+    sign_language,
+    software_seller,
+    software_warning,
+    tampered,
+)
+
+ARCHETYPES: dict[str, Archetype] = {
+    archetype.name: archetype
+    for archetype in (
+        responsive.ARCHETYPE,
+        quiet.ARCHETYPE,
+        overloaded.ARCHETYPE,
+        scripted_human.ARCHETYPE,
+        sign_language.ARCHETYPE,
+        on_break.ARCHETYPE,
+        bot_viewers.ARCHETYPE,
+        software_warning.ARCHETYPE,
+        avatar_driven.ARCHETYPE,
+        loop.ARCHETYPE,
+        avatar_watermark.ARCHETYPE,
+        avatar_unregistered.ARCHETYPE,
+        llm_avatar.ARCHETYPE,
+        software_seller.ARCHETYPE,
+        persona.FOREIGN,
+        persona.ELITE,
+        persona.ATTRACTIVE,
+        tampered.ARCHETYPE,
+    )
+}
+"""Every archetype, honest ones first."""

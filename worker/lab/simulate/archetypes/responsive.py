@@ -1,0 +1,11 @@
+"""An honest seller who answers most of what viewers ask."""
+
+from worker.lab.simulate.archetype import Archetype, human
+
+ARCHETYPE = Archetype(
+    name="responsive",
+    title="honest seller who answers viewers",
+    honest=True,
+    platform="wechat_channels",
+    build=human,
+)

@@ -1,0 +1,146 @@
+"""The stage of one simulated room: a clock, an agenda, and the log that comes out.
+
+A discrete-event simulation: actors put actions on the agenda; the stage runs them in order of event time and yields
+what they emit. Equal seeds give equal logs, to the byte: each actor draws from a generator of its own, seeded by
+room and name, so adding an actor does not change what the others do.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+from worker.lab.simulate.text import Comment
+
+Event = dict[str, object]
+HEARTBEAT_MS = 20_000
+SECOND_MS = 1_000
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Who streams where, and for how long. Times in ms; `viewers` is the usual size of the audience."""
+
+    room_id: str
+    platform: str
+    started_at_ms: int
+    duration_ms: int
+    seed: int
+    region: str = "CN"
+    title: str = "好物分享"
+    selling: bool = True
+    shop_system: str = "wechat_shop"
+    viewers: int = 120
+    loop_ms: int = 20 * MINUTE_MS  # length of the recording, where there is one
+    ends: bool = True
+
+    @property
+    def host_id(self) -> str:
+        return f"h-{self.room_id}"[:64]
+
+    @property
+    def session_id(self) -> str:
+        return f"s-{self.room_id}-{self.started_at_ms // 1000}"[:64]
+
+
+class Stage:
+    """Clock, agenda and log of one room. Actors subscribe to `on_comment`, `on_gift` and `on_challenge`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.now_ms = plan.started_at_ms
+        self.end_ms = plan.started_at_ms + plan.duration_ms
+        self.paused = False
+        self.title = plan.title
+        self.category = ""
+        self.on_comment: list[Callable[[str, Comment], None]] = []
+        self.on_gift: list[Callable[[str], None]] = []
+        self.on_challenge: list[Callable[[str], None]] = []
+        self._agenda: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = 0
+        self._emitted: list[Event] = []
+        self._events = 0
+
+    def rng(self, actor: str) -> Random:
+        """The generator of one actor."""
+        return Random(f"{self.plan.seed}/{self.plan.room_id}/{actor}")
+
+    def after(self, delay_ms: float, action: Callable[[], None]) -> None:
+        """Run `action` in `delay_ms` (at least 1) of event time; never after the end of the broadcast."""
+        at_ms = self.now_ms + max(1, int(delay_ms))
+        if at_ms < self.end_ms:
+            heapq.heappush(self._agenda, (at_ms, self._order, action))
+            self._order += 1
+
+    def every(self, period_ms: int, action: Callable[[], None], *, first_ms: int | None = None) -> None:
+        """Run `action` each `period_ms`, the first time in `first_ms` (default: one period)."""
+
+        def again() -> None:
+            action()
+            self.after(period_ms, again)
+
+        self.after(period_ms if first_ms is None else first_ms, again)
+
+    def emit(self, kind: str, /, **fields: object) -> None:
+        """Write one event into the log, now."""
+        plan = self.plan
+        event: Event = {
+            "type": kind,
+            "id": f"{plan.room_id[-40:]}.{self._events}",
+            "room_id": plan.room_id,
+            "at_ms": self.now_ms,
+            "session_id": plan.session_id,
+        }
+        event.update(fields)
+        self._events += 1
+        self._emitted.append(event)
+
+    def pause(self, length_ms: float, reason: str = "休息一下") -> None:
+        """The host declares a break of `length_ms`."""
+        if self.paused:
+            return
+        self.paused = True
+        self.emit("room.paused", reason=reason)
+        self.after(length_ms, self._resume)
+
+    def _resume(self) -> None:
+        self.paused = False
+        self.emit("room.resumed")
+
+    def _descriptor(self) -> Event:
+        plan = self.plan
+        return {
+            "platform": plan.platform,
+            "region": plan.region,
+            "host_id": plan.host_id,
+            "shop_ids": [{"system": plan.shop_system, "id": f"shop-{plan.room_id}"[:64]}] if plan.selling else [],
+            "selling": plan.selling,
+            "category": self.category,
+            "title": self.title,
+            "started_at_ms": plan.started_at_ms,
+        }
+
+    def _heartbeat(self, rng: Random) -> None:
+        viewers = int(self.plan.viewers * rng.uniform(0.8, 1.25))
+        self.emit("room.heartbeat", **self._descriptor(), viewers=viewers, paused=self.paused)
+
+    def run(self) -> Iterator[Event]:
+        """The room's events, in order of event time. Can be run once."""
+        rng = self.rng("gateway")
+        self.emit("room.opened", **self._descriptor())
+        self.every(HEARTBEAT_MS, lambda: self._heartbeat(rng), first_ms=rng.randint(1, HEARTBEAT_MS))
+        yield from self._drain()
+        while self._agenda:
+            self.now_ms, _, action = heapq.heappop(self._agenda)
+            action()
+            yield from self._drain()
+        self.now_ms = self.end_ms
+        if self.plan.ends:
+            self.emit("room.closed", reason="下播")
+            yield from self._drain()
+
+    def _drain(self) -> list[Event]:
+        out, self._emitted = self._emitted, []
+        return out
