@@ -1,0 +1,139 @@
+"""Is the worker alive, is it ready: answered from a thread of its own, so also while the event loop is stuck.
+
+Live = the loop's heartbeat is fresh and the worker progresses: not (assigned, lag > 0, not recovering, position
+unmoved for two minutes). A rebalance or a recovery is no stall, and the broker is never asked. Ready = assigned and
+recovered. `/metrics`, `/livez` and `/readyz` are all there is to see.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import AF_INET6
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from worker.metrics import exposition
+
+LOOP_STALE_S = 30.0
+STALL_S = 120.0
+REQUEST_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What the loop last knew. `partitions` maps a partition to (position, end of log), in offsets.
+
+    `busy` says why there is no progress to expect ("rebalancing", "recovering"); empty when there is.
+    """
+
+    assigned: bool = False
+    busy: str = "starting"
+    partitions: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An answer and, when it is no, every reason."""
+
+    ok: bool
+    reasons: tuple[str, ...] = ()
+
+
+class Health:
+    """Watches heartbeats. `beat` is called on the event loop about once a second, the rest from any thread."""
+
+    def __init__(
+        self, now_s: Callable[[], float], *, loop_stale_s: float = LOOP_STALE_S, stall_s: float = STALL_S
+    ) -> None:
+        self._now_s = now_s
+        self._loop_stale_s = loop_stale_s
+        self._stall_s = stall_s
+        self._beat_s = now_s()
+        self._vitals = Vitals()
+        self._standing: dict[str, tuple[int, float]] = {}  # partition → position, since when it stands there with lag
+
+    def beat(self, vitals: Vitals) -> None:
+        """The loop runs; what it knows."""
+        now_s = self._now_s()
+        standing: dict[str, tuple[int, float]] = {}
+        for partition, (position, end) in vitals.partitions.items():
+            if position < end and not vitals.busy:
+                before = self._standing.get(partition)
+                standing[partition] = before if before and before[0] == position else (position, now_s)
+        self._standing, self._vitals, self._beat_s = standing, vitals, now_s
+
+    def live(self) -> Verdict:
+        """Whether the process should be left running."""
+        now_s = self._now_s()
+        reasons = []
+        silent_s = now_s - self._beat_s
+        if silent_s > self._loop_stale_s:
+            reasons.append(f"the event loop has not run for {silent_s:.0f} s")
+        for partition, (position, since_s) in self._standing.items():
+            if now_s - since_s > self._stall_s:
+                reasons.append(f"partition {partition} stands at {position} for {now_s - since_s:.0f} s with lag")
+        return Verdict(not reasons, tuple(reasons))
+
+    def ready(self) -> Verdict:
+        """Whether the worker processes: partitions assigned and their state recovered."""
+        vitals = self._vitals
+        reasons = [vitals.busy] if vitals.busy else []
+        if not vitals.assigned:
+            reasons.append("no partition is assigned")
+        return Verdict(not reasons, tuple(reasons))
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+
+class _ServerV6(_Server):
+    address_family = AF_INET6
+
+
+def serve(host: str, port: int, health: Health, metrics: CollectorRegistry) -> tuple[int, Callable[[], None]]:
+    """Serves on its own threads; returns the port taken (asked for 0: a free one) and what stops the server.
+
+    Raises OSError when the address cannot be bound.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = REQUEST_TIMEOUT_S
+        server_version = "stream-audit"
+        sys_version = ""
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
+                self._answer(200, CONTENT_TYPE_PLAIN_0_0_4, exposition(metrics))
+            elif path in ("/livez", "/readyz"):
+                verdict = health.live() if path == "/livez" else health.ready()
+                body = json.dumps({"ok": verdict.ok, "reasons": verdict.reasons}, ensure_ascii=False)
+                self._answer(200 if verdict.ok else 503, "application/json", body.encode() + b"\n")
+            else:
+                self._answer(404, "text/plain; charset=utf-8", b"/metrics /livez /readyz\n")
+
+        def _answer(self, status: int, content_type: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Probes come every few seconds: no log line for each."""
+
+    server = (_ServerV6 if ":" in host else _Server)((host, port), Handler)
+    thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return int(server.server_address[1]), stop
