@@ -6,18 +6,19 @@ from typing import Any
 from hypothesis import strategies as st
 
 TEXT = st.characters(blacklist_categories=["Cs"])
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(TEXT, max_size=5),
+    st.none() | st.booleans() | st.integers() | FINITE | st.text(TEXT, max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(TEXT, max_size=5), inner, max_size=3),
     max_leaves=5,
-)  # fmt: skip
+)
 
 
 def fitting(node: dict[str, Any], root: dict[str, Any]) -> st.SearchStrategy[Any]:
     """Values that `node` accepts. Raises on a keyword it does not know: the subset is closed."""
     if "$ref" in node:
         name = node["$ref"].removeprefix("#/$defs/")
-        return ANYTHING.filter(lambda v: v is not ...) if name == "Json" else fitting(root["$defs"][name], root)
+        return ANYTHING if name == "Json" else fitting(root["$defs"][name], root)
     if "const" in node:
         return st.just(node["const"])
     if "enum" in node:

@@ -1,0 +1,102 @@
+"""`topics check | apply` against a real broker, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
+
+from tests.support.kafka import KafkaCluster, wait_until
+from worker.cli.topics import SCHEMAS, topics
+
+
+@pytest.fixture(scope="module")
+def kafka() -> Any:
+    """A broker of its own: these tests own topics of fixed names."""
+    with KafkaCluster(port=19200) as cluster:
+        yield cluster
+
+
+def run(command: str, kafka: KafkaCluster, *more: str) -> Result:
+    size = ("--partitions", "3", "--replication-factor", "1")
+    return CliRunner().invoke(topics, [command, "--bootstrap", kafka.bootstrap, *size, *more])
+
+
+def differences(result: Result) -> list[tuple[str, str, str]]:
+    return [(d["topic"], d["what"], d["found"]) for d in json.loads(result.output)["differences"]]
+
+
+def test_from_an_empty_broker_to_one_that_fits_and_back_to_one_that_does_not(kafka: KafkaCluster) -> None:
+    names = sorted(path.parent.name for path in SCHEMAS.glob("*/topic.yaml"))
+
+    before = run("check", kafka, "--json")
+    assert before.exit_code == 1
+    assert differences(before) == [(name, "topic", "missing") for name in names]
+
+    dry = run("apply", kafka, "--dry-run")
+    assert dry.exit_code == 0
+    assert "missing" in dry.output
+    assert not set(names) & set(kafka.admin.list_topics(timeout=10).topics)
+
+    applied = run("apply", kafka)
+    assert applied.exit_code == 0
+    assert applied.output.splitlines() == [f"created {name}" for name in names]
+    wait_until(lambda: run("check", kafka).exit_code == 0, timeout_s=20, what="a broker as wanted")
+    there = kafka.admin.list_topics(timeout=10).topics
+    sizes = {name: len(there[name].partitions) for name in names}
+    assert sizes == dict.fromkeys(names, 3) | {"live.audit.policies": 1}
+    again = run("apply", kafka)
+    assert (again.exit_code, again.output) == (0, "nothing to do\n")
+
+    shorten = ConfigEntry("retention.ms", "1000", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, "live.audit.violations", incremental_configs=[shorten])
+    kafka.admin.incremental_alter_configs([resource])[resource].result(10)
+    kafka.admin.create_partitions([NewPartitions("live.audit.rooms", 5)])["live.audit.rooms"].result(10)
+    wanted = [("live.audit.rooms", "partitions", "5"), ("live.audit.violations", "retention.ms", "1000")]
+    wait_until(
+        lambda: differences(run("check", kafka, "--json")) == wanted, timeout_s=20, what="both differences"
+    )
+    after = run("apply", kafka, "--json")
+    assert after.exit_code == 1
+    assert differences(after) == wanted
+    assert json.loads(after.output)["created"] == []
+    assert differences(run("check", kafka, "--json")) == wanted
+
+
+def test_a_missing_changelog_gets_the_partitions_that_its_source_already_has(
+    kafka: KafkaCluster, tmp_path: Path
+) -> None:
+    for name, source in (("source", None), ("source-changelog", "source")):
+        written = yaml.safe_load((SCHEMAS / "live.audit.rooms" / "topic.yaml").read_text()) | {"topic": name}
+        written.pop("same_partitions_as")
+        if source:
+            written["same_partitions_as"] = source
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "topic.yaml").write_text(yaml.safe_dump(written))
+    kafka.create_topic("source", 2)
+    result = run("apply", kafka, "--schemas", str(tmp_path))
+    assert "created source-changelog" in result.output
+    changelog = "source-changelog"
+    wait_until(
+        lambda: len(kafka.admin.list_topics(changelog, timeout=10).topics[changelog].partitions) == 2,
+        timeout_s=20,
+        what="a changelog of 2 partitions",
+    )
+
+
+def test_an_unreachable_broker_is_a_failure_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.cli.topics.TIMEOUT_S", 1.0)
+    result = CliRunner().invoke(topics, ["check", "--bootstrap", "127.0.0.1:19299"])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: no answer from the broker")
+
+
+def test_a_folder_without_topic_files_is_a_failure_that_names_the_option(tmp_path: Path) -> None:
+    result = CliRunner().invoke(topics, ["check", "--bootstrap", "127.0.0.1:19299", "--schemas", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "--schemas" in result.output
