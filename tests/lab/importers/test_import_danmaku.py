@@ -143,3 +143,10 @@ def test_a_file_that_stops_being_xml_early_is_refused_with_the_line(run: Importe
     broken = bililive(d(1, 1_000), "<d <<<", *(d(n, n * 1_000) for n in range(2, 200)))
     with pytest.raises(ImportRefusedError, match=r"line \d+ is no XML"):
         run(broken)
+
+
+def test_viewers_whose_ids_the_platform_hides_are_told_apart_by_their_masked_names(run: Importer) -> None:
+    room = run(bililive(d(1, 1_000, uid="0", user="甲***"), d(2, 2_000, uid="0", user="乙***")))
+    viewers = [c["viewer_id"] for c in room.of("viewer.comment")]
+    assert viewers[0] != viewers[1]
+    assert room.summary.changed == {"viewer without an id (told apart by name)": 2}

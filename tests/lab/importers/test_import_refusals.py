@@ -87,3 +87,13 @@ def test_a_refused_import_leaves_the_earlier_output_alone(run: Importer, tmp_pat
 def test_an_input_is_not_overwritten(run: Importer, tmp_path: Path) -> None:
     with pytest.raises(ImportRefusedError, match="is an input, too"):
         run(youtube(1), out=tmp_path / "chat")
+
+
+def test_json_that_nests_too_deep_is_unreadable_not_a_crash(run: Importer) -> None:
+    deep = '{"replayChatItemAction": {"x": ' + "[" * 100_000 + "\n"
+    room = run("".join(youtube(n * 1_000) for n in range(1, 40)) + deep)
+    assert room.summary.unreadable_first == [{"line": 40, "why": "nests too deep"}]
+    with pytest.raises(ImportRefusedError, match="no whole TwitchDownloader chat"):
+        run('{"streamer": {}, "comments": [], "x": ' + "[" * 100_000)
+    with pytest.raises(ImportRefusedError, match="no whole Whisper JSON"):
+        run(speech='{"text": "", "segments": [], "x": ' + "[" * 100_000)

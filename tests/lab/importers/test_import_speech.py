@@ -146,7 +146,33 @@ def test_speech_that_is_no_utf8_names_the_byte(run: Importer) -> None:
         run(speech=srt_cue(1, "00:00:01,000", "00:00:02,000", "ok").encode() + b"\xff")
 
 
-def test_a_pathological_subtitle_file_is_read_in_linear_time(run: Importer) -> None:
-    cue = srt_cue(1, "00:00:01,000", "00:00:02,000", "ok")
-    hostile = cue + "\n" * 300_000 + "1 " * 300_000 + "<" * 300_000
-    assert len(texts(run, hostile, limits=Limits(bad_ratio=1.0))) == 1
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("filling", ["1", "1\n", "\n", "<", "[", "00:00:01,000 --> ", "1\n00:00:01,000 -->\n\n"])
+@pytest.mark.parametrize("head", ["", "WEBVTT\n\n"])
+def test_a_hostile_subtitle_file_is_read_in_linear_time(run: Importer, head: str, filling: str) -> None:
+    # A quadratic reader needs minutes for half a megabyte of digits.
+    first = head + srt_cue(1, "00:00:01.000", "00:00:02.000", "ok")
+    assert texts(run, first + filling * (500_000 // len(filling)), limits=Limits(bad_ratio=1.0))[0].startswith("ok")
+
+
+def test_srt_keeps_blank_lines_within_a_cue_and_reads_times_without_hours(run: Importer) -> None:
+    cues = "1\n00:01,000 --> 00:02,000\nfirst\n\nstill first\n\n2\n00:03,000 --> 00:04,000\n42\nis the price\n"
+    assert texts(run, cues) == ["first still first", "42 is the price"]
+
+
+def test_silence_artefacts_in_subtitles_without_probabilities_never_become_speech(run: Importer) -> None:
+    cues = [
+        srt_cue(n, f"00:0{n // 2}:{n % 2 * 30:02},000", f"00:0{n // 2}:{n % 2 * 30 + 29:02},999", "you")
+        for n in range(8)
+    ]
+    room = run(speech="".join(cues) + srt_cue(9, "00:05:00,000", "00:05:02,000", "you"))
+    assert room.offsets("host.speech") == [302_000]
+    assert room.summary.dropped == {"one word held for 20 s again and again: silence": 8}
+
+
+def test_times_too_large_to_calculate_with_are_unreadable(run: Importer) -> None:
+    far = whisper(
+        *({"start": n * 1.0, "end": n + 0.5, "text": "ok"} for n in range(40)),
+        {"start": 1e308, "end": 1e308, "text": "x"},
+    )
+    assert run(speech=far).summary.unreadable == 1

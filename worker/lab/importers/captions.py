@@ -8,6 +8,7 @@ which is not two speakers: segments are clipped where the next begins, and no vo
 import html
 import io
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,9 +22,8 @@ FILLER_MS = 50  # a cue this short shifts lines and says nothing
 ROLLING_RATIO = 0.25  # of the cues begin with the line that ended the one before
 _TAG = re.compile(r"<[^<>\n]{0,200}>|\{\\[^{}\n]{0,100}\}")
 _SOUND = re.compile(r"[\[(（【♪♫][^\[\]()（）【】\n]{0,80}[\])）】♪♫]|[♪♫\s]{1,80}")
-_TIME = r"\s{0,8}(?:\d{1,6}:)?\d{1,2}:\d{1,2}[.,]\d{1,3}"
+_TIME = r"\s{0,8}((?:\d{1,6}:)?\d{1,2}:\d{1,2}[.,]\d{1,3})"
 _TIMING = re.compile(rf"{_TIME} {{0,8}}-->{_TIME}(?!\d)")
-_BLANK_LINES = re.compile(r"\n[ \t]{0,80}\n\s{1,}")
 
 Cue = tuple[int, int, list[str]]  # start, end, lines without tags and empty lines
 
@@ -44,16 +44,37 @@ def read_webvtt(path: Path, ledger: Ledger, progress: Progress) -> list[Speech]:
 def read_srt(path: Path, ledger: Ledger, progress: Progress) -> list[Speech]:
     """Cues of an SRT file in order. Raises ImportRefusedError: no cues, too large, too many bad cues."""
     text = _text(path, ledger, progress)
-    # Runs of blank lines would make the library's expression quadratic.
-    text = _BLANK_LINES.sub("\n\n", text)
+    cues: list[Cue] = []
     try:
-        cues = [
-            (round(c.start.total_seconds() * 1_000), round(c.end.total_seconds() * 1_000), _lines(c.content))
-            for c in srt.parse(text, ignore_errors=True)
-        ]
-    except (ValueError, OverflowError) as error:
+        for start, end, content in _srt_blocks(text):
+            cues.append((_srt_ms(start), _srt_ms(end), _lines("\n".join(content))))
+    except OverflowError as error:
         raise ImportRefusedError(f"{path}: a cue's times are out of range; repair the file first") from error
     return _speech(path, text, cues, ledger)
+
+
+def _srt_blocks(text: str) -> Iterator[tuple[str, str, list[str]]]:
+    """(start, end, lines) of each cue: what stands between its times and the next cue's number.
+
+    `srt.parse` would do, but its expression is quadratic: one megabyte of digits keeps it busy for minutes.
+    """
+    times: re.Match[str] | None = None
+    content: list[str] = []
+    for line in [*text.split("\n"), None]:
+        found = None if line is None else _TIMING.match(line)
+        if line is not None and found is None:
+            content.append(line)
+            continue
+        if times is not None:
+            if found is not None and content and content[-1].strip().isdecimal():
+                content.pop()  # the next cue's number
+            yield times[1], times[2], content
+        times, content = found, []
+
+
+def _srt_ms(time: str) -> int:
+    whole = time if time.count(":") == 2 else f"00:{time}"  # some tools leave the hours out
+    return round(float(srt.srt_timestamp_to_timedelta(whole).total_seconds()) * 1_000)
 
 
 def _text(path: Path, ledger: Ledger, progress: Progress) -> str:

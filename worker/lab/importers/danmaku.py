@@ -19,7 +19,7 @@ from typing import Literal
 import msgspec
 
 from worker.lab.importers.limits import ImportRefusedError
-from worker.lab.importers.recording import Chat, Comment, Gift, HostText, Ledger, Progress
+from worker.lab.importers.recording import NO_TEXT, Chat, Comment, Gift, HostText, Ledger, Progress
 from worker.lab.importers.xml_stream import Element, read_elements
 
 Recorder = Literal["bililive-recorder", "blrec"]
@@ -117,12 +117,15 @@ class _Reader:
         offset, server = _ms(p[0]), int(p[4])
         if server < 10**12:
             raise ValueError("p[4] is no Unix time in ms")
-        uid = attrs.get("uid") or p[6]
+        uid = self.uid(attrs, p[6])
         item: Comment | HostText
         if self.name and attrs.get("user") == self.name:
             item = HostText(offset, p[7] if len(p) > 7 else "")
-        else:
+        elif text.strip():
             item = Comment(offset, uid, text.strip(), p[7] if len(p) > 7 else "")
+        else:
+            self.chat.ledger.drop(NO_TEXT)
+            return
         self.comments.append((item, server, line))
 
     def sc(self, attrs: Mapping[str, str], text: str, line: int) -> None:
@@ -165,12 +168,17 @@ class _Reader:
             self.unpriced()
         return gift
 
-    def uid(self, attrs: Mapping[str, str]) -> str:
-        """The viewer's id; BililiveRecorder 1.3.11 has it only in `raw`, and without that the name must
-        do.
+    def uid(self, attrs: Mapping[str, str], fallback: str = "") -> str:
+        """The viewer's id, from `raw` if need be (BililiveRecorder 1.3.11), else the name.
+
+        The platform gives a recorder that is not logged in the id 0 and a masked name for everybody.
         """
         raw = _raw(attrs) if "uid" not in attrs else None
-        return attrs.get("uid") or (str(raw.uid) if raw is not None and raw.uid else attrs["user"])
+        uid = attrs.get("uid") or (str(raw.uid) if raw is not None else "") or fallback
+        if uid not in ("", "0"):
+            return uid
+        self.chat.ledger.changed["viewer without an id (told apart by name)"] += 1
+        return f"name\0{attrs['user']}"
 
     def unpriced(self) -> None:
         self.chat.ledger.changed["gift without a readable price (value 0, currency XXX)"] += 1

@@ -9,7 +9,7 @@ from worker.lab.importers.danmaku import VIDEO, read_danmaku
 from worker.lab.importers.limits import ImportRefusedError, open_bounded
 from worker.lab.importers.recording import Chat, Ledger, Progress, Speech
 from worker.lab.importers.twitch import read_twitch
-from worker.lab.importers.whisper import read_whisper
+from worker.lab.importers.whisper import read_whisper, without_held_words
 from worker.lab.importers.youtube import read_yt_dlp
 
 ChatFormat = Literal["yt-dlp", "bililive-recorder", "blrec", "twitchdownloader"]
@@ -102,4 +102,4 @@ def read_speech(path: Path, wanted: str, ledger: Ledger, progress: Progress) -> 
     limit = ledger.limits.speech_bytes
     found = _resolve(path, wanted, SPEECH_FORMATS, CHAT_FORMATS, max_bytes=limit, use="speech")
     reader = {"webvtt": read_webvtt, "srt": read_srt, "whisper": read_whisper}[found]
-    return found, reader(path, ledger, progress)
+    return found, without_held_words(reader(path, ledger, progress), ledger)

@@ -9,14 +9,21 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 from worker.lab.importers.limits import ImportRefusedError, Limits
+
+Seconds = Annotated[float, Meta(ge=-1e9, le=1e9)]
+"""A time in a JSON file: wider than any recording, and small enough to calculate with."""
 
 Progress = Callable[[int], None]
 """Called with the number of bytes read since the last call."""
 
 BEFORE = "sent before the recording began"
 DUPLICATE = "the same message again"
+NO_TEXT = "comment without text"
 BAD_SHOWN = 5
 NO_CURRENCY = "XXX"  # ISO 4217: no currency; such a gift has value 0 because its price is not in the file
 

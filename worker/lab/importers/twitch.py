@@ -17,7 +17,18 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from worker.lab.importers.limits import ImportRefusedError, open_bounded
-from worker.lab.importers.recording import DUPLICATE, Chat, Comment, Gift, HostText, Item, Ledger, Progress
+from worker.lab.importers.recording import (
+    DUPLICATE,
+    NO_TEXT,
+    Chat,
+    Comment,
+    Gift,
+    HostText,
+    Item,
+    Ledger,
+    Progress,
+    Seconds,
+)
 
 
 class _Streamer(Struct):
@@ -29,8 +40,8 @@ class _Video(Struct):
     id: str | int | None = None
     title: str | None = None
     created_at: str | None = None
-    start: float = 0.0
-    end: float = 0.0
+    start: Seconds = 0.0
+    end: Seconds = 0.0
 
 
 class _File(Struct):
@@ -55,7 +66,7 @@ class _Message(Struct):
 
 
 class _Comment(Struct):
-    content_offset_seconds: float
+    content_offset_seconds: Seconds
     message: _Message
     commenter: _Commenter | None = None
     id: str = field(default="", name="_id")
@@ -139,5 +150,5 @@ def _meaning(comment: _Comment, chat: Chat, start_ms: int) -> list[Item]:
     elif message.body.strip():
         items.append(Comment(offset, author, message.body.strip(), ref))
     elif not items:
-        chat.ledger.drop("comment without text")
+        chat.ledger.drop(NO_TEXT)
     return items

@@ -5,17 +5,20 @@ Neither was said, and a judge of loops would take both for a recording, so neith
 are Whisper's own defaults (`no_speech_threshold` 0.6, `compression_ratio_threshold` 2.4).
 """
 
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
 from msgspec import Raw, Struct
 
 from worker.lab.importers.limits import ImportRefusedError, open_bounded, require_utf8
-from worker.lab.importers.recording import Ledger, Progress, Speech
+from worker.lab.importers.recording import Ledger, Progress, Seconds, Speech
 
 NO_SPEECH_PROB = 0.6
 COMPRESSION_RATIO = 2.4
 MIN_REPEATS = 3
+HELD_MS = 20_000
+HELD_CHARS = 12
 UNITS_MAX = 400  # of one segment; Whisper's have at most 224 tokens
 
 
@@ -24,8 +27,8 @@ class _File(Struct):
 
 
 class _Segment(Struct):
-    start: float
-    end: float
+    start: Seconds
+    end: Seconds
     text: str
     no_speech_prob: float | None = None
     compression_ratio: float | None = None
@@ -64,6 +67,27 @@ def read_whisper(path: Path, ledger: Ledger, progress: Progress) -> list[Speech]
             kept.append(Speech(start, end, text))
     ledger.check(path, bad_before, read)
     return kept
+
+
+def without_held_words(segments: list[Speech], ledger: Ledger) -> list[Speech]:
+    """Leaves out a short text that is "said" for 20 s or more, at least three times in a row.
+
+    Whisper's subtitles carry no doubts, but nobody takes 30 s for "you": it is the same artefact of silence.
+    """
+    kept: list[Speech] = []
+    for _, group in groupby(segments, key=_held):
+        run = list(group)
+        if _held(run[0]) and len(run) >= MIN_REPEATS:
+            ledger.drop("one word held for 20 s again and again: silence", len(run))
+        else:
+            kept += run
+    return kept
+
+
+def _held(segment: Speech) -> str:
+    """The text if it is far too short for its time, else empty."""
+    long = segment.end_ms - segment.start_ms >= HELD_MS
+    return segment.text if long and len(segment.text) <= HELD_CHARS else ""
 
 
 def _said(segment: _Segment, ledger: Ledger) -> str:

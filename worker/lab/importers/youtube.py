@@ -18,6 +18,7 @@ from worker.lab.importers.recording import (
     BEFORE,
     DUPLICATE,
     NO_CURRENCY,
+    NO_TEXT,
     Chat,
     Comment,
     Gift,
@@ -158,6 +159,8 @@ class _Reader:
         except msgspec.DecodeError as error:
             # The library's message names the place, never the content.
             ledger.unreadable(number, str(error))
+        except RecursionError:
+            ledger.unreadable(number, "nests too deep")
         except ValueError:
             ledger.unreadable(number, "a time is no number")
         else:
@@ -196,7 +199,8 @@ class _Reader:
                 self.starts.append(sent_ms - offset_ms)
             items = self.meaning(kind, renderer, offset_ms)
             if not items:
-                ledger.drop("kind of message that the room log has no event for")
+                known = kind in ("liveChatTextMessageRenderer", "liveChatMembershipItemRenderer")
+                ledger.drop(NO_TEXT if known else "kind of message that the room log has no event for")
             self.pending += [(it, sent_ms, line) for it in items]
 
     def meaning(self, kind: str, renderer: _Renderer, offset_ms: int) -> list[Item]:
@@ -266,6 +270,6 @@ def read_yt_dlp(path: Path, ledger: Ledger, progress: Progress) -> Chat:
 def _is_json(data: bytes) -> bool:
     try:
         msgspec.json.decode(data, type=Raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return False
     return True
