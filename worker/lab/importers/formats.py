@@ -18,7 +18,7 @@ CHAT_FORMATS: tuple[ChatFormat, ...] = get_args(ChatFormat)
 SPEECH_FORMATS: tuple[SpeechFormat, ...] = get_args(SpeechFormat)
 
 HEAD_BYTES = 65_536
-_SRT = re.compile(r"\s{0,200}(?:\d{1,9}[^\S\n]{0,8}\n)?\s{0,8}\d{1,3}:\d{2}:\d{2}[,.]\d{1,3} {0,8}-->")
+_SRT = re.compile(r"\s{0,200}(?:\d{1,9}[^\S\n]{0,8}\n)?\s{0,8}(?:\d{1,3}:)?\d{1,2}:\d{2}[,.]\d{1,3} {0,8}-->")
 
 _WHISPER = re.compile(r'\{\s{0,20}"text"\s{0,4}:')  # the whole text comes first and may fill the head
 
