@@ -4,8 +4,9 @@ A line is one of two things:
 
 - a bare event, `{"type": …, "id": …, "room_id": …, "at_ms": …, …}`: it gets the partition of its file, the
   index of its line as offset, its own `at_ms` as timestamp and its `room_id` as key;
-- a record as it lay in Kafka, `{"partition": …, "offset": …, "timestamp_ms": …, "key": …, "event": {…}}`. A
-  value that cannot stand in a line of JSON (it is none, or holds a line break) is in `value_base64` instead.
+- a record as it lay in Kafka, `{"partition": …, "offset": …, "timestamp_ms": …, "key": …, "event": {…}}`, with
+  `headers` where it had some. A value that cannot stand in a line of JSON (it is none, or holds a line break)
+  is in `value_base64` instead.
 
 Values are kept to the byte, because a verdict depends on them. Whether an event is a good one is
 not judged here: that is `ingress.decode`'s business, and a bad one has to be counted there.
@@ -60,6 +61,7 @@ class _Line(Struct, gc=False):
     key: str | UnsetType | None = UNSET
     event: Raw | UnsetType = UNSET
     value_base64: str | UnsetType | None = UNSET
+    headers: dict[str, str] | UnsetType = UNSET
     room_id: Raw | UnsetType = UNSET
     at_ms: Raw | UnsetType = UNSET
 
@@ -110,7 +112,8 @@ def _record(line: bytes, name: str, number: int, partition: int) -> LogRecord:
             value = base64.b64decode(found.value_base64, validate=True)
         except binascii.Error as error:
             raise RoomLogError(f"{name}:{number}: value_base64 is not base64") from error
-    return LogRecord(found.partition, found.offset, found.timestamp_ms, key, value)
+    headers = () if isinstance(found.headers, UnsetType) else tuple((k, v.encode()) for k, v in found.headers.items())
+    return LogRecord(found.partition, found.offset, found.timestamp_ms, key, value, headers)
 
 
 def _without_values(error: Exception) -> str:
@@ -194,15 +197,17 @@ class Writer:
     def record(self, record: LogRecord) -> None:
         """One record as it lies in Kafka."""
         key = record.key.decode("utf-8", "replace") if record.key is not None else None
-        head = orjson.dumps(
-            {
-                "partition": record.partition,
-                "offset": record.offset,
-                "timestamp_ms": record.timestamp,
-                "key": key,
-            }
-        )
-        value = record.value
+        head: dict[str, object] = {
+            "partition": record.partition,
+            "offset": record.offset,
+            "timestamp_ms": record.timestamp,
+            "key": key,
+        }
+        if record.headers:
+            head["headers"] = {name: text.decode("utf-8", "replace") for name, text in record.headers}
+        self._record(orjson.dumps(head), record.value)
+
+    def _record(self, head: bytes, value: bytes | None) -> None:
         if value is None:
             self.line(head)
         elif b"\n" not in value and _is_json(value):

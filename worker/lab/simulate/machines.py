@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import exp, log, sqrt
 from random import Random
 
-from worker.audit.evidence import new_family, step
+from worker.audit.evidence import ACCRUE, new_family, step
 from worker.lab.simulate.stage import HOUR_MS, MINUTE_MS, SECOND_MS, Stage
 
 LOOK_MS = 10_000
@@ -132,9 +132,9 @@ class Platform:
     def _learn(self, failed: bool) -> None:
         now_ms = self._stage.now_ms
         norm = 0.10 if now_ms - self._last_fail_ms < 10 * MINUTE_MS else 0.05
-        before = self._family.log_e()
+        accrued = self._family.mass() + ACCRUE * (now_ms - self._family.last_ms) / HOUR_MS
         step(self._family, now_ms, (float(failed),), (norm,))
-        self._cusum = min(max(0.0, self._cusum + self._family.log_e() - before), 25.0)
+        self._cusum = min(max(0.0, self._cusum + log(self._family.mass() / accrued)), 25.0)
         if failed:
             self._last_fail_ms = now_ms
 

@@ -11,7 +11,7 @@ def build(stage: Stage) -> None:
         lambda: stage.emit(
             "provenance.read",
             source="c2pa",
-            trusted=False,
+            trusted=True,
             tampered=True,
             digital_source_type="http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic",
             status=["assertion.bmffHash.mismatch"],
