@@ -1,1 +1,28 @@
-"""To be described by its owner."""
+"""Where batches come from: a Faust transport that delivers one event per fetch and acknowledges ranges of offsets.
+
+`driver` is the entry; `fetch` talks to the broker on its own thread, `unpack` reads record batches, `consumer`
+delivers, flushes and commits, `offsets` keeps account, `producer` writes.
+"""
+
+from worker.transport.batch import BatchSchema, FetchBatch, Record, RecordSlice
+from worker.transport.counts import TransportCounts
+from worker.transport.driver import Transport, attach
+from worker.transport.hooks import TransportHooks, die
+from worker.transport.producer import Outgoing, SendError
+from worker.transport.settings import TransportSettings, TransportSettingsError
+
+__all__ = [
+    "BatchSchema",
+    "FetchBatch",
+    "Outgoing",
+    "Record",
+    "RecordSlice",
+    "SendError",
+    "Transport",
+    "TransportCounts",
+    "TransportHooks",
+    "TransportSettings",
+    "TransportSettingsError",
+    "attach",
+    "die",
+]

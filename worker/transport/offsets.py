@@ -1,0 +1,71 @@
+"""Which offsets may be committed: pure bookkeeping of what was delivered and what was acknowledged."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable
+from typing import Generic, Protocol, TypeVar
+
+
+class Delivery(Protocol):
+    """Something handed out for processing that knows whether it has been acknowledged."""
+
+    acked: bool
+
+
+P = TypeVar("P", bound=Hashable)
+D = TypeVar("D", bound=Delivery)
+
+
+class OffsetTracker(Generic[P, D]):
+    """Per partition: deliveries in order, each with the offset to resume from after it.
+
+    Positions come from the fetch, never from counting, so holes in offsets cannot mislead it; acknowledgements are
+    by identity, so one from before a seek cannot count for what was delivered after.
+    """
+
+    def __init__(self) -> None:
+        self._in_flight: dict[P, deque[tuple[int, D]]] = {}
+        self._ready: dict[P, int] = {}
+
+    def track(self, partition: P, next_offset: int, delivery: D) -> None:
+        """`delivery` covers everything up to and excluding `next_offset`."""
+        self._in_flight.setdefault(partition, deque()).append((next_offset, delivery))
+
+    def untrack(self, delivery: D) -> None:
+        """Forgets a delivery that did not happen after all (the newest one of its partitions)."""
+        for queue in self._in_flight.values():
+            while queue and queue[-1][1] is delivery:
+                queue.pop()
+
+    def committable(self, partition: P) -> int | None:
+        """Offset below which all is acknowledged, or None if nothing is yet. Repeats until `drop`."""
+        queue = self._in_flight.get(partition)
+        while queue and queue[0][1].acked:
+            self._ready[partition] = queue.popleft()[0]
+        return self._ready.get(partition)
+
+    def partitions(self) -> list[P]:
+        """Partitions that have, or had since `drop`, anything delivered."""
+        return list(self._in_flight)
+
+    def unacked(self) -> int:
+        """Number of deliveries that somebody may still be working on; one over n partitions counts n times."""
+        return sum(1 for queue in self._in_flight.values() for _, delivery in queue if not delivery.acked)
+
+    def keep(self, partition_filter: Callable[[D], bool]) -> None:
+        """Cuts each partition at the first delivery for which the filter is False."""
+        for queue in self._in_flight.values():
+            kept = []
+            for item in queue:
+                if not partition_filter(item[1]):
+                    break
+                kept.append(item)
+            queue.clear()
+            queue.extend(kept)
+
+    def drop(self, partitions: Iterable[P] | None = None) -> None:
+        """Forgets partitions (default: all), after a seek or revocation."""
+        for partition in list(self._in_flight) if partitions is None else list(partitions):
+            self._in_flight.pop(partition, None)
+            self._ready.pop(partition, None)

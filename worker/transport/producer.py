@@ -1,0 +1,79 @@
+"""Faust's producer: idempotent, acknowledged by all replicas, every send bounded, and batches sent whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+from faust.transport.drivers import aiokafka as stock
+from faust.types import RecordMetadata
+
+
+class Outgoing(NamedTuple):
+    """A record to write; `value` None is a tombstone, `timestamp_ms` None the time of sending."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    timestamp_ms: int | None = None
+
+
+class SendError(RuntimeError):
+    """The broker did not take records within the producer's timeout."""
+
+
+class BatchProducer(stock.Producer):  # type: ignore[misc]
+    """Use `send_batch` for snapshots: about a tenth of the cost of one `send` per record."""
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+    async def send(self, topic: str, *args: Any, **kwargs: Any) -> Awaitable[RecordMetadata]:
+        """As Faust's, but gives up after the request timeout: a topic that does not exist is waited for for ever."""
+        try:
+            async with asyncio.timeout(self.request_timeout):
+                return cast("Awaitable[RecordMetadata]", await super().send(topic, *args, **kwargs))
+        except TimeoutError as late:
+            raise SendError(f"{topic}: no place for a record within {self.request_timeout:g} s") from late
+
+    async def send_batch(self, topic: str, partition: int, records: Iterable[Outgoing]) -> int | None:
+        """Writes records in order to one partition and returns the offset of the last, None for no records.
+
+        Raises SendError when the broker has not acknowledged all within the request timeout; some may be written.
+        """
+        try:
+            async with asyncio.timeout(self.request_timeout):
+                acks = await self._submit(topic, partition, records)
+                written = [await ack for ack, _ in acks]
+        except TimeoutError as late:
+            raise SendError(f"{topic}-{partition}: not acknowledged within {self.request_timeout:g} s") from late
+        if not written:
+            return None
+        return cast(int, written[-1].offset) + acks[-1][1] - 1
+
+    async def _submit(
+        self, topic: str, partition: int, records: Iterable[Outgoing]
+    ) -> list[tuple[Awaitable[Any], int]]:
+        producer = self._ensure_producer()
+        acks: list[tuple[Awaitable[Any], int]] = []
+        batch = producer.create_batch()
+        for record in records:
+            for fresh in (False, True):
+                fitted = batch.append(
+                    timestamp=record.timestamp_ms,
+                    key=record.key,
+                    value=record.value,
+                    headers=list(record.headers),
+                )
+                if fitted is not None:
+                    break
+                if fresh:
+                    raise SendError(f"{topic}-{partition}: a record exceeds the producer's batch size")
+                count = batch.record_count()
+                acks.append((await producer.send_batch(batch, topic, partition=partition), count))
+                batch = producer.create_batch()
+        if batch.record_count():
+            count = batch.record_count()
+            acks.append((await producer.send_batch(batch, topic, partition=partition), count))
+        return acks
