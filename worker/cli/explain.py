@@ -1,0 +1,260 @@
+"""`explain`: one violation in words and numbers, and the proof that it follows from the room's log."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worker.cli.replay import policies_or_usage_error
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from worker.lab.replay import ViolationLine
+    from worker.lab.roomlog import LogRecord
+
+DEFAULT_FROM = Path("build/demo")
+BAR_CELLS = 30
+
+
+@click.command(name="explain")
+@click.argument("violation_id", metavar="ID")
+@click.option(
+    "--from",
+    "sources",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="A directory that `demo` wrote, a file of violations, or a room log; repeatable.  [default: build/demo]",
+)
+@click.option("--bootstrap", metavar="HOST:PORT", help="Look in Kafka: live.audit.violations, live.room.events.")
+@click.option(
+    "--policies",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory of policy files.  [default: those that ship]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def explain(
+    violation_id: str, sources: tuple[Path, ...], bootstrap: str | None, policies: Path | None, as_json: bool
+) -> None:
+    """Say why a violation was emitted, and recompute it from the room's log.
+
+    ID is the violation's id, or as much of its beginning as is unique. Exit code 0: it comes out again, identical to
+    the byte; 1: it does not, or cannot be found; then the differences are listed.
+
+    \b
+    Example:
+      stream-audit explain k3f7q2 --from build/demo
+      stream-audit explain k3f7q2 --bootstrap localhost:9092
+    """
+    import msgspec
+
+    from worker.lab.kafkalog import KafkaLog, KafkaLogError
+    from worker.lab.lookup import Files, NotFoundError, find_in_kafka, log_in_kafka
+    from worker.lab.roomlog import RoomLogError
+
+    if bootstrap and sources:
+        raise click.UsageError("--from and --bootstrap exclude each other.")
+    try:
+        with ExitStack() as stack:
+            if bootstrap:
+                kafka = stack.enter_context(KafkaLog(bootstrap))
+                line = find_in_kafka(kafka, violation_id)
+                violation: dict[str, Any] = msgspec.json.decode(line.value)
+                records = log_in_kafka(kafka, violation)
+            else:
+                files = Files.sort(list(sources) or [DEFAULT_FROM])
+                line = files.find(violation_id)
+                violation = msgspec.json.decode(line.value)
+                records = files.log_of(violation)
+            verdict, found = _recomputed(line, violation, records, policies)
+    except (NotFoundError, KafkaLogError, RoomLogError) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        _print_json(violation, verdict, found)
+    else:
+        from worker.cli.terminal import console
+
+        screen = console()
+        show(screen, violation)
+        _print_verdict(screen, verdict, found)
+    if verdict != "identical":
+        raise SystemExit(1)
+
+
+def _recomputed(
+    line: "ViolationLine", violation: dict[str, Any], records: Iterator["LogRecord"], policies: Path | None
+) -> tuple[str, list[str]]:
+    """("identical" | "different" | "missing" | "no log", differences)."""
+    from worker.lab.lookup import differences, recompute
+    from worker.policy.judge import Judge
+
+    judge = Judge(policies_or_usage_error(policies))
+    first = next(records, None)
+    if first is None:
+        return "no log", [f"no record of room {violation['room_id']} in the logs given; name its log with --from"]
+    again = recompute(judge, _chained(first, records), violation["violation_id"])
+    if again is None:
+        return "missing", ["the log and these policies do not lead to this violation"]
+    found = differences(line, again)
+    return ("different", found) if found else ("identical", [])
+
+
+def _chained(first: "LogRecord", rest: Iterator["LogRecord"]) -> Iterator["LogRecord"]:
+    yield first
+    yield from rest
+
+
+def _print_json(violation: dict[str, Any], verdict: str, found: list[str]) -> None:
+    import orjson
+
+    answer = {"violation": violation, "recomputed": verdict, "differences": found}
+    click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2))
+
+
+def _print_verdict(screen: "Console", verdict: str, found: list[str]) -> None:
+    style = "bold green" if verdict == "identical" else "bold red"
+    screen.print(f"\nrecomputed: {verdict}", style=style, highlight=False)
+    for difference in found:
+        screen.print(f"  {difference}", highlight=False, markup=False)
+
+
+def time_of(at_ms: int) -> str:
+    """Event time in words, UTC."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def show(screen: "Console", violation: dict[str, Any]) -> None:
+    """Print the violation: who and when, rule, facts, evidence, counterfactual, excerpts, actions, statement."""
+    _show_head(screen, violation)
+    if violation["evidence"]:
+        _show_evidence(screen, violation)
+    _show_counterfactual(screen, violation)
+    _show_excerpts(screen, violation)
+    _show_actions(screen, violation)
+    statement = violation["statement"]
+    _heading(screen, "Statement of reasons")
+    for name in ("ground", "facts_text", "redress"):
+        screen.print(f"  {statement[name]}", markup=False, highlight=False)
+    how = "automated" if statement["automated_decision"] else "left to a person"
+    detected = "automated" if statement["automated_detection"] else "not automated"
+    screen.print(f"  detection: {detected}; decision: {how}", highlight=False)
+
+
+def _heading(screen: "Console", text: str) -> None:
+    screen.print(f"\n{text}", style="bold", highlight=False)
+
+
+def _show_head(screen: "Console", violation: dict[str, Any]) -> None:
+    rule, basis, policy = violation["rule"], violation["rule"]["basis"], violation["policy"]
+    window, log = violation["window"], violation["log"]
+    screen.print(f"{rule['id']}  {rule['title']}", style="bold", markup=False, highlight=False)
+    shops = ", ".join(f"{shop['system']} {shop['id']}" for shop in violation["shop_ids"])
+    rows = (
+        ("violation", f"{violation['violation_id']} ({violation.get('transition')}, step {violation.get('step')})"),
+        ("room", f"{violation['room_id']} on {violation['platform']} ({violation['region']})"),
+        ("host", violation["host_id"] + (f", shops: {shops}" if shops else "")),
+        ("session", violation["session_id"]),
+        ("decided", f"{time_of(violation['decided_at_ms'])} (event time)"),
+        ("evidence of", f"{time_of(window['start_ms'])} – {time_of(window['end_ms'])}"),
+        ("basis", f"{basis['text']} ({basis['status']}, since {basis['since']}; {basis['source']})"),
+        ("policy", f"{policy['id']} version {policy['version']}, sha256 {policy['sha256'][:12]}…, {violation['mode']}"),
+        ("certainty", f"{violation['certainty']}, severity {rule['severity']} of 5"),
+        ("log", f"{log['topic']}[{log['partition']}] offsets {log['first_offset']}–{log['last_offset']}"),
+    )
+    for name, text in rows:
+        screen.print(f"  {name:<12}{text}", markup=False, highlight=False)
+    if supersedes := violation.get("supersedes"):
+        screen.print(f"  {'supersedes':<12}{supersedes}", markup=False, highlight=False)
+    _heading(screen, "Facts that the rule read")
+    for name, value in violation["facts"].items():
+        screen.print(f"  {name:<22}{_plain(value)}", markup=False, highlight=False)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items()) or "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value in ("", None) else str(value)
+
+
+def _show_evidence(screen: "Console", violation: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    family, level = violation.get("family"), violation.get("level")
+    _heading(screen, f"Evidence of family {family} (level {level}), in nats; positive speaks against the room")
+    widest = max((abs(entry["nats"]) for entry in violation["evidence"]), default=1.0) or 1.0
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("  signal", "nats", "", "value", "norm", "blocks", "since"):
+        table.add_column(name, justify="right" if name in ("nats", "value", "norm", "blocks") else "left")
+    for entry in violation["evidence"]:
+        bets = entry["signal"] not in ("start", "time")
+        table.add_row(
+            f"  {entry['signal']}",
+            f"{entry['nats']:+.3f}",
+            ("█" if entry["nats"] >= 0 else "░") * round(abs(entry["nats"]) / widest * BAR_CELLS),
+            f"{entry['value']:.2f}" if bets else "",
+            f"{entry['norm']:.2f}" if bets else "",
+            str(entry["blocks"]) if bets else "",
+            time_of(entry["since_ms"]),
+        )
+    total = sum(entry["nats"] for entry in violation["evidence"])
+    table.add_row("  ln e", f"{total:+.3f}", "", "", "", "", "")
+    screen.print(table, highlight=False)
+    log_e, threshold = violation.get("log_e"), violation.get("threshold")
+    if log_e is not None and threshold is not None:
+        sums = "adds up" if abs(total - log_e) < 1e-6 else f"DOES NOT ADD UP to {log_e:.6f}"
+        words = "past" if log_e >= threshold else "below"
+        screen.print(f"  {sums}; {words} the threshold of {threshold:.3f} nats", highlight=False)
+
+
+def _show_counterfactual(screen: "Console", violation: dict[str, Any]) -> None:
+    if not violation["counterfactual"]:
+        return
+    _heading(screen, "What would have changed the outcome")
+    for name in violation["counterfactual"]:
+        screen.print(f"  {_sentence(name)}", markup=False, highlight=False)
+
+
+def _sentence(name: str) -> str:
+    family, _, signal = name.partition(".")
+    if signal:
+        return f"Without signal '{signal}' of family {family} the rule would not hold."
+    if name.isupper():
+        return f"Without the evidence of family {name} the rule would not hold."
+    return f"Had '{name}' said nothing, the rule would not hold."
+
+
+def _show_excerpts(screen: "Console", violation: dict[str, Any]) -> None:
+    if not violation["excerpts"]:
+        return
+    _heading(screen, "Excerpts (redacted)")
+    for excerpt in violation["excerpts"]:
+        head = f"  {time_of(excerpt['at_ms'])}  {excerpt['kind']}, offset {excerpt['offset']}:"
+        screen.print(f"{head} {excerpt['text']}", markup=False, highlight=False)
+
+
+WITHHELD = {
+    "certainty": "the evidence is not certain enough for it",
+    "cap": "the rule's cap is reached, so it waits for release",
+    "exemption": "the room is exempt",
+    "review": "a person has to decide it",
+    "rollout": "the rule is in shadow, or not yet rolled out to this room",
+}
+
+
+def _show_actions(screen: "Console", violation: dict[str, Any]) -> None:
+    _heading(screen, "Recommended")
+    for action in violation["actions"]:
+        until = f" until {time_of(action['until_ms'])}" if action.get("until_ms") else ""
+        place = f" in {action['territory']}" if action.get("territory") else ""
+        screen.print(f"  {action['action']}{until}{place}", markup=False, highlight=False)
+    if not violation["actions"]:
+        screen.print("  nothing")
+    for withheld in violation["withheld"]:
+        because = WITHHELD.get(withheld["because"], withheld["because"])
+        screen.print(f"  withheld: {withheld['action']}: {because}", markup=False, highlight=False)

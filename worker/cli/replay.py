@@ -1,0 +1,186 @@
+"""`replay`: room logs → violations and a table of rooms, without Kafka, by the engine's own processor."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from worker.lab.replay import Replay
+    from worker.lab.roomlog import LogRecord
+    from worker.policy.model import PolicyBook
+    from worker.processor import Counts
+
+LEVELS = ("", "watch", "label", "limit", "restrict")
+
+
+@click.command(name="replay")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option(
+    "--policies",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory of policy files.  [default: those that ship]",
+)
+@click.option("-o", "--output", metavar="FILE", help="Write violations there, one JSON record a line; - is stdout.")
+@click.option("--dead-letters", metavar="FILE", help="Write rejected records there, as a room log with headers.")
+@click.option("--rooms", "all_rooms", is_flag=True, help="List every room, not only those with violations.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of tables.")
+def replay(
+    files: tuple[str, ...],
+    policies: Path | None,
+    output: str | None,
+    dead_letters: str | None,
+    all_rooms: bool,
+    as_json: bool,
+) -> None:
+    """Judge room logs without Kafka.
+
+    A FILE holds one event or Kafka record a line (JSONL, also .gz and .zst, - for standard input). Several files
+    stand for several partitions. Exit code 0: no live rule is violated; 1: some is, or the log cannot
+    be read.
+
+    \b
+    Example:
+      stream-audit replay room.jsonl.zst -o violations.jsonl --rooms
+    """
+    from worker.cli.terminal import progress
+    from worker.lab.replay import Replay, violation_line
+    from worker.lab.roomlog import LogRecord, RoomLogError, Writer
+    from worker.policy.judge import Judge
+    from worker.processor import BreakerTripped
+
+    if as_json and output == "-":
+        raise click.UsageError("--json and -o - would both write to standard output; give one of them a file.")
+    run = Replay(Judge(policies_or_usage_error(policies)))
+    problem = ""
+    with ExitStack() as stack:
+        out = stack.enter_context(Writer(output)) if output else None
+        letters = stack.enter_context(Writer(dead_letters)) if dead_letters else None
+        advance = stack.enter_context(progress("events"))
+        try:
+            for step in run.run(_records(files, advance)):
+                if out is not None:
+                    for record in step.violations:
+                        out.line(violation_line(record))
+                if letters is not None:
+                    for letter in step.dead_letters:
+                        letters.record(_original(letter.key, letter.value, letter.headers, LogRecord))
+        except (RoomLogError, BreakerTripped) as error:
+            problem = str(error)
+    counts = run.counts()
+    if as_json:
+        _print_json(run, counts, problem)
+    else:
+        _print_tables(run, counts, all_rooms, to_stderr=output == "-")
+    if problem:
+        click.echo(f"Error: {problem}", err=True)
+    if problem or any(mode == "live" for _, mode, _ in counts.violations_by):
+        raise SystemExit(1)
+
+
+def policies_or_usage_error(directory: Path | None) -> "PolicyBook":
+    """The policies of `directory`, or those that ship; a wrong policy ends the command as wrong usage."""
+    from worker.lab.replay import read_policies
+    from worker.policy.load import PolicyErrors
+    from worker.settings import POLICIES_DIR
+
+    try:
+        return read_policies(directory or POLICIES_DIR)
+    except (PolicyErrors, FileNotFoundError) as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _records(files: tuple[str, ...], advance: Any) -> Iterator["LogRecord"]:
+    from worker.lab.roomlog import read
+
+    for index, path in enumerate(files):
+        for record in read(path, partition=index):
+            advance(1)
+            yield record
+
+
+def _original(
+    key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]], make: type["LogRecord"]
+) -> "LogRecord":
+    """The rejected record as it stood in its log, with the dead letter's headers."""
+    named = dict(headers)
+    partition, offset, timestamp = (int(named[f"dlq.original.{what}"]) for what in ("partition", "offset", "timestamp"))
+    return make(partition, offset, timestamp, key, value, tuple(headers))
+
+
+def _accounting(counts: "Counts") -> str:
+    return (
+        f"read {counts.read:,} = applied {counts.applied:,} + duplicate {counts.duplicate:,} + late {counts.late:,}"
+        f" + replay-skipped {counts.replay_skipped:,} + dead-lettered {counts.dead_lettered:,}"
+    )
+
+
+def _print_tables(run: "Replay", counts: "Counts", all_rooms: bool, *, to_stderr: bool) -> None:
+    from rich.table import Table
+
+    from worker.cli.terminal import console
+
+    screen = console(stderr=to_stderr)
+    table = Table(title="Rooms" if all_rooms else "Rooms with violations", title_justify="left")
+    for name in ("room", "platform", "levels", "open rules"):
+        table.add_column(name, overflow="fold")
+    table.add_column("events", justify="right")
+    rows = 0
+    for room in run.rooms():
+        rules = _rules(room)
+        if all_rooms or rules:
+            rows += 1
+            table.add_row(
+                room.room_id,
+                room.platform,
+                _levels(run.peaks.get(room.room_id, {})),
+                ", ".join(rules),
+                f"{run.events_by_room.get(room.room_id, 0):,}",
+            )
+    if rows:
+        screen.print(table)
+    for (rule, mode, step), count in sorted(counts.violations_by.items()):
+        screen.print(f"{rule} {mode} step {step}: {count}", highlight=False)
+    for reason, count in sorted(counts.rejected.items()):
+        screen.print(f"dead letters, {reason}: {count:,}", highlight=False)
+    screen.print(f"{len(run.rooms()):,} rooms, {counts.violations:,} violation records", highlight=False)
+    screen.print(_accounting(counts), highlight=False)
+
+
+def _rules(room: Any) -> list[str]:
+    return sorted({episode.rule for episode in room.episodes.values()})
+
+
+def _levels(peaks: dict[str, int]) -> str:
+    return " ".join(f"{family}:{LEVELS[level]}" for family, level in peaks.items() if level)
+
+
+def _print_json(run: "Replay", counts: "Counts", problem: str) -> None:
+    import orjson
+
+    rooms = [
+        {
+            "room_id": room.room_id,
+            "platform": room.platform,
+            "events": run.events_by_room.get(room.room_id, 0),
+            "rules": _rules(room),
+            "peak_levels": {f: LEVELS[level] for f, level in run.peaks.get(room.room_id, {}).items() if level},
+        }
+        for room in run.rooms()
+    ]
+    found = {
+        "rooms": rooms,
+        "violations": [
+            {"rule": rule, "mode": mode, "step": step, "count": count}
+            for (rule, mode, step), count in sorted(counts.violations_by.items())
+        ],
+        "dead_letters": {str(reason): count for reason, count in sorted(counts.rejected.items())},
+        "accounting": {
+            name: getattr(counts, name)
+            for name in ("read", "applied", "duplicate", "late", "replay_skipped", "dead_lettered")
+        },
+        "problem": problem or None,
+    }
+    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))

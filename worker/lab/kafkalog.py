@@ -1,0 +1,75 @@
+"""Reads topics of a Kafka cluster from a given place to their present end, without a consumer group."""
+
+from collections.abc import Iterator
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from worker.lab.roomlog import LogRecord
+
+TIMEOUT_S = 10.0
+BATCH = 1_000
+
+
+class KafkaLogError(RuntimeError):
+    """The cluster or the topic cannot be read; the message names it and the cause."""
+
+
+class KafkaLog:
+    """A reader of one cluster. A context manager."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "stream-audit-reader",  # the client insists on one; nothing is committed to it
+                "enable.auto.commit": False,
+                "enable.partition.eof": False,
+            }
+        )
+
+    def __enter__(self) -> "KafkaLog":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def read(self, topic: str, *, partition: int | None = None, first_offset: int = 0) -> Iterator[LogRecord]:
+        """The records of `topic` (of all partitions, or one), each partition from `first_offset` to its present end.
+
+        Raises KafkaLogError: cluster not reachable, no such topic, or no answer within 10 s.
+        """
+        try:
+            partitions = [partition] if partition is not None else self._partitions(topic)
+            for number in partitions:
+                yield from self._read(topic, number, first_offset)
+        except KafkaException as error:
+            raise KafkaLogError(f"{self._bootstrap}: {topic} cannot be read: {error.args[0].str()}") from error
+
+    def _partitions(self, topic: str) -> list[int]:
+        about = self._consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+        if about.error is not None:
+            raise KafkaException(about.error)
+        return sorted(about.partitions)
+
+    def _read(self, topic: str, partition: int, first_offset: int) -> Iterator[LogRecord]:
+        place = TopicPartition(topic, partition)
+        low, end = self._consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
+        at = max(low, first_offset)
+        self._consumer.assign([TopicPartition(topic, partition, at)])
+        while at < end:
+            messages = self._consumer.consume(BATCH, timeout=TIMEOUT_S)
+            if not messages:
+                raise KafkaLogError(f"{self._bootstrap}: {topic}[{partition}] gives nothing after offset {at}")
+            for message in messages:
+                if message.error() is not None:
+                    raise KafkaException(message.error())
+                at = message.offset() + 1
+                yield LogRecord(
+                    partition,
+                    message.offset(),
+                    message.timestamp()[1],
+                    message.key(),
+                    message.value(),
+                    tuple(message.headers() or ()),
+                )

@@ -1,0 +1,157 @@
+"""Finds a violation and the log of its room again, in files or in Kafka, and judges that log anew."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from worker.lab.kafkalog import KafkaLog
+from worker.lab.replay import Replay, ViolationLine, parse_violation_line, violation_line
+from worker.lab.roomlog import LogRecord, read
+from worker.policy.judge import Judge
+from worker.processor import VIOLATIONS_TOPIC
+
+LINE_BYTES_MAX = 1 << 20
+VIOLATIONS_FILE = "violations.jsonl"
+LOG_FILES = ("log.jsonl", "log.jsonl.gz", "log.jsonl.zst")
+
+
+class NotFoundError(LookupError):
+    """No such violation, several of them, or no log of its room; the message says where was looked."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of violations, and room logs."""
+
+    violations: list[Path] = field(default_factory=list)
+    logs: list[Path] = field(default_factory=list)
+
+    @classmethod
+    def sort(cls, paths: list[Path]) -> "Files":
+        """Sorts files and directories (as `demo` writes them) by what stands in them.
+
+        Raises NotFoundError when a directory holds no violations.
+        """
+        found = cls()
+        for path in paths:
+            if path.is_dir():
+                if not (path / VIOLATIONS_FILE).is_file():
+                    raise NotFoundError(f"{path}: no {VIOLATIONS_FILE} there; did `stream-audit demo` run?")
+                found.violations.append(path / VIOLATIONS_FILE)
+                found.logs.extend(path / name for name in LOG_FILES if (path / name).is_file())
+            elif _holds_violations(path):
+                found.violations.append(path)
+            else:
+                found.logs.append(path)
+        return found
+
+    def find(self, wanted: str) -> ViolationLine:
+        """The violation whose id begins with `wanted`. Raises NotFoundError when none or several do."""
+        return _only(wanted, (line for path in self.violations for line in _violations(path)), self.violations)
+
+    def log_of(self, violation: dict[str, Any]) -> Iterator[LogRecord]:
+        """The records of the violation's room, from all logs, bare events in the violation's partition."""
+        key = str(violation["room_id"]).encode()
+        for path in self.logs:
+            for record in read(path, partition=violation["log"]["partition"]):
+                if record.key == key:
+                    yield record
+
+
+def find_in_kafka(log: KafkaLog, wanted: str) -> ViolationLine:
+    """The violation whose id begins with `wanted`, from `live.audit.violations`. Raises NotFoundError."""
+
+    def lines() -> Iterator[ViolationLine]:
+        for record in log.read(VIOLATIONS_TOPIC):
+            if dict(record.headers).get("ce_id", b"").startswith(wanted.encode()):
+                yield ViolationLine(
+                    topic=VIOLATIONS_TOPIC,
+                    key=(record.key or b"").decode(),
+                    timestamp_ms=record.timestamp,
+                    headers={name: value.decode() for name, value in record.headers},
+                    value=msgspec.Raw(record.value or b"null"),
+                )
+
+    return _only(wanted, lines(), [VIOLATIONS_TOPIC])
+
+
+def log_in_kafka(log: KafkaLog, violation: dict[str, Any]) -> Iterator[LogRecord]:
+    """The records of the violation's room, from the beginning of its session to the verdict."""
+    about = violation["log"]
+    key = str(violation["room_id"]).encode()
+    records = log.read(about["topic"], partition=about["partition"], first_offset=about["first_offset"])
+    for record in records:
+        if record.offset > about["last_offset"]:
+            return
+        if record.key == key:
+            yield record
+
+
+def _only(wanted: str, lines: Iterator[ViolationLine], places: list[Any]) -> ViolationLine:
+    found: dict[str, ViolationLine] = {}
+    for line in lines:
+        violation_id = line.headers.get("ce_id", "")
+        if violation_id.startswith(wanted):
+            found[violation_id] = line
+    where = ", ".join(map(str, places)) or "nowhere: no file of violations was given"
+    if not found:
+        raise NotFoundError(f"no violation {wanted}; looked in {where}")
+    if len(found) > 1:
+        raise NotFoundError(f"{len(found)} violations begin with {wanted}: {', '.join(sorted(found)[:5])}")
+    return found.popitem()[1]
+
+
+def _holds_violations(path: Path) -> bool:
+    """Whether the first line of `path` is a violation record; a room log's is an event."""
+    if path.suffix in (".gz", ".zst") or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        line = file.readline(LINE_BYTES_MAX)
+    try:
+        parse_violation_line(line)
+    except msgspec.MsgspecError:
+        return False
+    return True
+
+
+def _violations(path: Path) -> Iterator[ViolationLine]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield parse_violation_line(line)
+            except msgspec.MsgspecError as error:
+                raise NotFoundError(f"{path}:{number}: not a record of a violation: {error}") from error
+
+
+def recompute(judge: Judge, records: Iterator[LogRecord], violation_id: str) -> ViolationLine | None:
+    """Judges `records` anew and returns the violation of that id; None when it does not come out again."""
+    for step in Replay(judge).run(records):
+        for record in step.violations:
+            if dict(record.headers).get("ce_id") == violation_id.encode():
+                return parse_violation_line(violation_line(record))
+    return None
+
+
+def differences(was: ViolationLine, now: ViolationLine) -> list[str]:
+    """Every place in which two records of a violation differ, as `path: old → new`; none when equal to the byte."""
+    if msgspec.json.encode(was) == msgspec.json.encode(now):
+        return []
+    found = list(_differences("key", was.key, now.key))
+    found += _differences("timestamp_ms", was.timestamp_ms, now.timestamp_ms)
+    found += _differences("headers", was.headers, now.headers)
+    found += _differences("value", msgspec.json.decode(was.value), msgspec.json.decode(now.value))
+    return found or ["value: same fields, but other bytes (order of keys, or how numbers are written)"]
+
+
+def _differences(path: str, was: object, now: object) -> Iterator[str]:
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in sorted({*was, *now}):
+            yield from _differences(f"{path}.{key}", was.get(key), now.get(key))
+    elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        for i, (a, b) in enumerate(zip(was, now, strict=True)):
+            yield from _differences(f"{path}[{i}]", a, b)
+    elif was != now:
+        yield f"{path}: {was!r} → {now!r}"
