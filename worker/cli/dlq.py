@@ -148,7 +148,7 @@ def ls(
     with _Reader(bootstrap, dead_letters) as reader:
         # Holds `limit` letters at a time, however many are read.
         newest = heapq.nlargest(
-            limit, matching(reader.tail(scan, since)), key=lambda one: (one.timestamp_ms, one.partition, one.offset)
+            limit, matching(reader.tail(scan)), key=lambda one: (one.timestamp_ms, one.partition, one.offset)
         )
         left_out = reader.left_out
     newest.reverse()
@@ -166,7 +166,7 @@ def ls(
         Console().print(table)
     for name, count in counts.most_common():
         click.echo(f"{count:>8} {name}")
-    more = f"; {left_out} older ones were not read, see --scan" if left_out else ""
+    more = f"; {left_out} older ones were not read (--scan)" if left_out else ""
     click.echo(f"{counts.total()} of {read} dead letters match{more}")
 
 
@@ -220,8 +220,11 @@ class _Reader:
     def __exit__(self, *_: object) -> None:
         self._consumer.close()
 
-    def tail(self, scan: int, since_ms: int | None) -> Iterator[Letter]:
-        """Up to `scan` records, evenly from the ends of all partitions, none before `since_ms` if it is given."""
+    def tail(self, scan: int) -> Iterator[Letter]:
+        """Up to `scan` records, evenly from the ends of all partitions.
+
+        Not from a timestamp on: dead letters carry their originals' timestamps, which do not rise with the offset.
+        """
         from confluent_kafka import TopicPartition
 
         partitions = self._partitions()
@@ -229,9 +232,8 @@ class _Reader:
         starts, ends = [], {}
         for partition in partitions:
             low, high = self._ends(partition)
-            first = low if since_ms is None else self._first_since(partition, since_ms, high)
-            start = max(first, high - share)
-            self.left_out += start - first
+            start = max(low, high - share)
+            self.left_out += start - low
             if start < high:
                 starts.append(TopicPartition(self.topic, partition, start))
                 ends[partition] = high
@@ -291,13 +293,6 @@ class _Reader:
         where = TopicPartition(self.topic, partition)
         low, high = self._ask(lambda: self._consumer.get_watermark_offsets(where, timeout=TIMEOUT_S))
         return low, high
-
-    def _first_since(self, partition: int, since_ms: int, high: int) -> int:
-        from confluent_kafka import TopicPartition
-
-        where = TopicPartition(self.topic, partition, since_ms)
-        offset: int = self._ask(lambda: self._consumer.offsets_for_times([where], timeout=TIMEOUT_S))[0].offset
-        return high if offset < 0 else offset  # -1: everything is older
 
     @staticmethod
     def _ask(question: Any) -> Any:
