@@ -51,7 +51,14 @@ class Excerpt(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Episode(Struct, gc=False, array_like=True):
-    """One uninterrupted time for which a rule holds. Its life is in `policy.episodes`."""
+    """One uninterrupted time for which a rule holds. Its life is in `policy.episodes`.
+
+    Attributes:
+        stepped_ms: since when the rule has held at this step without a gap; once cleared, when it was.
+        violation_id: of the newest record about this episode.
+        certainty: the highest one that was decided upon (`audit.facts.Certainty`).
+        upheld: a person has upheld it, and the history counts it.
+    """
 
     rule: str
     state: str
@@ -62,6 +69,9 @@ class Episode(Struct, gc=False, array_like=True):
     violation_id: str = ""
     policy_version: int = 0
     mode: str = "live"
+    session_id: str = ""
+    certainty: int = 0
+    upheld: bool = False
 
 
 class Prompt(Struct, frozen=True, gc=False, array_like=True):
@@ -102,7 +112,7 @@ class Block(Struct, gc=False, array_like=True):
     """Five minutes of folded panes: sums from which the signals' values are taken."""
 
     due: int = 0
-    answered: int = 0
+    answered: int = 0  # at least this many; one is enough to show that somebody answers
     skipped: int = 0  # prompts beyond what a pane keeps
     replies: int = 0
     voice_looks: int = 0
@@ -176,7 +186,7 @@ class Room(Struct, gc=False, array_like=True):
     seen_other_at: int = 0
     panes: dict[int, Pane] = {}
     prompts: list[Prompt] = []
-    answered_ranks: list[int] = []
+    answered_due_ms: list[int] = []  # when prompts fall due that were answered, at most one per block
     block: Block = field(default_factory=Block)
     counts: Counts = field(default_factory=Counts)
     facts: Facts = field(default_factory=Facts)

@@ -1,1 +1,9 @@
-"""To be described by its owner."""
+"""What the platforms' rules make of a room: policies as data, compiled, judged, explained.
+
+Pure: file texts, rooms and event time go in; decisions come out as values. No clock, I/O, randomness or logging.
+
+    load     YAML texts → PolicyBook, every problem at once          compile   CEL, the only file that knows it
+    inputs   what an expression may read                             reasons   certainty, counterfactual, evidence
+    actions  what may be recommended, and how sure one must be       episodes  the life of a rule in a room
+    judge    rooms → decisions                                       cases     the tests inside a policy file
+"""

@@ -1,0 +1,87 @@
+"""The policies a worker knows, and which of them hold in a room at a moment of event time.
+
+A version holds from its `effective_from_ms` on, by the event time of each room, until a higher version of the same
+policy does: every worker, and every replay, switches at the same event.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from worker.audit.facts import FACT_BIT, LEVEL_BIT
+from worker.policy.inputs import fact_mask
+from worker.policy.model import Policy, Rule
+
+
+class Active(Struct, frozen=True):
+    """The rules that hold, in order of (policy, rule); `masks[i]` are the bits of `Room.changed` that rule i reads."""
+
+    rules: tuple[Rule, ...]
+    masks: tuple[int, ...]
+    mask: int
+    ids: frozenset[str]
+
+
+class PolicyBook:
+    """All versions of all policies; immutable."""
+
+    def __init__(self, policies: Iterable[Policy]) -> None:
+        self.policies = tuple(sorted(policies, key=lambda p: (p.ref.id, p.ref.version)))
+        self._switches = sorted({policy.effective_from_ms for policy in self.policies})
+        self._active: dict[tuple[str, str, int], Active] = {}
+
+    def active(self, platform: str, region: str, at_ms: int) -> Active:
+        """The rules that hold for rooms of a platform and region at event time `at_ms`."""
+        epoch = bisect_right(self._switches, at_ms)
+        key = (platform, region, epoch)
+        found = self._active.get(key)
+        if found is None:
+            found = self._resolve(platform, region, at_ms)
+            if len(self._active) < 4096:  # regions come from outside
+                self._active[key] = found
+        return found
+
+    def epoch(self, at_ms: int) -> int:
+        """How many switches of policy lie at or before `at_ms`."""
+        return bisect_right(self._switches, at_ms)
+
+    def rule(self, rule_id: str) -> Rule | None:
+        """The newest known rule of that id, in force or not."""
+        for policy in reversed(self.policies):
+            for rule in policy.rules:
+                if rule.id == rule_id:
+                    return rule
+        return None
+
+    def _resolve(self, platform: str, region: str, at_ms: int) -> Active:
+        in_force = {p.ref.id: p for p in self.policies if p.effective_from_ms <= at_ms}
+        chosen: dict[str, Policy] = {}
+        waiting = [
+            name for name, p in in_force.items() if platform in p.platforms and (not p.regions or region in p.regions)
+        ]
+        while waiting:
+            name = waiting.pop()
+            if name in chosen or name not in in_force:
+                continue
+            parent = in_force[name]
+            if parent.regions and region not in parent.regions:
+                continue
+            chosen[name] = parent
+            waiting += parent.inherits
+        rules = sorted((rule for p in chosen.values() for rule in p.rules), key=lambda r: (r.policy.id, r.id))
+        masks = tuple(map(mask_of, rules))
+        union = 0
+        for mask in masks:
+            union |= mask
+        return Active(tuple(rules), masks, union, frozenset(rule.id for rule in rules))
+
+
+def mask_of(rule: Rule) -> int:
+    """The bits of `Room.changed` after which a rule must be looked at."""
+    mask = fact_mask(rule.when.facts | rule.exempt.facts)
+    if rule.when.families or rule.exempt.families:
+        mask |= LEVEL_BIT
+    if rule.scope == "selling":
+        mask |= FACT_BIT["room"]
+    return mask

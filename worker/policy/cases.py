@@ -1,0 +1,161 @@
+"""The tests inside a policy file: given these facts, which actions does the rule open with, or does it stay quiet?
+
+A fact that is not given is as if nothing were known. The room sells, has 100 viewers and is an hour old unless
+`room` says otherwise. `held: 20m` says for how long a fact has been so (a minute, if not given).
+Expected are the actions that leave at the first step of the ladder, after certainty and reviewers have had their say,
+as if the rule were live.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from msgspec.structs import replace
+
+from worker.audit.evidence import FAMILIES, Level
+from worker.audit.facts import Certainty
+from worker.policy.actions import ACTIONS, recommend
+from worker.policy.compile import RuleError
+from worker.policy.document import Document, Missing
+from worker.policy.inputs import DATED, DEFAULTS, FIELDS, MS_PER_MINUTE, Inputs, RoomFact
+from worker.policy.model import Case, Json, Policy, Problem, Rule
+from worker.policy.reasons import certainty_of, holds
+
+NOW_MS = 1_700_000_000_000
+DEFAULT_HELD_MS = MS_PER_MINUTE
+
+
+def read_case(doc: Document, node: yaml.Node) -> Case:
+    """One `{given: …, expect: …}`."""
+    entries = doc.mapping(node, "a test", ("given", "expect"))
+    given_node = doc.need(entries, "given", node, "a test")
+    expect = _expected(doc, doc.need(entries, "expect", node, "a test"))
+    given: dict[str, dict[str, Json]] = {}
+    for fact, value in doc.open_mapping(given_node, "given").items():
+        if fact == "level":
+            given[fact] = _levels(doc, value)
+        elif fact in FIELDS:
+            given[fact] = _fields(doc, fact, value)
+        else:
+            doc.note(value, f"unknown fact '{fact}', expected level or one of {', '.join(FIELDS)}")
+    return Case(given, expect, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def _expected(doc: Document, node: yaml.Node) -> tuple[str, ...]:
+    if isinstance(node, yaml.ScalarNode):
+        if node.value != "none":
+            raise doc.note(node, f"bad expect '{node.value}', expected none or a list of actions")
+        return ()
+    actions = tuple(doc.choice(item, "action", ACTIONS) for item in doc.sequence(node, "expect", len(ACTIONS)))
+    if not actions:
+        raise doc.note(node, "expect is an empty list; write none if the rule must stay quiet")
+    return actions
+
+
+def _levels(doc: Document, node: yaml.Node) -> dict[str, Json]:
+    levels: dict[str, Json] = {}
+    for family, value in doc.mapping(node, "level", FAMILIES).items():
+        levels[family] = int(Level[doc.choice(value, "level", [level.name for level in Level])])
+    return levels
+
+
+def _fields(doc: Document, fact: str, node: yaml.Node) -> dict[str, Json]:
+    known = (*FIELDS[fact], "held") if fact in DATED else tuple(FIELDS[fact])
+    values: dict[str, Json] = {}
+    for field, value in doc.mapping(node, f"fact '{fact}'", known).items():
+        if field not in known:
+            continue
+        try:
+            values[field] = _value(doc, fact, field, value)
+        except Missing:
+            continue
+    return values
+
+
+def _value(doc: Document, fact: str, field: str, node: yaml.Node) -> Json:
+    what = f"{fact}.{field}"
+    if field == "held":
+        return doc.duration_ms(node, what)
+    if field == "certainty":
+        return int(Certainty[doc.choice(node, what, [c.name for c in Certainty])])
+    kind = FIELDS[fact][field]
+    if kind is bool:
+        return doc.choice(node, what, ("true", "false")) == "true"
+    if kind is int:
+        return doc.integer(node, what, 0, 1 << 53)
+    if kind is float:
+        text = doc.text(node, what)
+        try:
+            return float(text)
+        except ValueError:
+            raise doc.note(node, f"{what} must be a number, is '{text}'") from None
+    if kind is str:
+        return doc.text(node, what)
+    if kind == list[str]:
+        return [doc.text(item, what) for item in doc.sequence(node, what, 64)]
+    return {key: doc.integer(item, what, 0, 1_000_000) for key, item in doc.open_mapping(node, what).items()}
+
+
+def inputs_of(case: Case, policy: Policy) -> Inputs:
+    """What the rule reads in a test."""
+    room: Any = RoomFact(
+        platform=min(policy.platforms, default="other"),
+        region=min(policy.regions, default="CN"),
+        selling=True,
+        viewers=100,
+        age_minutes=60,
+    )
+    facts: dict[str, Any] = {**DEFAULTS, "room": room}
+    gap = case.given.get("label", {}).get("gap_minutes")
+    for name, fields in case.given.items():
+        if name == "level":
+            continue
+        held: Any = fields.get("held", DEFAULT_HELD_MS)
+        if name in ("label", "ai_presenter") and isinstance(gap, int) and "held" not in fields:
+            held = gap * MS_PER_MINUTE
+        if name == "idle" and "minutes" in fields:
+            held = _int(fields["minutes"]) * MS_PER_MINUTE
+        values = {f: v for f, v in fields.items() if f in facts[name].__struct_fields__}
+        if name in DATED:
+            values["since_ms"] = NOW_MS - held
+        facts[name] = replace(facts[name], **values)
+    levels: Mapping[str, Any] = case.given.get("level", {})
+    return Inputs(facts, levels, NOW_MS)
+
+
+def _int(value: Json) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def outcome(rule: Rule, case: Case, policy: Policy) -> tuple[tuple[str, ...], str]:
+    """The actions with which the rule would open (none: it stays quiet), and a word of explanation."""
+    inputs = inputs_of(case, policy)
+    if not holds(rule, inputs):
+        return (), "the condition does not hold"
+    certainty = certainty_of(rule, inputs)
+    actions, withheld = recommend(rule.ladder[0], certainty, live=True, now_ms=NOW_MS, territory="")
+    kept = ", ".join(f"{w.action} for {w.because}" for w in withheld)
+    why = f"certainty {Certainty(certainty).name.lower()}" + (f"; withheld: {kept}" if kept else "")
+    return tuple(action.action for action in actions), why
+
+
+def run_cases(rule: Rule, policy: Policy) -> list[Problem]:
+    """Run a rule's tests; every failure is a problem."""
+    problems = []
+    for case in rule.cases:
+        try:
+            actions, why = outcome(rule, case, policy)
+        except RuleError as error:
+            actions, why = (), f"the expression failed: {error}"
+            what = f"test failed: {why}; guard the expression"
+        else:
+            if actions == case.expect:
+                continue
+            what = f"test failed: expected {_words(case.expect)}, got {_words(actions)} ({why})"
+        problems.append(Problem(rule.file, case.line, case.column, rule.id, what))
+    return problems
+
+
+def _words(actions: tuple[str, ...]) -> str:
+    return f"[{', '.join(actions)}]" if actions else "none"

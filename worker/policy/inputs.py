@@ -1,0 +1,186 @@
+"""What a rule may read, at one moment of one room: facts, levels, and how long a fact has been as it is.
+
+The environment is closed. Its names and types follow from the annotations of `audit.facts`: each field of a fact is
+one typed variable, `label.visible`, so a misspelt field or a wrong type is found when a policy is compiled.
+`since_ms` is not among them: time is read through `held_for` and the minutes below, so no rule needs a clock.
+
+    idle.minutes       whole minutes that the room has been idle; 0 when it is not
+    label.gap_minutes  whole minutes without the label since AI was known or the label went away; 0 while it is visible
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, get_type_hints
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from worker.audit.evidence import FAMILIES, Level
+from worker.audit.facts import FACT_BIT, FACT_NAMES, Certainty, Facts
+from worker.audit.room import Phase, Room
+
+MS_PER_MINUTE = 60_000
+
+
+class RoomFact(Struct, frozen=True, gc=False):
+    """The fact `room`: the descriptor, as rules may read it. `viewers` is that of the last heartbeat."""
+
+    platform: str = ""
+    region: str = ""
+    selling: bool = False
+    viewers: int = 0
+    age_minutes: int = 0
+    paused: bool = False
+    shop_systems: list[str] = []
+
+
+FACT_TYPES: dict[str, type[Any]] = {**get_type_hints(Facts), "room": RoomFact}
+"""Struct type of each fact, by name."""
+
+DEFAULTS: dict[str, Any] = {name: kind() for name, kind in FACT_TYPES.items()}
+"""Each fact when nothing is known."""
+
+ACCUSING = frozenset(name for name, kind in FACT_TYPES.items() if "certainty" in kind.__struct_fields__)
+"""Facts that carry a certainty. The others are records or measurements; they neither add nor take certainty."""
+
+DATED = frozenset(name for name, kind in FACT_TYPES.items() if "since_ms" in kind.__struct_fields__)
+"""Facts that `held_for` may ask about."""
+
+CONSTANTS: dict[str, int] = {
+    **{c.name: int(c) for c in Certainty},
+    **{level.name: int(level) for level in Level},
+}
+"""Words for certainties and levels; NONE is the lowest of both."""
+
+DERIVED: dict[str, tuple[str, ...]] = {"idle": ("minutes",), "label": ("gap_minutes",)}
+"""Fields computed when a rule looks."""
+
+
+def _fields() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, kind in FACT_TYPES.items():
+        hints = get_type_hints(kind)
+        found[name] = {f: hints[f] for f in kind.__struct_fields__ if f != "since_ms"}
+        found[name].update(dict.fromkeys(DERIVED.get(name, ()), int))
+    return found
+
+
+FIELDS: dict[str, dict[str, Any]] = _fields()
+"""Python type of every field that a rule may read, by fact."""
+
+VARIABLES: dict[str, Any] = {
+    **{f"{fact}.{field}": kind for fact, fields in FIELDS.items() for field, kind in fields.items()},
+    **{f"held.{fact}": int for fact in DATED},
+    **{f"level.{family}": int for family in FAMILIES},
+    **dict.fromkeys(CONSTANTS, int),
+}
+"""Every variable of the environment and its Python type. `held.*` (ms) and `level.*` are what the functions become."""
+
+
+class Inputs:
+    """The values that rules read. `with_fact` and `with_levels` give altered copies: what if it were otherwise?"""
+
+    __slots__ = ("_cache", "facts", "levels", "now_ms")
+
+    def __init__(self, facts: Mapping[str, Any], levels: Mapping[str, int], now_ms: int) -> None:
+        self.facts = facts
+        self.levels = levels
+        self.now_ms = now_ms
+        self._cache: dict[str, Any] = {}
+
+    def with_facts(self, facts: Mapping[str, Any]) -> "Inputs":
+        """These inputs, but with other values of some facts."""
+        return Inputs({**self.facts, **facts}, self.levels, self.now_ms)
+
+    def with_levels(self, levels: Mapping[str, int]) -> "Inputs":
+        """These inputs, but with other levels of some families."""
+        return Inputs(self.facts, {**self.levels, **levels}, self.now_ms)
+
+    def values(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """The values of some variables; each is computed once."""
+        cache = self._cache
+        out = {}
+        for name in names:
+            if name not in cache:
+                cache[name] = self._value(name)
+            out[name] = cache[name]
+        return out
+
+    def _value(self, name: str) -> Any:
+        if name in CONSTANTS:
+            return CONSTANTS[name]
+        head, _, field = name.partition(".")
+        if head == "level":
+            return self.levels.get(field, 0)
+        if head == "held":
+            since_ms = self.facts[field].since_ms
+            return self.now_ms - since_ms if since_ms else 0
+        if (derive := _DERIVE.get(name)) is not None:
+            return derive(self)
+        return getattr(self.facts[head], field)
+
+
+def _idle_minutes(inputs: Inputs) -> int:
+    idle = inputs.facts["idle"]
+    return (inputs.now_ms - idle.since_ms) // MS_PER_MINUTE if idle.certainty else 0
+
+
+def _gap_minutes(inputs: Inputs) -> int:
+    label, presenter = inputs.facts["label"], inputs.facts["ai_presenter"]
+    since_ms = max(label.since_ms, presenter.since_ms)
+    return 0 if label.visible or not presenter.certainty else (inputs.now_ms - since_ms) // MS_PER_MINUTE
+
+
+_DERIVE: dict[str, Callable[[Inputs], int]] = {"idle.minutes": _idle_minutes, "label.gap_minutes": _gap_minutes}
+ALSO_READS: dict[str, str] = {"label.gap_minutes": "ai_presenter"}
+"""A derived field that rests on another fact too."""
+
+
+def of_room(room: Room, now_ms: int) -> Inputs:
+    """What rules may read of a room at event time `now_ms`."""
+    facts: dict[str, Any] = {name: getattr(room.facts, name) for name in FACT_NAMES if name != "room"}
+    facts["room"] = RoomFact(
+        room.platform,
+        room.region,
+        room.selling,
+        room.viewers,
+        max(0, now_ms - room.started_at_ms) // MS_PER_MINUTE if room.started_at_ms else 0,
+        room.phase == Phase.PAUSED,
+        sorted({shop.system for shop in room.shop_ids}),
+    )
+    return Inputs(facts, {name: family.level for name, family in room.families.items()}, now_ms)
+
+
+def nothing_known(now_ms: int, room: RoomFact | None = None) -> Inputs:
+    """The inputs of a room of which nothing is known but, perhaps, its descriptor."""
+    return Inputs({**DEFAULTS, "room": room or RoomFact()}, {}, now_ms)
+
+
+def as_json(inputs: Inputs, name: str) -> dict[str, Any]:
+    """A fact's value for people: certainty as a word, unmeasured ratios left out, derived minutes with it."""
+    fact = inputs.facts[name]
+    out: dict[str, Any] = {}
+    for field in fact.__struct_fields__:
+        value = getattr(fact, field)
+        if field == "certainty":
+            value = Certainty(value).name.lower()
+        elif isinstance(value, dict):
+            value = dict(sorted(value.items()))
+        elif field.endswith("_ratio") and value < 0:
+            continue
+        out[field] = value
+    for field in DERIVED.get(name, ()):
+        out[field] = inputs.values((f"{name}.{field}",))[f"{name}.{field}"]
+    return out
+
+
+def fact_mask(facts: frozenset[str]) -> int:
+    """The bits of some facts in `Room.changed`."""
+    mask = 0
+    for name in facts:
+        mask |= FACT_BIT[name]
+    return mask
+
+
+def held_since(fact: Any, since_ms: int) -> Any:
+    """The fact, as if it had been so since `since_ms`."""
+    return replace(fact, since_ms=since_ms)

@@ -1,0 +1,267 @@
+"""Rooms into decisions. Rules are looked at only when something that they read changed, at block close, when the
+session closes, and on reviews; never per event. Decisions of one call come in the order of (policy, rule).
+
+A verdict depends on the room's log and the policies in force. One thing is the worker's own: a rule that fails ten
+times in a row, in whatever rooms, is parked and counted, so that a defect of a rule cannot slow the others down.
+"""
+
+from hashlib import blake2b
+
+from msgspec.structs import replace
+
+from worker.audit.evidence import Level
+from worker.audit.facts import BLOCK_BIT, FACT_BIT, REVIEW_BIT, SESSION_BIT, History
+from worker.audit.room import EPISODES_MAX, Episode, Phase, Room
+from worker.policy.actions import recommend
+from worker.policy.book import Active, PolicyBook
+from worker.policy.compile import RuleError
+from worker.policy.episodes import ACTIVE, Event, State, after, ids_of, step_name, violation_id
+from worker.policy.inputs import Inputs, of_room
+from worker.policy.model import Decision, Mode, Rule, Transition
+from worker.policy.reasons import (
+    bar_of,
+    certainty_of,
+    counterfactual,
+    driving_family,
+    evidence_of,
+    facts_read,
+    holds,
+    window_start_ms,
+)
+
+ERRORS_IN_A_ROW_MAX = 10
+LOOK_AT_ALL = BLOCK_BIT | SESSION_BIT
+ALWAYS = LOOK_AT_ALL | REVIEW_BIT | FACT_BIT["room"]
+
+
+class Judge:
+    """Judges rooms by a book of policies.
+
+    Attributes:
+        errors: failed evaluations by rule id. parked: rules that failed ten times in a row; each is one alert.
+        unmatched_reviews: reviews of violations that this room no longer remembers.
+    """
+
+    def __init__(self, book: PolicyBook) -> None:
+        self.book = book
+        self.errors: dict[str, int] = {}
+        self.parked: set[str] = set()
+        self.unmatched_reviews = 0
+        self._in_a_row: dict[str, int] = {}
+
+    def evaluate(self, room: Room, now_ms: int) -> list[Decision]:
+        """Decide about a room at event time `now_ms`; moves `room.episodes`, clears `room.changed`."""
+        changed = room.changed
+        active = self.book.active(room.platform, room.region, now_ms)
+        room.changed = 0
+        if not changed & (active.mask | ALWAYS):
+            return []
+        decisions: list[Decision] = []
+        inputs = of_room(room, now_ms)
+        if changed & REVIEW_BIT:
+            self._take_reviews(room, inputs, decisions)
+            changed |= FACT_BIT["history"]
+            inputs = of_room(room, now_ms)
+        self._end_old(room, active, inputs, decisions)
+        if room.phase != Phase.CLOSED or changed & SESSION_BIT:
+            self._look(room, active, changed, inputs, decisions)
+        if room.phase == Phase.CLOSED:
+            self._clear_all(room, inputs, decisions)
+        return decisions
+
+    def _look(self, room: Room, active: Active, changed: int, inputs: Inputs, decisions: list[Decision]) -> None:
+        everything = bool(changed & LOOK_AT_ALL)
+        for rule, mask in zip(active.rules, active.masks, strict=True):
+            if not (everything or changed & mask) or rule.id in self.parked:
+                continue
+            try:
+                self._move(room, rule, inputs, decisions)
+            except RuleError:
+                self._failed(rule)
+            else:
+                if self._in_a_row:
+                    self._in_a_row.pop(rule.id, None)
+
+    def _failed(self, rule: Rule) -> None:
+        self.errors[rule.id] = self.errors.get(rule.id, 0) + 1
+        row = self._in_a_row[rule.id] = self._in_a_row.get(rule.id, 0) + 1
+        if row >= ERRORS_IN_A_ROW_MAX:
+            self.parked.add(rule.id)
+
+    # --- the life of one rule in one room ---
+
+    def _move(self, room: Room, rule: Rule, inputs: Inputs, decisions: list[Decision]) -> None:
+        true = holds(rule, inputs)
+        episode = room.episodes.get(rule.id)
+        if episode is not None and episode.state in ACTIVE:
+            if true:
+                self._go_on(room, rule, episode, inputs, decisions)
+            else:
+                self._lapse(room, rule, episode, inputs, decisions)
+        elif true and _may_open(room, rule, episode, inputs.now_ms):
+            self._open(room, rule, episode, inputs, decisions)
+
+    def _open(self, room: Room, rule: Rule, old: Episode | None, inputs: Inputs, decisions: list[Decision]) -> None:
+        before = State.IDLE if old is None or old.session_id != room.session_id else State(old.state)
+        now_ms = inputs.now_ms
+        upheld = room.facts.history.upheld.get(rule.id, 0)
+        episode = Episode(
+            rule=rule.id,
+            state=after(before, Event.OPEN),
+            opened_ms=now_ms,
+            step=min(upheld, len(rule.ladder) - 1),
+            stepped_ms=now_ms,
+            policy_version=rule.policy.version,
+            mode=mode_of(rule, room.room_id),
+            session_id=room.session_id,
+            certainty=certainty_of(rule, inputs),
+        )
+        decisions.append(_decide(room, rule, episode, "opened", inputs))
+        room.episodes[rule.id] = episode
+
+    def _go_on(self, room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
+        """Still true: the next step is due after `escalate_after` without a gap, or when certainty has risen."""
+        now_ms = inputs.now_ms
+        if episode.false_since_ms:
+            episode.false_since_ms = 0
+            episode.stepped_ms = now_ms
+        certainty = max(certainty_of(rule, inputs), episode.certainty)
+        due = now_ms - episode.stepped_ms >= rule.escalate_after_ms and episode.step < len(rule.ladder) - 1
+        if not due and certainty == episode.certainty:
+            return
+        episode.state = after(episode.state, Event.ESCALATE)
+        episode.certainty = certainty
+        if due:
+            episode.step += 1
+            episode.stepped_ms = now_ms
+        decisions.append(_decide(room, rule, episode, "escalated", inputs))
+
+    def _lapse(self, room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
+        episode.false_since_ms = episode.false_since_ms or inputs.now_ms
+        if inputs.now_ms - episode.false_since_ms >= rule.clear_after_ms:
+            _clear(room, rule, episode, inputs, decisions)
+
+    def _end_old(self, room: Room, active: Active, inputs: Inputs, decisions: list[Decision]) -> None:
+        """Clear what another session left open, and episodes of rules that no longer hold in this room."""
+        for episode in _in_order(room):
+            if episode.state in ACTIVE and (episode.session_id != room.session_id or episode.rule not in active.ids):
+                self._clear_any(room, episode, inputs, decisions)
+
+    def _clear_all(self, room: Room, inputs: Inputs, decisions: list[Decision]) -> None:
+        for episode in _in_order(room):
+            if episode.state in ACTIVE:
+                self._clear_any(room, episode, inputs, decisions)
+
+    def _clear_any(self, room: Room, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
+        rule = self.book.rule(episode.rule)
+        if rule is None:  # deleted from every policy: nothing to say it by, and nobody to hold it
+            episode.state = after(episode.state, Event.CLEAR)
+            return
+        _clear(room, rule, episode, inputs, decisions)
+
+    # --- what people decide ---
+
+    def _take_reviews(self, room: Room, inputs: Inputs, decisions: list[Decision]) -> None:
+        for reviewed, result, _ in room.reviews:
+            episode = self._episode_of(room, reviewed)
+            rule = self.book.rule(episode.rule) if episode else None
+            if episode is None or rule is None:
+                self.unmatched_reviews += 1
+            elif result == "overturned" and episode.state != State.WITHDRAWN:
+                episode.state = after(episode.state, Event.WITHDRAW)
+                decisions.append(_decide(room, rule, episode, "withdrawn", inputs))
+            elif result == "upheld":
+                if episode.state == State.WITHDRAWN:
+                    episode.state = after(episode.state, Event.REINSTATE)
+                    episode.stepped_ms = inputs.now_ms - rule.cooldown_ms
+                if not episode.upheld:
+                    episode.upheld = True
+                    counts = room.facts.history.upheld
+                    room.facts.history = History({**counts, rule.id: counts.get(rule.id, 0) + 1})
+        room.reviews.clear()
+
+    def _episode_of(self, room: Room, reviewed: str) -> Episode | None:
+        for episode in _in_order(room):
+            rule = self.book.rule(episode.rule)
+            if rule and reviewed in ids_of(episode, room.platform, room.room_id, len(rule.ladder)):
+                return episode
+        return None
+
+
+def mode_of(rule: Rule, room_id: str) -> Mode:
+    """Live or shadow for this room: `percent` picks rooms by a stable hash, so a higher one only adds rooms."""
+    if rule.rollout.mode == "shadow" or rule.rollout.percent >= 100:
+        return rule.rollout.mode
+    digest = blake2b(f"{rule.id}\x1f{room_id}".encode(), digest_size=8).digest()
+    return "live" if int.from_bytes(digest, "big") % 10_000 < rule.rollout.percent * 100 else "shadow"
+
+
+def _in_order(room: Room) -> list[Episode]:
+    return [room.episodes[rule] for rule in sorted(room.episodes)]
+
+
+def _may_open(room: Room, rule: Rule, episode: Episode | None, now_ms: int) -> bool:
+    if episode is None:
+        return len(room.episodes) < EPISODES_MAX
+    if episode.session_id != room.session_id:
+        return True
+    return episode.state == State.CLEARED and now_ms - episode.stepped_ms >= rule.cooldown_ms
+
+
+def _clear(room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
+    episode.state = after(episode.state, Event.CLEAR)
+    episode.stepped_ms = inputs.now_ms
+    episode.false_since_ms = 0
+    decisions.append(_decide(room, rule, episode, "cleared", inputs))
+
+
+def _decide(room: Room, rule: Rule, episode: Episode, kind: Transition, inputs: Inputs) -> Decision:
+    """The record of a move; it takes the place of the episode's previous one."""
+    now_ms = inputs.now_ms
+    asks = kind in ("opened", "escalated")
+    name = step_name(episode.step, episode.certainty) if asks else kind
+    new_id = violation_id(room.platform, room.room_id, episode.session_id, rule.id, episode.opened_ms, name)
+    supersedes, episode.violation_id = episode.violation_id, new_id
+    mode: Mode = "live" if episode.mode == "live" else "shadow"
+    decision = Decision(
+        kind=kind,
+        violation_id=new_id,
+        supersedes=supersedes,
+        rule=rule,
+        policy=rule.policy,
+        mode=mode,
+        session_id=episode.session_id,
+        step=episode.step,
+        episode_start_ms=episode.opened_ms,
+        decided_at_ms=now_ms,
+        window_start_ms=min(episode.opened_ms, now_ms),
+        certainty=episode.certainty,
+        facts=facts_read(rule, inputs),
+    )
+    return _reasoned(decision, room, rule, inputs) if asks else decision
+
+
+def _reasoned(decision: Decision, room: Room, rule: Rule, inputs: Inputs) -> Decision:
+    actions, withheld = recommend(
+        rule.ladder[decision.step],
+        decision.certainty,
+        live=decision.mode == "live",
+        now_ms=inputs.now_ms,
+        territory=room.region,
+    )
+    name = driving_family(rule, inputs)
+    family = room.evidence(name) if name else None
+    shares, log_e = evidence_of(family) if family else ((), None)
+    level = inputs.levels.get(name, Level.NONE) if name else Level.NONE
+    return replace(
+        decision,
+        window_start_ms=window_start_ms(rule, inputs, family),
+        actions=actions,
+        withheld=withheld,
+        family=name if family else None,
+        level=level,
+        evidence=shares,
+        log_e=log_e,
+        threshold=bar_of(level) if family else None,
+        counterfactual=counterfactual(rule, inputs, room),
+    )
