@@ -65,6 +65,11 @@ class Health:
                 standing[partition] = before if before and before[0] == position else (position, now_s)
         self._standing, self._vitals, self._beat_s = standing, vitals, now_s
 
+    @property
+    def vitals(self) -> Vitals:
+        """The latest."""
+        return self._vitals
+
     def live(self) -> Verdict:
         """Whether the process should be left running."""
         now_s = self._now_s()

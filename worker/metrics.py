@@ -49,7 +49,6 @@ METRICS: tuple[Spec, ...] = (
     Spec("violations_total", "counter", "Violations emitted.", ("rule", "mode", "step")),
     Spec("violations_suppressed_total", "counter", "Violations not sent again after a takeover."),
     Spec("actions_withheld_total", "counter", "Actions held back, by reason.", ("because",)),
-    Spec("parked_total", "counter", "Violations parked because a rule's cap was reached.", ("rule",)),
     Spec("outputs_pending", "gauge", "Records sent or queued that the broker has not acknowledged."),
     # where we are
     Spec("event_time_delay_seconds", "gauge", "Now minus the newest event time applied.", ("partition",)),
@@ -72,11 +71,9 @@ METRICS: tuple[Spec, ...] = (
     Spec("rooms_by_level", "gauge", "Decoded rooms by family and level reached.", ("family", "level")),
     Spec("rooms_expired_total", "counter", "Rooms forgotten after hours without an event."),
     Spec("rooms_shed_total", "counter", "Rooms forgotten early because the cap on rooms was reached."),
-    Spec("rule_seconds_total", "counter", "Time spent in a rule.", ("rule",)),
     Spec("rule_errors_total", "counter", "Evaluations of a rule that failed.", ("rule",)),
     Spec("rule_parked", "gauge", "1 while a rule is parked after repeated errors.", ("rule",)),
     Spec("policy_version", "gauge", "Version loaded.", ("policy",)),
-    Spec("policy_rejected_total", "counter", "Policies refused; the version before stays."),
     # the process
     Spec("live", "gauge", "1 while /livez answers 200."),
     Spec("ready", "gauge", "1 while /readyz answers 200."),

@@ -1,0 +1,208 @@
+"""The room agent: batches in, judged in log order, outputs queued before anything else may run.
+
+`Engine` is what an assignment of partitions needs to be judged: their stores, their processors, the outbox. It
+knows neither Faust's app nor the broker: those come as functions.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping
+from itertools import chain
+from typing import Any
+
+from worker import __version__
+from worker.egress.record import OutRecord
+from worker.metrics import EVENTS_BOUNDS, Histogram, Readings
+from worker.policy.judge import Judge
+from worker.processor import VIOLATIONS_TOPIC, Counts, Output, PartitionProcessor
+from worker.state.outbox import Outbox
+from worker.state.outputs import Identity, Sent
+from worker.state.stores import Progress, Stores
+from worker.transport import FetchBatch, RecordSlice
+
+log = logging.getLogger(__name__)
+
+RECORDS_PER_STEP = 256
+STEP_S = 0.005
+PENDING_MAX = 20_000
+
+ReadTails = Callable[[Mapping[int, int]], Awaitable[dict[int, set[Identity]]]]
+"""Partition → offset in the violations topic where to start; returns what was sent from there on."""
+
+
+class Engine:
+    """Judges the partitions that are assigned. Everything runs on the event loop's thread.
+
+    Attributes:
+        counts: what became of the records, over all partitions and assignments.
+        applied: by partition, the source offset below which every record is judged.
+        batch_events, batch_seconds: sizes and processing times of fetches.
+    """
+
+    def __init__(
+        self,
+        *,
+        topic: str,
+        name_output: Callable[[str], str],
+        stores: Stores,
+        outbox: Outbox,
+        judge: Judge,
+        read_tails: ReadTails,
+        committed: Callable[[int], int | None],
+        now_s: Callable[[], float],
+    ) -> None:
+        self.topic = topic
+        self.judge = judge
+        self.stores = stores
+        self.outbox = outbox
+        self.sent = Sent()
+        self.counts = Counts()
+        self.applied: dict[int, int] = {}
+        self.processors: dict[int, PartitionProcessor] = {}
+        self.batch_events = Histogram(EVENTS_BOUNDS)
+        self.batch_seconds = Histogram()
+        self.process_seconds = 0.0
+        self.publish_seconds = 0.0
+        self.tails_failed = 0
+        self._name_output = name_output
+        self._read_tails = read_tails
+        self._committed = committed
+        self._now_s = now_s
+        self._fresh: set[int] = set()
+
+    # ---- assignment
+    def assign(self, partitions: Collection[int]) -> set[int]:
+        """Keeps what is still assigned, drops the rest, prepares the new; returns the new ones."""
+        new, dropped = self.stores.assign(partitions)
+        for partition in dropped:
+            del self.processors[partition]
+            self.applied.pop(partition, None)
+            self.sent.forget(partition)
+        for partition in new:
+            self.processors[partition] = PartitionProcessor(
+                topic=self.topic,
+                partition=partition,
+                rooms=self.stores.by_partition[partition],
+                judge=self.judge,
+                counts=self.counts,
+            )
+        self._fresh = (self._fresh - dropped) | new
+        return new
+
+    async def _take_over(self) -> None:
+        """Before the first record of new partitions: is their state complete, and what was already sent?"""
+        starts = {}
+        for partition in self._fresh:
+            store = self.stores.by_partition[partition]
+            store.check_committed(self._committed(partition))
+            starts[partition] = store.meta.outputs_end if store.meta is not None else -1
+            if store.meta is not None:
+                self.processors[partition].watermark_ms = store.meta.watermark_ms
+        try:
+            tails = await self._read_tails(starts)
+        except Exception as problem:
+            self.tails_failed += 1
+            log.warning("violations already sent are not known, some may be sent twice: %r", problem)
+        else:
+            self.sent.learn(tails)
+        self._fresh -= starts.keys()
+
+    # ---- judging
+    async def run(self, events: AsyncIterable[Any]) -> None:
+        """Judges batch after batch; each is acknowledged when all of its records are judged and queued."""
+        async for event in events:
+            await self.process(event.value)
+            event.ack()
+
+    async def process(self, batch: FetchBatch) -> None:
+        """Judges a fetch, letting the event loop run about every 5 ms."""
+        if not self._fresh.isdisjoint(part.tp.partition for part in batch.parts):
+            await self._take_over()
+        busy_s, started_s = 0.0, self._now_s()
+        for part in batch.parts:
+            for first in range(0, len(part.records), RECORDS_PER_STEP):
+                self._step(part, first)
+                now_s = self._now_s()
+                if now_s - started_s >= STEP_S:
+                    busy_s += now_s - started_s
+                    await asyncio.sleep(0)
+                    await self.outbox.below(PENDING_MAX)
+                    started_s = self._now_s()
+            self.applied[part.tp.partition] = part.next_offset
+        self.batch_events.observe(batch.count)
+        self.batch_seconds.observe(busy_s + self._now_s() - started_s)
+
+    def _step(self, part: RecordSlice, first: int) -> None:
+        """Judges some records and queues what they lead to, in one go: no commit may come in between."""
+        partition = part.tp.partition
+        records = part.records[first : first + RECORDS_PER_STEP]
+        before_s = self._now_s()
+        out = self.processors[partition].process(records)  # type: ignore[arg-type]
+        self.applied[partition] = records[-1].offset + 1
+        judged_s = self._now_s()
+        self._queue(partition, out)
+        self.process_seconds += judged_s - before_s
+        self.publish_seconds += self._now_s() - judged_s
+
+    def _queue(self, partition: int, out: Output) -> None:
+        violations = self.sent.unsent(partition, out.violations)
+        if violations or out.dead_letters or out.rooms:
+            self.outbox.put(partition, map(self._named, chain(violations, out.dead_letters, out.rooms)))
+
+    def _named(self, record: OutRecord) -> OutRecord:
+        return record._replace(topic=self._name_output(record.topic))
+
+    # ---- flush
+    def progress(self, offsets: Mapping[int, int], committed: Mapping[int, int]) -> dict[int, Progress]:
+        """How far each partition of `offsets` is, at this moment. `offsets` is what will be committed."""
+        violations = self._name_output(VIOLATIONS_TOPIC)
+        found = {}
+        for partition, offset in offsets.items():
+            meta = self.stores.by_partition[partition].meta
+            watermark_ms = self.processors[partition].watermark_ms
+            found[partition] = Progress(
+                applied=max(offset, self.applied.get(partition, 0)),
+                watermark_ms=max(watermark_ms, meta.watermark_ms if meta else 0),
+                committed=committed.get(partition, 0),
+                outputs_end=max(self.outbox.end(violations, partition), meta.outputs_end if meta else -1),
+            )
+        return found
+
+    # ---- metrics, read from another thread
+    def readings(self) -> Readings:
+        """Metrics of judging and of state."""
+        counts, stores = self.counts, self.stores
+        return {
+            "info": {(__version__,): 1.0},
+            "read_total": counts.read,
+            "events_total": {
+                (str(kind.__struct_config__.tag),): n  # type: ignore[attr-defined]
+                for kind, n in dict(counts.events).items()
+            },
+            "applied_total": counts.applied,
+            "duplicate_total": counts.duplicate,
+            "late_total": counts.late,
+            "replay_skipped_total": counts.replay_skipped,
+            "rejected_total": {(str(reason),): n for reason, n in dict(counts.rejected).items()},
+            "violations_total": {
+                (rule, mode, str(step)): n for (rule, mode, step), n in dict(counts.violations_by).items()
+            },
+            "violations_suppressed_total": self.sent.suppressed,
+            "actions_withheld_total": {(because,): n for because, n in dict(counts.withheld).items()},
+            "rule_errors_total": {(rule,): n for rule, n in dict(self.judge.errors).items()},
+            "rule_parked": {(rule,): 1.0 for rule in sorted(self.judge.parked)},
+            "policy_version": {(policy.ref.id,): policy.ref.version for policy in self.judge.book.policies},
+            "outputs_pending": self.outbox.pending,
+            "batch_events": self.batch_events,
+            "batch_seconds": self.batch_seconds,
+            "process_seconds_total": self.process_seconds,
+            "publish_seconds_total": self.publish_seconds,
+            "snapshot_records_total": stores.written_records,
+            "snapshot_bytes_total": stores.written_bytes,
+            "changelog_stale_total": stores.stale,
+            "rooms_live": stores.rooms(),
+            "rooms_decoded": stores.decoded(),
+            "rooms_by_level": stores.by_level(),
+            "rooms_expired_total": stores.expired,
+            "rooms_shed_total": stores.shed,
+        }

@@ -1,0 +1,378 @@
+"""`build_app`: the only maker of app, topics, tables, agents and timers; `check_topics` comes before it.
+
+    fetch → room agent → outbox and rooms → (commit interval) → flush → offsets
+
+`Hooks.before_commit` is the flush: capture rooms, await outputs, write the changelog, then let the driver commit.
+Whatever goes wrong outside a single event ends the process: the log is read again from the last commit.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import sys
+from collections.abc import Collection, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+from aiokafka import AIOKafkaConsumer
+from faust.types import TP
+
+from worker import clock
+from worker.agents import Engine
+from worker.egress.record import OutRecord
+from worker.health import Health, Vitals
+from worker.metrics import Histogram, Readings
+from worker.policy.judge import Judge
+from worker.processor import (
+    DEAD_LETTERS_TOPIC,
+    EVENTS_TOPIC,
+    ROOMS_TOPIC,
+    VIOLATIONS_TOPIC,
+    BreakerTripped,
+)
+from worker.settings import Settings
+from worker.state.codec import ChangelogError, Write
+from worker.state.outbox import Outbox
+from worker.state.outputs import Identity, read_tails
+from worker.state.stores import Stores
+from worker.topics import Topic, plan
+from worker.transport import BatchSchema, Outgoing, Record, TransportSettings, attach
+from worker.transport.found import find_topics
+from worker.transport.security import client_options, credentials
+
+log = logging.getLogger(__name__)
+
+TABLE = "rooms"
+TICK_S = 1.0
+LOG_END_EVERY_S = 10.0
+LOG_END_TIMEOUT_S = 5.0
+GC_THRESHOLDS = (50_000, 20, 50)
+
+
+class StartError(Exception):
+    """The worker cannot start; `problems` has a line for each reason."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+def changelog_topic(settings: Settings) -> str:
+    """Where the rooms' state is written; Faust makes the name from the app's id and the table's."""
+    return f"{settings.app_id}-{TABLE}-changelog"
+
+
+def wanted_topics(settings: Settings) -> list[Topic]:
+    """The topics that the worker cannot do without, and what it takes for granted about them."""
+    source = settings.topic(EVENTS_TOPIC)
+
+    def beside(name: str, cleanup: str) -> Topic:
+        return Topic(name=name, same_partitions_as=source, config={"cleanup.policy": cleanup})
+
+    return [
+        Topic(name=source, config={"cleanup.policy": "delete"}),
+        beside(settings.topic(VIOLATIONS_TOPIC), "delete"),
+        beside(settings.topic(ROOMS_TOPIC), "compact"),
+        beside(settings.topic(DEAD_LETTERS_TOPIC), "delete"),
+        beside(changelog_topic(settings), "compact"),
+    ]
+
+
+async def check_topics(settings: Settings) -> int:
+    """Compares the broker's topics with what the worker needs; returns the room log's number of partitions.
+
+    Raises StartError with every difference, or because no broker answers.
+    """
+    wanted = wanted_topics(settings)
+    try:
+        found = await find_topics(client_options(settings), [topic.name for topic in wanted])
+    except Exception as problem:  # a client's error of any kind has one meaning here
+        what = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
+        raise StartError([f"no answer from Kafka at {settings.brokers}: {what}"]) from problem
+    differences = plan(wanted, found)
+    if differences:
+        raise StartError([str(difference) for difference in differences])
+    return found[settings.topic(EVENTS_TOPIC)].partitions
+
+
+def transport_settings(settings: Settings) -> TransportSettings:
+    """The driver's share of the settings."""
+    return TransportSettings(
+        direct=settings.fetch_direct,
+        batch_records=settings.batch_records,
+        fetch_max_wait_ms=settings.fetch_max_wait_ms,
+        fetch_max_bytes=settings.fetch_max_bytes,
+        commit_interval_s=settings.commit_interval_s,
+        session_timeout_s=settings.session_timeout_s,
+        heartbeat_interval_s=settings.heartbeat_interval_s,
+        request_timeout_s=settings.request_timeout_s,
+        rebalance_timeout_s=settings.rebalance_timeout_s,
+        commit_timeout_s=settings.commit_timeout_s,
+        producer_timeout_s=settings.producer_timeout_s,
+        flush_timeout_s=settings.flush_timeout_s,
+        shutdown_timeout_s=settings.shutdown_timeout_s,
+        group_instance_id=settings.instance_id or None,
+    )
+
+
+def end_process(problem: BaseException) -> None:
+    """Leaves with code 1 at once: no flush, no commit. The last line says why; a known reason needs no traceback."""
+    known = isinstance(problem, (BreakerTripped, ChangelogError))
+    if not known:
+        log.critical("the process ends because of an unexpected error", exc_info=problem)
+    log.critical("the worker stops: %s: %s", type(problem).__name__, problem)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(1)
+
+
+class Hooks:
+    """What the driver asks of the worker (`transport.TransportHooks`)."""
+
+    def __init__(self, app: Any, engine: Engine, settings: Settings) -> None:
+        self._app = app
+        self._engine = engine
+        self._source = settings.topic(EVENTS_TOPIC)
+        self._changelog = changelog_topic(settings)
+        self.batched_topics: Set[str] = frozenset((self._source,))
+        self.changelog_topics: Set[str] = frozenset((self._changelog,))
+        self.flush_seconds = Histogram()
+        self.partitions: frozenset[int] = frozenset()
+        self.rebalances = 0
+        self.rebalance_seconds = 0.0
+        self.rebalance_since_s: float | None = None
+
+    async def before_commit(self, offsets: Mapping[TP, int]) -> None:
+        """Makes durable what the offsets stand for. Raising is fatal: nothing is committed."""
+        engine, consumer = self._engine, self._app.consumer
+        started_s = clock.monotonic_s()
+        source = {tp.partition: offset for tp, offset in offsets.items() if tp.topic == self._source}
+        committed = {tp.partition: at for tp, at in consumer.counts.committed.items() if tp.topic == self._source}
+        writes = engine.stores.capture(engine.progress(source, committed))
+        await engine.outbox.flush()
+        ends = await engine.stores.write(writes, self._send_writes)
+        for partition, end in ends.items():
+            consumer.advance_changelog(TP(self._changelog, partition), end + 1)
+        self.flush_seconds.observe(clock.monotonic_s() - started_s)
+
+    async def _send_writes(self, partition: int, writes: Sequence[Write]) -> int:
+        records = (Outgoing(write.key, write.value, write.headers) for write in writes)
+        end = await self._app.producer.send_batch(self._changelog, partition, records)
+        assert end is not None, "a flush has at least its meta"
+        return int(end)
+
+    def apply_changelog(self, tp: TP, records: Sequence[Record]) -> None:
+        self._engine.stores.apply(tp.partition, records)
+
+    def on_assigned(self, tps: Set[TP]) -> None:
+        self.partitions = frozenset(tp.partition for tp in tps if tp.topic == self._source)
+        for partition in self._engine.assign(self.partitions):
+            # A new store must be filled from the beginning, whatever Faust remembers of the partition.
+            self._app.tables.recovery.active_offsets.pop(TP(self._changelog, partition), None)
+        self.rebalances += 1
+        log.info("assigned partitions: %s", sorted(self.partitions) or "none")
+
+    def on_revoked(self, tps: Set[TP]) -> None:
+        if self.rebalance_since_s is None:
+            self.rebalance_since_s = clock.monotonic_s()
+
+    def fatal(self, exc: BaseException) -> None:
+        end_process(exc)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What `build_app` made. `app` is started by Faust's worker; the rest is for whoever serves health and metrics."""
+
+    app: Any
+    engine: Engine
+    hooks: Hooks
+    health: Health
+    loop_lag: Histogram
+
+    def vitals(self) -> Vitals:
+        """What health needs to know, from the event loop's side."""
+        app, counts = self.app, self.app.consumer.counts
+        if app.rebalancing or self.hooks.rebalances == 0:
+            busy = "rebalancing"
+        else:
+            busy = "" if app.tables.actives_ready else "recovering"
+        partitions = {
+            str(tp.partition): (counts.position.get(tp, counts.committed.get(tp, 0)), end)
+            for tp, end in counts.highwater.items()
+            if tp.topic in self.hooks.batched_topics
+        }
+        return Vitals(bool(self.hooks.partitions), busy, partitions)
+
+    def readings(self) -> Readings:
+        """Every metric that this worker has, read from its counters. Called from the scraping thread."""
+        return {**self.engine.readings(), **_position_readings(self), **_transport_readings(self)}
+
+
+def build_app(settings: Settings, *, partitions: int, judge: Judge) -> Worker:
+    """The worker for a room log of `partitions` partitions. Nothing starts yet, no broker is asked.
+
+    Raises ssl.SSLError or OSError when a certificate or key cannot be used.
+    """
+    driver = transport_settings(settings)
+    compression = None if settings.compression == "none" else settings.compression
+    app = faust.App(
+        settings.app_id,
+        **{
+            **driver.faust(),
+            "broker": [f"streamaudit://{address}" for address in settings.brokers.split(",")],
+            "broker_credentials": credentials(settings),
+            "producer_compression_type": compression,
+            "topic_allow_declare": False,
+            "topic_disable_leader": True,
+            "topic_partitions": partitions,
+            "table_standby_replicas": 0,
+            "stream_recovery_delay": 0.0,
+            "store": "memory://",
+            "datadir": "/tmp",
+            "web_enabled": False,
+            "web_tables_enabled": False,
+        },
+    )
+    engine = _engine(app, settings, judge)
+    hooks = Hooks(app, engine, settings)
+    attach(app, hooks, clock=clock.monotonic_s, settings=driver)
+    # The table makes Faust assign changelogs with their source and run recoveries; rooms live in the stores.
+    app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=partitions)
+    source = app.topic(settings.topic(EVENTS_TOPIC), schema=BatchSchema(key_type=bytes, value_type=bytes))
+    worker = Worker(app, engine, hooks, Health(clock.monotonic_s), Histogram())
+
+    async def rooms(stream: Any) -> None:
+        try:
+            await engine.run(stream.noack().events())
+        except Exception as problem:
+            hooks.fatal(problem)
+
+    app.agent(source, name="worker.rooms", concurrency=1)(rooms)
+    app.task(lambda: _tick(worker))
+    app.task(lambda: _watch_log_end(worker))
+    app.finalize()
+    return worker
+
+
+def _engine(app: Any, settings: Settings, judge: Judge) -> Engine:
+    source, violations = settings.topic(EVENTS_TOPIC), settings.topic(VIOLATIONS_TOPIC)
+
+    async def send(topic: str, partition: int, records: Sequence[OutRecord]) -> int:
+        outgoing = (Outgoing(r.key, r.value, r.headers, r.timestamp_ms) for r in records)
+        end = await app.producer.send_batch(topic, partition, outgoing)
+        assert end is not None, "the outbox sends no empty batch"
+        return int(end)
+
+    def make_consumer() -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            **client_options(settings), group_id=None, enable_auto_commit=False, isolation_level="read_committed"
+        )
+
+    async def tails(starts: Mapping[int, int]) -> dict[int, set[Identity]]:
+        return await read_tails(make_consumer, violations, starts)
+
+    return Engine(
+        topic=source,
+        name_output=settings.topic,
+        stores=Stores(changelog_topic(settings), settings.rooms_max),
+        outbox=Outbox(send, end_process),
+        judge=judge,
+        read_tails=tails,
+        committed=lambda partition: app.consumer._committed_offset.get(TP(source, partition)),
+        now_s=clock.monotonic_s,
+    )
+
+
+# ---- timers
+
+
+async def _tick(worker: Worker) -> None:
+    """Once a second: the heartbeat for health, the loop's lag, and what must be done once after a recovery."""
+    app, hooks = worker.app, worker.hooks
+    frozen = False
+    while not app.should_stop:
+        due_s = clock.monotonic_s() + TICK_S
+        await asyncio.sleep(TICK_S)
+        worker.loop_lag.observe(max(0.0, clock.monotonic_s() - due_s))
+        vitals = worker.vitals()
+        worker.health.beat(vitals)
+        if vitals.busy:
+            frozen = False
+            continue
+        if hooks.rebalance_since_s is not None:
+            hooks.rebalance_seconds += clock.monotonic_s() - hooks.rebalance_since_s
+            hooks.rebalance_since_s = None
+        if not frozen:
+            # Code and recovered rooms stay: the collector need not walk them again and again.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLDS)
+            frozen = True
+
+
+async def _watch_log_end(worker: Worker) -> None:
+    """Asks for the log's end now and then: a fetch that hangs cannot report how far behind it is."""
+    app = worker.app
+    while not app.should_stop:
+        await asyncio.sleep(LOG_END_EVERY_S)
+        wanted = [TP(topic, p) for topic in worker.hooks.batched_topics for p in worker.hooks.partitions]
+        if wanted and not app.rebalancing:
+            try:
+                async with asyncio.timeout(LOG_END_TIMEOUT_S):
+                    ends: Mapping[TP, int] = await app.consumer.highwaters(*wanted)
+            except Exception as problem:  # the broker is away or a rebalance began: the next time will do
+                log.info("the log's end is not known now: %s", type(problem).__name__)
+                continue
+            highwater = app.consumer.counts.highwater
+            for tp, end in ends.items():
+                if tp.partition in worker.hooks.partitions:
+                    highwater[TP(*tp)] = max(end, highwater.get(TP(*tp), 0))
+
+
+# ---- metrics
+
+
+def _position_readings(worker: Worker) -> Readings:
+    now_ms = clock.now_ms()
+    partitions = worker.health.vitals.partitions
+    delays: dict[tuple[str, ...], float] = {
+        (str(partition),): max(0, now_ms - processor.watermark_ms) / 1000
+        for partition, processor in dict(worker.engine.processors).items()
+        if processor.watermark_ms
+    }
+    return {
+        "lag_records": {(p,): float(max(0, end - position)) for p, (position, end) in partitions.items()},
+        "event_time_delay_seconds": delays,
+        "partitions_assigned": len(worker.hooks.partitions),
+        "live": float(worker.health.live().ok),
+        "ready": float(worker.health.ready().ok),
+        "loop_lag_seconds": worker.loop_lag,
+        "flush_seconds": worker.hooks.flush_seconds,
+        "rebalances_total": worker.hooks.rebalances,
+        "rebalance_seconds_total": worker.hooks.rebalance_seconds,
+    }
+
+
+def _transport_readings(worker: Worker) -> Readings:
+    consumer = worker.app.consumer
+    if consumer is None:
+        return {}
+    counts = consumer.counts
+    readings: dict[str, float] = {
+        "commits_total": counts.commits,
+        "commit_failures_total": counts.commit_failures,
+        "lost_records_total": counts.lost_records,
+        "changelog_records_total": counts.changelog_records,
+        "recovery_remaining_records": float(_remaining(worker.app.tables.recovery)),
+    }
+    if counts.last_commit_s is not None:
+        readings["commit_age_seconds"] = clock.monotonic_s() - counts.last_commit_s
+    return readings
+
+
+def _remaining(recovery: Any) -> int:
+    offsets: Collection[tuple[TP, int]] = list(recovery.active_highwaters.items())
+    return sum(max(0, end - recovery.active_offsets.get(tp, -1)) for tp, end in offsets)

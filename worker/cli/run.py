@@ -1,0 +1,146 @@
+"""`stream-audit run`: the worker in the foreground."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from worker.settings import Settings, SettingsError, describe, load_settings
+
+if TYPE_CHECKING:
+    from worker.policy.judge import Judge
+
+LIBRARIES = ("faust", "mode", "aiokafka", "kafka")
+
+
+class SettingsHelp(click.Command):
+    """Help with the table of settings, taken from `worker.settings`."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Settings (environment)"):
+            formatter.write_dl(
+                [(name, about + (f" [{default}]" if default else "")) for name, default, about in describe()]
+            )
+        with formatter.section("Example"):
+            formatter.write_text("STREAM_AUDIT_BROKERS=127.0.0.1:9092 stream-audit run")
+
+
+@click.command("run", cls=SettingsHelp)
+@click.option("--check", is_flag=True, help="Check settings, policies and topics, then exit.")
+def run(check: bool) -> None:
+    """Run the worker: Kafka in, violations out. Ends on SIGTERM or SIGINT, with all work committed.
+
+    Exit codes: 0 ended as asked, 1 could not start or had to stop, 2 wrong usage.
+    """
+    try:
+        settings = load_settings(os.environ)
+    except SettingsError as wrong:
+        _give_up("settings", wrong.problems)
+    _set_up_logging(settings)
+    judge = _judge(settings.policies_dir)
+    from worker.app import StartError, check_topics
+
+    try:
+        partitions = asyncio.run(check_topics(settings))
+    except (StartError, OSError) as wrong:
+        _give_up("start", getattr(wrong, "problems", [str(wrong)]))
+    _announce(settings, partitions, judge)
+    if check:
+        click.echo("settings, policies and topics are fine")
+        return
+    _serve(settings, partitions, judge)
+
+
+def _serve(settings: Settings, partitions: int, judge: "Judge") -> None:
+    """Runs until a signal; leaves the process with the worker's code."""
+    import faust
+
+    from worker import clock, health, metrics
+    from worker.app import build_app
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        worker = build_app(settings, partitions=partitions, judge=judge)
+    except OSError as wrong:
+        _give_up("start", [f"a certificate or key cannot be used: {wrong}"])
+    metrics.watch_gc(clock.monotonic_s)
+    try:
+        port, _ = health.serve(
+            settings.metrics_host, settings.metrics_port, worker.health, metrics.registry(worker.readings)
+        )
+    except OSError as wrong:
+        _give_up("start", [f"cannot listen on {settings.metrics_host}:{settings.metrics_port}: {wrong}"])
+    host = f"[{settings.metrics_host}]" if ":" in settings.metrics_host else settings.metrics_host
+    click.echo(f"metrics and health  http://{host}:{port}/metrics /livez /readyz")
+    sys.stdout.flush()
+    faust.Worker(
+        worker.app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
+    ).execute_from_commandline()
+
+
+def _judge(directory: Path) -> "Judge":
+    from worker.policy.judge import Judge
+    from worker.policy.load import load_policies
+    from worker.policy.model import PolicyErrors
+
+    files = {path.name: path.read_text(encoding="utf-8") for path in sorted(directory.glob("*.yaml"))}
+    if not files:
+        _give_up("policies", [f"{directory} holds no *.yaml: expected policy files"])
+    try:
+        return Judge(load_policies(files))
+    except PolicyErrors as wrong:
+        _give_up("policies", str(wrong).splitlines())
+
+
+def _announce(settings: Settings, partitions: int, judge: "Judge") -> None:
+    from worker import __version__
+    from worker.processor import EVENTS_TOPIC
+
+    policies = {policy.ref.id: policy.ref.version for policy in judge.book.policies}
+    rules = sum(len(policy.rules) for policy in judge.book.policies)
+    rows = (
+        ("stream-audit", __version__),
+        ("Kafka", f"{settings.brokers} ({settings.security_protocol})"),
+        ("group", settings.app_id + (f", member {settings.instance_id}" if settings.instance_id else "")),
+        ("room log", f"{settings.topic(EVENTS_TOPIC)}, {partitions} partitions"),
+        ("policies", f"{', '.join(f'{name} v{version}' for name, version in policies.items())}; {rules} rules"),
+    )
+    for name, value in rows:
+        click.echo(f"{name:<19} {value}")
+
+
+def _give_up(stage: str, problems: list[str]) -> NoReturn:
+    for problem in problems:
+        click.echo(f"{stage}: {problem}", err=True)
+    sys.exit(1)
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _set_up_logging(settings: Settings) -> None:
+    """Our own messages at the level asked for, libraries' only when something is wrong (or all with DEBUG)."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        _JsonLines() if settings.log_json else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    )
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    if settings.log_level != "DEBUG":
+        for library in LIBRARIES:
+            logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))

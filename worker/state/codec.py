@@ -1,0 +1,121 @@
+"""The changelog's records: what a partition writes before its offsets are committed, and reads back.
+
+    key                value
+    <room_id>          8 bytes newest event time (ms), then the room's core (`audit.snapshot`)
+    <room_id>#c<k>     8 bytes source offset, then chunk k of the room's speech ring
+    #meta              msgpack of `Meta`: the last record of every flush
+
+A room's id has no `#`. A tombstone carries the source offset up to which its writer knew the room, so that a late one
+cannot take a room which lives on. Integers are big-endian.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+META_KEY = b"#meta"
+META_VERSION = 1
+OFFSET_HEADER = "offset"
+PREFIX_BYTES = 8
+
+
+class ChangelogError(Exception):
+    """A changelog record cannot be read, or says what cannot be. The worker must not go on: it would judge from
+    less than it has seen. The message names partition, offset and key."""
+
+
+class Write(NamedTuple):
+    """A changelog record to send; `value` None is a tombstone."""
+
+    key: bytes
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class ChangelogRecord(Protocol):
+    """What is read of a changelog record; the driver's records fit."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+
+
+class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How far a partition's state goes. New fields are added at the end, with defaults.
+
+    Attributes:
+        applied_offset: every source offset below it is in the state that was flushed with this record.
+        watermark_ms: the partition's newest event time; for metrics and expiry alone.
+        outputs_end: in the same partition of the violations, the offset after the last one this state knows to be
+            written; -1 when none is known.
+    """
+
+    version: int
+    applied_offset: int
+    watermark_ms: int
+    outputs_end: int = -1
+
+
+_meta_decoder = msgspec.msgpack.Decoder(Meta)
+_meta_version_decoder = msgspec.msgpack.Decoder(tuple[int, ...])
+
+
+def encode_meta(meta: Meta) -> Write:
+    return Write(META_KEY, msgspec.msgpack.encode(meta))
+
+
+def decode_meta(value: bytes) -> Meta:
+    """Raises ValueError when it is unreadable or from a later version."""
+    try:
+        version = _meta_version_decoder.decode(value)[0]
+        if version > META_VERSION:
+            raise ValueError(f"version {version}, this worker knows up to {META_VERSION}")
+        return _meta_decoder.decode(value)
+    except (msgspec.MsgspecError, IndexError) as unreadable:
+        raise ValueError(str(unreadable)) from unreadable
+
+
+def room_key(room_id: str) -> bytes:
+    return room_id.encode()
+
+
+def chunk_key(room_id: str, chunk: int) -> bytes:
+    return f"{room_id}#c{chunk}".encode()
+
+
+def parse_key(key: bytes) -> tuple[str, int | None]:
+    """(room_id, chunk); chunk None for the core. Raises ValueError for any other key."""
+    room_id, mark, chunk = key.decode().partition("#c")
+    if not room_id or "#" in room_id or (mark and not (chunk.isascii() and chunk.isdigit() and len(chunk) <= 4)):
+        raise ValueError("the key is neither a room nor one of its chunks")
+    return room_id, int(chunk) if mark else None
+
+
+def prefixed(number: int, data: bytes) -> bytes:
+    return number.to_bytes(PREFIX_BYTES, "big") + data
+
+
+def split(value: bytes) -> tuple[int, bytes]:
+    """Inverse of `prefixed`. Raises ValueError when too short."""
+    if len(value) < PREFIX_BYTES:
+        raise ValueError(f"{len(value)} bytes")
+    return int.from_bytes(value[:PREFIX_BYTES], "big"), value[PREFIX_BYTES:]
+
+
+def tombstone(key: bytes, offset: int) -> Write:
+    """Forgets `key`, known to its writer up to source offset `offset`."""
+    return Write(key, None, ((OFFSET_HEADER, str(offset).encode()),))
+
+
+def tombstone_offset(record: ChangelogRecord) -> int:
+    """The offset in a tombstone's header. Raises ValueError when it is missing or no number."""
+    for name, value in record.headers:
+        if name == OFFSET_HEADER and value is not None:
+            return int(value)
+    raise ValueError("a tombstone without its offset")

@@ -1,0 +1,303 @@
+"""One partition's rooms: live as structs, or recovered and still bytes until somebody needs them.
+
+A live room is changed in place and marked dirty; `capture` serialises the dirty ones at once, without letting the
+event loop in, so that what is written is one consistent cut of the partition. A record of the changelog counts only
+if its source offset is not below what is held: a zombie's late flush loses, and what it tried to overwrite is written
+again.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from worker.audit import snapshot
+from worker.audit.room import Room
+from worker.audit.snapshot import SnapshotError
+from worker.audit.speech import CHUNKS
+from worker.state import codec
+from worker.state.codec import ChangelogError, ChangelogRecord, Meta, Write
+
+BUCKET_MS = 600_000
+IDLE_MAX_MS = 6 * 3_600_000
+
+
+class _Cold(NamedTuple):
+    """A recovered room: its newest event time, its core, and where in the changelog it stood."""
+
+    max_at_ms: int
+    core: bytes
+    at: int
+
+
+class RoomStore:
+    """Rooms of one partition of the room log; the store that `PartitionProcessor` works on.
+
+    Attributes:
+        live: decoded rooms by id. dirty: ids of rooms changed since the last capture.
+        meta: of the newest flush that was recovered or captured; None before the first.
+        by_level: decoded rooms by (family, level above 0), as of the last capture.
+        stale: changelog records that lost against newer ones. expired, shed: rooms forgotten.
+    """
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.live: dict[str, Room] = {}
+        self.dirty: set[str] = set()
+        self.meta: Meta | None = None
+        self.by_level: dict[tuple[str, int], int] = {}
+        self.stale = 0
+        self.expired = 0
+        self.shed = 0
+        self._cold: dict[str, _Cold] = {}
+        self._chunks: dict[str, dict[int, tuple[int, bytes]]] = {}  # of cold rooms: source offset, bytes
+        self._chunks_written: dict[str, int] = {}  # room → number of chunk keys that the changelog may hold
+        self._rewrite: set[str] = set()  # cold rooms that a zombie overwrote in the changelog
+        self._levels: dict[str, list[tuple[str, int]]] = {}
+        self._buckets: dict[int, set[str]] = {}  # newest event time // BUCKET_MS → rooms
+        self._bucket: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.live) + len(self._cold)
+
+    # ---- the processor's side
+    def load(self, room_id: str) -> Room | None:
+        """A recovered room, decoded and put into `live`; None when it has no state.
+
+        Raises ChangelogError when its bytes cannot be read.
+        """
+        cold = self._cold.get(room_id)
+        if cold is None:
+            return None
+        chunks = {chunk: data for chunk, (_, data) in self._chunks.get(room_id, {}).items()}
+        try:
+            room = snapshot.decode(cold.core, chunks)
+        except SnapshotError as unreadable:
+            raise self._error(cold.at, room_id, str(unreadable)) from unreadable
+        if room_id in self._rewrite:
+            self.dirty.add(room_id)
+            _touch_chunks(room)
+        self._forget_cold(room_id)
+        self.live[room_id] = room
+        return room
+
+    # ---- recovery
+    def apply(self, records: Iterable[ChangelogRecord]) -> None:
+        """Takes consecutive changelog records. Raises ChangelogError for what cannot be read or is from the future."""
+        for record in records:
+            key = record.key or b""
+            try:
+                if key == codec.META_KEY:
+                    self._apply_meta(record)
+                else:
+                    room_id, chunk = codec.parse_key(key)
+                    if record.value is None:
+                        self._apply_tombstone(room_id, chunk, codec.tombstone_offset(record))
+                    elif chunk is None:
+                        self._apply_core(record.offset, room_id, record.value)
+                    else:
+                        self._apply_chunk(room_id, chunk, record.value)
+            except (SnapshotError, ValueError) as unreadable:
+                raise self._error(record.offset, repr(key)[2:-1], str(unreadable)) from unreadable
+
+    def _apply_meta(self, record: ChangelogRecord) -> None:
+        meta = codec.decode_meta(record.value or b"")
+        if self.meta is None or meta.applied_offset >= self.meta.applied_offset:
+            self.meta = meta
+        else:
+            self.stale += 1
+
+    def _apply_core(self, at: int, room_id: str, value: bytes) -> None:
+        max_at_ms, core = codec.split(value)
+        offset, held = snapshot.offset_of(core), self._offset(room_id)
+        if offset > held:
+            self._cool(room_id)
+            self._rewrite.discard(room_id)
+            self._cold[room_id] = _Cold(max_at_ms, core, at)
+            self._move(room_id, max_at_ms)
+        else:
+            if room_id in self.live:
+                self._chunks.pop(room_id, None)
+            if offset < held:
+                self._overwritten(room_id)
+
+    def _cool(self, room_id: str) -> None:
+        """A newer core has come for a live room: of the live one, only chunks that did not change since are of use."""
+        room = self.live.pop(room_id, None)
+        self.dirty.discard(room_id)
+        if room is not None:
+            _touch_chunks(room)
+            chunks = self._chunks.setdefault(room_id, {})
+            for chunk, data in snapshot.take_changed_chunks(room).items():
+                chunks.setdefault(chunk, (room.offset, data))
+
+    def _apply_chunk(self, room_id: str, chunk: int, value: bytes) -> None:
+        offset, data = codec.split(value)
+        chunks = self._chunks.setdefault(room_id, {})
+        self._chunks_written[room_id] = max(self._chunks_written.get(room_id, 0), chunk + 1)
+        if chunk not in chunks or offset >= chunks[chunk][0]:
+            chunks[chunk] = (offset, data)
+
+    def _apply_tombstone(self, room_id: str, chunk: int | None, offset: int) -> None:
+        if chunk is not None:
+            chunks = self._chunks.get(room_id, {})
+            if chunk in chunks and chunks[chunk][0] <= offset:
+                del chunks[chunk]
+        elif self._offset(room_id) <= offset:
+            self._forget(room_id)
+        else:
+            self._overwritten(room_id)
+
+    def _overwritten(self, room_id: str) -> None:
+        self.stale += 1
+        room = self.live.get(room_id)
+        if room is None:
+            self._rewrite.add(room_id)
+        else:
+            self.dirty.add(room_id)
+            _touch_chunks(room)
+
+    def _offset(self, room_id: str) -> int:
+        """Source offset that the held state of a room has applied; -1 without state."""
+        room = self.live.get(room_id)
+        if room is not None:
+            return room.offset
+        cold = self._cold.get(room_id)
+        return snapshot.offset_of(cold.core) if cold is not None else -1
+
+    # ---- flush
+    def capture(self, applied_offset: int, watermark_ms: int, committed_offset: int, outputs_end: int) -> list[Write]:
+        """Everything to write so that state covers `applied_offset`, the partition's meta last.
+
+        Rooms without an event for 6 h of the partition's event time go, if `committed_offset` has passed them.
+        """
+        writes: list[Write] = []
+        for room_id in sorted(self.dirty):
+            room = self.live[room_id]
+            self._move(room_id, room.max_at_ms)
+            self._count_levels(room_id, [(name, f.level) for name, f in room.families.items() if f.level])
+            writes += self._write(room)
+        self.dirty.clear()
+        for room_id in sorted(self._rewrite):
+            writes += self._write_cold(room_id)
+        self._rewrite.clear()
+        writes += self._expire(watermark_ms - IDLE_MAX_MS, committed_offset)
+        self.meta = Meta(codec.META_VERSION, applied_offset, watermark_ms, outputs_end)
+        writes.append(codec.encode_meta(self.meta))
+        return writes
+
+    def _write(self, room: Room) -> Iterator[Write]:
+        # Chunks first: a torn flush may leave them newer than their core, never older (`audit.snapshot`).
+        for chunk, data in snapshot.take_changed_chunks(room).items():
+            written = self._chunks_written.get(room.room_id, 0)
+            self._chunks_written[room.room_id] = max(written, chunk + 1)
+            yield Write(codec.chunk_key(room.room_id, chunk), codec.prefixed(room.offset, data))
+        yield Write(codec.room_key(room.room_id), codec.prefixed(room.max_at_ms, snapshot.encode(room)))
+
+    def _write_cold(self, room_id: str) -> Iterator[Write]:
+        cold = self._cold[room_id]
+        for chunk, (offset, data) in self._chunks.get(room_id, {}).items():
+            yield Write(codec.chunk_key(room_id, chunk), codec.prefixed(offset, data))
+        yield Write(codec.room_key(room_id), codec.prefixed(cold.max_at_ms, cold.core))
+
+    # ---- forgetting
+    @property
+    def oldest_bucket(self) -> int | None:
+        """Event time, in units of BUCKET_MS, of the rooms that have been idle longest; None without rooms."""
+        return min(self._buckets, default=None)
+
+    def _expire(self, before_ms: int, committed_offset: int) -> list[Write]:
+        writes: list[Write] = []
+        for bucket in sorted(b for b in self._buckets if (b + 1) * BUCKET_MS <= before_ms):
+            for room_id in sorted(self._buckets[bucket]):
+                if self._offset(room_id) < committed_offset:
+                    writes += self._tombstones(room_id)
+                    self.expired += 1
+        return writes
+
+    def shed_oldest(self, count: int, committed_offset: int) -> list[Write]:
+        """Forgets up to `count` rooms of the oldest bucket that are behind the committed offset and not dirty."""
+        writes: list[Write] = []
+        bucket = self.oldest_bucket
+        for room_id in sorted(self._buckets[bucket]) if bucket is not None else ():
+            if count <= 0:
+                break
+            if self._offset(room_id) < committed_offset and room_id not in self.dirty:
+                writes += self._tombstones(room_id)
+                self.shed += 1
+                count -= 1
+        return writes
+
+    def _tombstones(self, room_id: str) -> list[Write]:
+        offset = self._offset(room_id)
+        chunks = self._chunks_written.get(room_id, 0)
+        self._forget(room_id)
+        keys = [codec.room_key(room_id), *(codec.chunk_key(room_id, chunk) for chunk in range(chunks))]
+        return [codec.tombstone(key, offset) for key in keys]
+
+    def _forget(self, room_id: str) -> None:
+        self.live.pop(room_id, None)
+        self.dirty.discard(room_id)
+        self._forget_cold(room_id)
+        self._count_levels(room_id, [])
+        self._chunks_written.pop(room_id, None)
+        bucket = self._bucket.pop(room_id, None)
+        if bucket is not None:
+            self._leave(bucket, room_id)
+
+    def _forget_cold(self, room_id: str) -> None:
+        self._cold.pop(room_id, None)
+        self._chunks.pop(room_id, None)
+        self._rewrite.discard(room_id)
+
+    def _move(self, room_id: str, max_at_ms: int) -> None:
+        bucket = max_at_ms // BUCKET_MS
+        before = self._bucket.get(room_id)
+        if before != bucket:
+            if before is not None:
+                self._leave(before, room_id)
+            self._bucket[room_id] = bucket
+            self._buckets.setdefault(bucket, set()).add(room_id)
+
+    def _leave(self, bucket: int, room_id: str) -> None:
+        rooms = self._buckets[bucket]
+        rooms.discard(room_id)
+        if not rooms:
+            del self._buckets[bucket]
+
+    def _count_levels(self, room_id: str, levels: list[tuple[str, int]]) -> None:
+        before = self._levels.get(room_id, [])
+        if before != levels:
+            for level in before:
+                self.by_level[level] -= 1
+            for level in levels:
+                self.by_level[level] = self.by_level.get(level, 0) + 1
+            if levels:
+                self._levels[room_id] = levels
+            else:
+                del self._levels[room_id]
+
+    # ---- takeover
+    def check_committed(self, committed_offset: int | None) -> None:
+        """Raises ChangelogError when offsets lead the state: what lies between would never be judged."""
+        applied = self.meta.applied_offset if self.meta is not None else None
+        if committed_offset is not None and committed_offset > 0 and (applied is None or committed_offset > applied):
+            reached = "has no state" if applied is None else f"reaches only offset {applied}"
+            raise ChangelogError(
+                f"partition {self.partition}: offset {committed_offset} is committed, but changelog {self.topic} "
+                f"{reached}: records of it were lost. Restore the changelog, or reset the group's offset of this "
+                f"partition to {applied or 0} or earlier."
+            )
+
+    def _error(self, offset: int, key: str, why: str) -> ChangelogError:
+        return ChangelogError(f"changelog {self.topic}[{self.partition}] offset {offset}, key {key}: {why}")
+
+
+def _touch_chunks(room: Room) -> None:
+    """Marks every chunk of the room's speech ring as changed."""
+    if room.speech is not None and room.speech.store is not None:
+        room.speech.store.changed = (1 << CHUNKS) - 1
+
+
+def size_bytes(writes: Sequence[Write]) -> int:
+    """Bytes of keys and values."""
+    return sum(len(write.key) + len(write.value or b"") for write in writes)

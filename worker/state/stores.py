@@ -1,0 +1,126 @@
+"""The rooms of all partitions that this worker owns, and the flush that makes them durable."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from worker.state.codec import ChangelogRecord, Write
+from worker.state.store import RoomStore, size_bytes
+
+SHED_PER_FLUSH_MAX = 50_000
+
+SendWrites = Callable[[int, Sequence[Write]], Awaitable[int]]
+"""Writes records in order to one partition of the changelog; returns the offset of the last one when the broker has
+acknowledged all. Raises when it has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a partition is. applied: source offset below which all is in the state; committed: below which all is
+    committed; outputs_end: offset after the last acknowledged violation, -1 when unknown."""
+
+    applied: int
+    watermark_ms: int
+    committed: int
+    outputs_end: int
+
+
+class Stores:
+    """Stores by partition. Kept through a rebalance: only those not assigned again are dropped.
+
+    Attributes:
+        written_records, written_bytes: of the changelog, since the process began.
+    """
+
+    def __init__(self, topic: str, rooms_max: int) -> None:
+        self.topic = topic
+        self.rooms_max = rooms_max
+        self.by_partition: dict[int, RoomStore] = {}
+        self.written_records = 0
+        self.written_bytes = 0
+        self._gone = [0, 0, 0]  # stale, expired, shed of stores that were dropped
+
+    def assign(self, partitions: Collection[int]) -> tuple[set[int], set[int]]:
+        """Makes a store for each new partition and drops the others; returns (new, dropped)."""
+        new = set(partitions) - self.by_partition.keys()
+        dropped = self.by_partition.keys() - set(partitions)
+        for partition in dropped:
+            store = self.by_partition.pop(partition)
+            for i, count in enumerate((store.stale, store.expired, store.shed)):
+                self._gone[i] += count
+        for partition in new:
+            self.by_partition[partition] = RoomStore(self.topic, partition)
+        return new, set(dropped)
+
+    def apply(self, partition: int, records: Iterable[ChangelogRecord]) -> None:
+        """Recovers from consecutive changelog records. Raises ChangelogError."""
+        self.by_partition[partition].apply(records)
+
+    def capture(self, progress: Mapping[int, Progress]) -> dict[int, list[Write]]:
+        """What to write so that each partition's state covers its progress. Synchronous: one consistent cut."""
+        shed = self._shed(progress)
+        writes = {}
+        for partition, at in progress.items():
+            store = self.by_partition[partition]
+            captured = store.capture(at.applied, at.watermark_ms, at.committed, at.outputs_end)
+            writes[partition] = shed.get(partition, []) + captured
+        return writes
+
+    def _shed(self, progress: Mapping[int, Progress]) -> dict[int, list[Write]]:
+        """Tombstones for the rooms beyond the cap, the longest idle first over all partitions."""
+        excess = min(self.rooms() - self.rooms_max, SHED_PER_FLUSH_MAX)
+        writes: dict[int, list[Write]] = {}
+        candidates = dict(progress)
+        while excess > 0 and candidates:
+            oldest = [
+                (bucket, partition)
+                for partition in candidates
+                if (bucket := self.by_partition[partition].oldest_bucket) is not None
+            ]
+            if not oldest:
+                break
+            _, partition = min(oldest)
+            store = self.by_partition[partition]
+            before = len(store)
+            writes.setdefault(partition, []).extend(store.shed_oldest(excess, progress[partition].committed))
+            gone = before - len(store)
+            excess -= gone
+            if not gone:  # what is left of its oldest is not committed yet: next time
+                del candidates[partition]
+        return writes
+
+    async def write(self, writes: Mapping[int, Sequence[Write]], send: SendWrites) -> dict[int, int]:
+        """Makes captured records durable; returns the changelog offset of each partition's last record."""
+        partitions = list(writes)
+        ends = await asyncio.gather(*(send(partition, writes[partition]) for partition in partitions))
+        for records in writes.values():
+            self.written_records += len(records)
+            self.written_bytes += size_bytes(records)
+        return dict(zip(partitions, ends, strict=True))
+
+    # ---- for metrics, read from another thread
+    def rooms(self) -> int:
+        return sum(len(store) for store in list(self.by_partition.values()))
+
+    def decoded(self) -> int:
+        return sum(len(store.live) for store in list(self.by_partition.values()))
+
+    def by_level(self) -> dict[tuple[str, ...], float]:
+        """Decoded rooms by family and level."""
+        total: dict[tuple[str, ...], float] = {}
+        for store in list(self.by_partition.values()):
+            for (family, level), rooms in dict(store.by_level).items():
+                total[family, str(level)] = total.get((family, str(level)), 0.0) + rooms
+        return total
+
+    @property
+    def stale(self) -> int:
+        return self._gone[0] + sum(store.stale for store in list(self.by_partition.values()))
+
+    @property
+    def expired(self) -> int:
+        return self._gone[1] + sum(store.expired for store in list(self.by_partition.values()))
+
+    @property
+    def shed(self) -> int:
+        return self._gone[2] + sum(store.shed for store in list(self.by_partition.values()))
