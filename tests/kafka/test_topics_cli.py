@@ -58,9 +58,7 @@ def test_from_an_empty_broker_to_one_that_fits_and_back_to_one_that_does_not(kaf
     kafka.admin.incremental_alter_configs([resource])[resource].result(10)
     kafka.admin.create_partitions([NewPartitions("live.audit.rooms", 5)])["live.audit.rooms"].result(10)
     wanted = [("live.audit.rooms", "partitions", "5"), ("live.audit.violations", "retention.ms", "1000")]
-    wait_until(
-        lambda: differences(run("check", kafka, "--json")) == wanted, timeout_s=20, what="both differences"
-    )
+    wait_until(lambda: differences(run("check", kafka, "--json")) == wanted, timeout_s=20, what="both differences")
     after = run("apply", kafka, "--json")
     assert after.exit_code == 1
     assert differences(after) == wanted

@@ -1,0 +1,217 @@
+"""Rebalances, seeks, failures and recovery on a real Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from faust.types import TP
+
+from tests.kafka.test_transport_delivery import committed, transaction, write
+from tests.support.kafka import KafkaCluster
+from tests.support.transport_app import QUICK, TransportApp, until
+from worker.transport.consumer import GenerationLostError
+from worker.transport.shutdown import DeadlineError
+
+Names = Callable[[str], str]
+
+
+def test_a_rebalance_hands_over_without_loss_or_repetition(kafka: KafkaCluster, topic_name: Names) -> None:
+    topic, group = kafka.create_topic(topic_name("events"), 4), topic_name("group")
+    write(kafka, topic, [b"%d" % i for i in range(2000)], 4)
+
+    async def body() -> None:
+        # Commits of a minute apart: only the commit on revocation can have told the second member where to start.
+        settings = replace(QUICK, commit_interval_s=60.0)
+        first = TransportApp(kafka.bootstrap, topic, group, settings=settings)
+        second = TransportApp(kafka.bootstrap, topic, group, settings=settings)
+        async with first.running():
+            await until(lambda: len(first.received) == 2000)
+            async with second.running():
+                await until(lambda: len(second.hooks.assigned) > 0 and len(first.hooks.assigned) > 1)
+                write(kafka, topic, [b"%d" % i for i in range(2000)], 4)
+                await until(lambda: len(first.received) + len(second.received) >= 4000)
+                assert len(second.received) > 0
+        assert first.hooks.problems == second.hooks.problems == []
+        seen = Counter((p, o) for p, o, _ in first.received + second.received)
+        assert len(seen) == 4000, "every offset arrives"
+        assert max(seen.values()) == 1, f"{sum(n - 1 for n in seen.values())} records came twice"
+        assert first.counts.commit_failures == second.counts.commit_failures == 0
+
+    asyncio.run(body())
+    assert sum(committed(kafka, group, topic, p) for p in range(4)) == 4000
+
+
+def test_a_flow_that_stops_during_fetches_loses_nothing(kafka: KafkaCluster, topic_name: Names) -> None:
+    topic, group = kafka.create_topic(topic_name("events"), 4), topic_name("group")
+    write(kafka, topic, [b"x" * 200] * 40_000, 4)
+
+    async def body() -> None:
+        app = TransportApp(kafka.bootstrap, topic, group, settings=replace(QUICK, batch_records=500))
+        async with app.running():
+            for _ in range(40):
+                seen = app.batches
+                await until(lambda seen=seen: app.batches > seen or len(app.received) >= 40_000)  # type: ignore[misc]
+                app.app.consumer.stop_flow()
+                await asyncio.sleep(0)
+                app.app.consumer.resume_flow()
+            await until(lambda: sum(app.counts.committed.values()) == 40_000, what="all committed")
+        assert app.hooks.problems == []
+        assert app.offsets(0) == app.offsets(3) == list(range(10_000))
+        assert app.counts.out_of_range == 0
+
+    asyncio.run(body())
+
+
+def test_a_seek_during_fetches_repeats_from_the_commit_and_loses_nothing(
+    kafka: KafkaCluster, topic_name: Names
+) -> None:
+    topic, group = kafka.create_topic(topic_name("events"), 2), topic_name("group")
+    write(kafka, topic, [b"x" * 200] * 20_000, 2)
+
+    async def body() -> None:
+        app = TransportApp(kafka.bootstrap, topic, group, settings=replace(QUICK, batch_records=500))
+        async with app.running():
+            for _ in range(5):
+                seen = app.batches
+                await until(lambda seen=seen: app.batches > seen + 3 or len(app.received) >= 20_000)  # type: ignore[misc]
+                await app.app.consumer.perform_seek()
+            await until(lambda: sum(app.counts.committed.values()) == 20_000, what="all committed")
+        assert app.hooks.problems == []
+        assert set(app.offsets(0)) == set(app.offsets(1)) == set(range(10_000))
+        assert app.counts.out_of_range == 0, "our own seek is no data loss"
+
+    asyncio.run(body())
+
+
+def test_a_flush_that_fails_is_fatal_and_commits_nothing(kafka: KafkaCluster, topic_name: Names) -> None:
+    topic, group = kafka.create_topic(topic_name("events"), 1), topic_name("group")
+    write(kafka, topic, [b"x"] * 10)
+
+    async def failing(_: Mapping[TP, int]) -> None:
+        raise OSError("the snapshot did not arrive")
+
+    async def body() -> None:
+        app = TransportApp(kafka.bootstrap, topic, group)
+        app.hooks.flush = failing
+        await app.start()
+        await until(lambda: bool(app.hooks.problems))
+        assert isinstance(app.hooks.problems[0], OSError)
+        assert app.counts.commits == 0
+        app.hooks.flush = None
+        await app.stop()
+
+    asyncio.run(body())
+
+
+def test_a_flush_that_hangs_is_cut_off(kafka: KafkaCluster, topic_name: Names) -> None:
+    topic, group = kafka.create_topic(topic_name("events"), 1), topic_name("group")
+    write(kafka, topic, [b"x"] * 10)
+
+    async def hanging(_: Mapping[TP, int]) -> None:
+        await asyncio.Event().wait()
+
+    async def body() -> None:
+        app = TransportApp(
+            kafka.bootstrap, topic, group, settings=replace(QUICK, producer_timeout_s=0.5, flush_timeout_s=0.5)
+        )
+        app.hooks.flush = hanging
+        await app.start()
+        await until(lambda: bool(app.hooks.problems))
+        assert "the flush before a commit did not end within 0.5 s" in str(app.hooks.problems[0])
+        app.hooks.flush = None
+        await app.stop()
+
+    asyncio.run(body())
+
+
+def test_a_batch_that_does_not_end_meets_the_deadline_of_the_revocation(kafka: KafkaCluster, topic_name: Names) -> None:
+    topic, group = kafka.create_topic(topic_name("events"), 2), topic_name("group")
+    write(kafka, topic, [b"x"] * 10, 2)
+
+    async def body() -> None:
+        release = asyncio.Event()
+
+        async def stuck(_: Any) -> None:
+            await release.wait()
+
+        settings = replace(QUICK, rebalance_timeout_s=11.0)  # leaves one second
+        first = TransportApp(kafka.bootstrap, topic, group, settings=settings)
+        first.work = stuck
+        second = TransportApp(kafka.bootstrap, topic, group, settings=settings)
+        await first.start()
+        await until(lambda: first.counts.fetches > 0)
+        joining = asyncio.create_task(second.start())
+        await until(lambda: bool(first.hooks.problems))
+        assert isinstance(first.hooks.problems[0], DeadlineError)
+        assert "a running batch did not end within 1 s" in str(first.hooks.problems[0])
+        release.set()
+        await joining
+        await second.stop()
+        await first.stop()
+
+    asyncio.run(body())
+
+
+def test_a_member_that_was_put_out_does_not_flush(kafka: KafkaCluster, topic_name: Names) -> None:
+    topic, group = kafka.create_topic(topic_name("events"), 1), topic_name("group")
+    write(kafka, topic, [b"x"] * 10)
+
+    async def run() -> BaseException | None:
+        app = TransportApp(kafka.bootstrap, topic, group, settings=replace(QUICK, commit_interval_s=60.0))
+        await app.start()
+        await until(lambda: len(app.received) == 10)
+        generation = app.app.consumer_generation_id
+        app.app.consumer_generation_id = generation + 1
+        try:
+            await app.app.consumer.commit()
+        except GenerationLostError as lost:
+            return lost
+        finally:
+            assert app.hooks.flushed == [], "others own the partitions: nothing may be written"
+            app.app.consumer_generation_id = generation
+            await app.stop()
+        return None
+
+    assert isinstance(asyncio.run(run()), GenerationLostError)
+
+
+def test_recovery_ends_behind_a_tail_of_control_records(kafka: KafkaCluster, topic_name: Names) -> None:
+    topic, group = kafka.create_topic(topic_name("events"), 1), topic_name("group")
+    write(kafka, topic, [b"x"] * 10)
+    app = TransportApp(kafka.bootstrap, topic, group, table=True)
+    changelog = kafka.create_topic(app.changelog_topic, 1, cleanup_policy="compact")
+    transaction(kafka, changelog, topic_name("a"), [b"room %d" % i for i in range(500)], commit=True)
+    transaction(kafka, changelog, topic_name("b"), [b"never"], commit=False)
+
+    async def body() -> None:
+        async with app.running():
+            await until(lambda: len(app.received) == 10, what="recovery over, agents running")
+        assert app.hooks.problems == []
+        restored = app.hooks.changelog[TP(changelog, 0)]
+        assert [offset for offset, _, _ in restored] == list(range(500))
+
+    asyncio.run(body())
+
+
+def test_a_broker_that_is_killed_and_comes_back_costs_nothing(topic_name: Names) -> None:
+    with KafkaCluster() as kafka:
+        topic, group = kafka.create_topic(topic_name("events"), 2), topic_name("group")
+        write(kafka, topic, [b"x"] * 1000, 2)
+
+        async def body() -> None:
+            app = TransportApp(kafka.bootstrap, topic, group)
+            async with app.running():
+                await until(lambda: sum(app.counts.committed.values()) == 1000)
+                kafka.kill9(0)
+                await asyncio.to_thread(kafka.restart, 0)
+                await asyncio.to_thread(write, kafka, topic, [b"y"] * 1000, 2)
+                await until(lambda: len(set(app.received)) == 2000, timeout_s=60)
+                await until(lambda: sum(app.counts.committed.values()) == 2000, timeout_s=60, what="all committed")
+            assert app.hooks.problems == []
+            assert app.counts.out_of_range == 0
+
+        asyncio.run(body())
