@@ -1,1 +1,1 @@
-"""To be described by its owner."""
+"""Where it leaves: decisions and rooms as records, deterministic to the byte. Nothing here sends."""

@@ -17,7 +17,7 @@ from worker.policy.book import Active, PolicyBook
 from worker.policy.compile import RuleError
 from worker.policy.episodes import ACTIVE, Event, State, after, ids_of, step_name, violation_id
 from worker.policy.inputs import Inputs, of_room
-from worker.policy.model import Decision, Mode, Rule, Transition
+from worker.policy.model import Control, Decision, Mode, Rule, Transition
 from worker.policy.reasons import (
     bar_of,
     certainty_of,
@@ -40,10 +40,12 @@ class Judge:
     Attributes:
         errors: failed evaluations by rule id. parked: rules that failed ten times in a row; each is one alert.
         unmatched_reviews: reviews of violations that this room no longer remembers.
+        control: offsets of the control topics that the policies were read from; every record names them.
     """
 
-    def __init__(self, book: PolicyBook) -> None:
+    def __init__(self, book: PolicyBook, control: Control | None = None) -> None:
         self.book = book
+        self.control = control or Control()
         self.errors: dict[str, int] = {}
         self.parked: set[str] = set()
         self.unmatched_reviews = 0

@@ -76,6 +76,13 @@ class PolicyRef(Struct, frozen=True):
     sha256: str
 
 
+class Control(Struct, frozen=True):
+    """Offsets of the control topics that were in force; None when nothing was read from there."""
+
+    policies: int | None = None
+    registry: int | None = None
+
+
 class Case(Struct, frozen=True):
     """A test inside a policy file: given these facts, the rule opens with these actions, or does not open."""
 

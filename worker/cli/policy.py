@@ -1,0 +1,170 @@
+"""`stream-audit policy`: work with policies on this machine; no Kafka."""
+
+import json
+from collections.abc import Iterable
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from worker.policy.book import PolicyBook
+    from worker.policy.model import Policy, Problem, Rule
+
+CHECK_EXAMPLE = """
+\b
+Examples:
+  stream-audit policy check                        the policies that ship
+  stream-audit policy check my_platform.yaml common_cn.yaml
+  stream-audit policy check policies/ --json
+"""
+TEST_EXAMPLE = """
+\b
+Examples:
+  stream-audit policy test
+  stream-audit policy test -k WX-AVATAR
+  stream-audit policy test policies/ -k DY --json
+"""
+PATHS = click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table.")
+
+
+@click.group()
+def policy() -> None:
+    """Check and test policies."""
+
+
+def read_policies(paths: Iterable[Path]) -> dict[str, str]:
+    """Name → text of policy files; a directory stands for the .yaml files in it, nothing for those that ship.
+
+    Raises:
+        click.UsageError: nothing to read, or a file is not UTF-8.
+    """
+    found: dict[str, str] = {}
+    chosen = [file for path in paths for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])]
+    if not paths:
+        shipped = resources("worker") / "policies"
+        return {f.name: f.read_text("utf-8") for f in shipped.iterdir() if f.name.endswith(".yaml")}
+    if not chosen:
+        raise click.UsageError(f"no .yaml file in {', '.join(map(str, paths))}")
+    for file in chosen:
+        try:
+            found[str(file)] = file.read_text("utf-8")
+        except UnicodeDecodeError:
+            raise click.UsageError(f"{file} is not UTF-8 text") from None
+    return found
+
+
+def _load(paths: tuple[Path, ...]) -> "tuple[PolicyBook | None, tuple[Problem, ...], dict[str, str]]":
+    from worker.policy.load import load_policies
+    from worker.policy.model import PolicyErrors
+
+    texts = read_policies(paths)
+    try:
+        return load_policies(texts), (), texts
+    except PolicyErrors as errors:
+        return None, errors.problems, texts
+
+
+@policy.command(epilog=CHECK_EXAMPLE)
+@PATHS
+@AS_JSON
+@click.pass_context
+def check(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
+    """Compile policies and run the tests that stand in them.
+
+    PATHS are files or directories; policies that are inherited must be among them. Exit code 1 when anything is
+    wrong; every problem is listed as file:line:column.
+    """
+    book, problems, texts = _load(paths)
+    if as_json:
+        _print_check_json(book, problems)
+    else:
+        _print_check(book, problems, texts)
+    ctx.exit(1 if problems else 0)
+
+
+def _print_check_json(book: "PolicyBook | None", problems: "tuple[Problem, ...]") -> None:
+    policies = [
+        {
+            "policy": p.ref.id,
+            "version": p.ref.version,
+            "sha256": p.ref.sha256,
+            "file": p.file,
+            "rules": len(p.rules),
+            "tests": sum(len(rule.cases) for rule in p.rules),
+        }
+        for p in (book.policies if book else ())
+    ]
+    listed = [{"file": p.file, "line": p.line, "column": p.column, "rule": p.rule, "what": p.what} for p in problems]
+    click.echo(json.dumps({"policies": policies, "problems": listed}, ensure_ascii=False, indent=2))
+
+
+def _print_check(book: "PolicyBook | None", problems: "tuple[Problem, ...]", texts: dict[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("policy", "version", "rules", "shadow", "tests", "status")
+    if book is not None:
+        for p in book.policies:
+            shadow = sum(rule.rollout.mode == "shadow" for rule in p.rules)
+            tests = sum(len(rule.cases) for rule in p.rules)
+            table.add_row(p.ref.id, str(p.ref.version), str(len(p.rules)), str(shadow), str(tests), "ok")
+    else:
+        bad = {problem.file for problem in problems}
+        for file in sorted(texts):
+            table.add_row(file, "", "", "", "", "refused" if file in bad else "not loaded")
+    Console().print(table)
+    for problem in problems:
+        click.echo(str(problem), err=True)
+
+
+@policy.command(epilog=TEST_EXAMPLE)
+@PATHS
+@click.option("-k", "keyword", default="", metavar="TEXT", help="Only rules whose id contains TEXT.")
+@AS_JSON
+@click.pass_context
+def test(ctx: click.Context, paths: tuple[Path, ...], keyword: str, as_json: bool) -> None:
+    """Run the tests that stand in policies, one line each."""
+    from worker.policy.load import load_policies
+    from worker.policy.model import PolicyErrors
+
+    try:
+        book = load_policies(read_policies(paths), run_tests=False)
+    except PolicyErrors as errors:
+        for problem in errors.problems:
+            click.echo(str(problem), err=True)
+        ctx.exit(1)
+    chosen = [(p, rule) for p in book.policies for rule in p.rules if keyword.upper() in rule.id]
+    if not chosen:
+        raise click.UsageError(f"no rule's id contains '{keyword}'")
+    results = [result for p, rule in chosen for result in _run(p, rule)]
+    failed = sum(not result["ok"] for result in results)
+    if as_json:
+        click.echo(json.dumps({"tests": results, "failed": failed}, ensure_ascii=False, indent=2))
+    else:
+        for r in results:
+            mark = click.style("ok  ", fg="green") if r["ok"] else click.style("FAIL", fg="red")
+            click.echo(f"{mark} {r['rule']:<16} {r['file']}:{r['line']}  {r['got']} ({r['why']})")
+            if not r["ok"]:
+                click.echo(f"     expected {r['expected']}")
+        click.echo(f"{len(results) - failed} passed, {failed} failed")
+    ctx.exit(1 if failed else 0)
+
+
+def _run(owner: "Policy", rule: "Rule") -> list[dict[str, object]]:
+    from worker.policy.cases import outcome
+    from worker.policy.compile import RuleError
+
+    results: list[dict[str, object]] = []
+    for case in rule.cases:
+        try:
+            actions, why = outcome(rule, case, owner)
+            ok = actions == case.expect
+        except RuleError as error:
+            actions, why, ok = (), f"the expression failed: {error}", False
+        result: dict[str, object] = {"rule": rule.id, "file": rule.file, "line": case.line, "ok": ok}
+        got, expected = ("none" if not a else ", ".join(a) for a in (actions, case.expect))
+        results.append({**result, "got": got, "expected": expected, "why": why})
+    return results

@@ -1,0 +1,94 @@
+"""The latest of a room as a record of `live.audit.rooms`: descriptor, signals, families, open episodes, counts."""
+
+from typing import Any
+
+import orjson
+
+from worker.audit.evidence import DESIGNS, FAMILIES, Family, Level
+from worker.audit.facts import Certainty
+from worker.audit.room import BLOCK_MS, Phase, Room
+from worker.egress.record import OutRecord
+from worker.policy.episodes import ACTIVE
+
+TOPIC = "live.audit.rooms"
+_STATES = {Phase.UNKNOWN: "live", Phase.LIVE: "live", Phase.PAUSED: "paused", Phase.CLOSED: "closed"}
+_PER_BLOCK = ("AI", "NONINT")  # families that bet once a block; their share of blocks with data is the coverage
+
+
+def encode_room(room: Room, *, topic: str = "live.room.events") -> OutRecord:
+    """The record of a room; `topic` is that of its log. Keys stand in a fixed order, times are event times."""
+    families = [room.families[name] for name in FAMILIES if name in room.families]
+    value = {
+        "room_id": room.room_id,
+        "session_id": room.session_id or None,
+        "state": _STATES[Phase(room.phase)],
+        "descriptor": _descriptor(room) if room.host_id else None,
+        "watermark_ms": max(0, room.watermark_ms),
+        "last_at_ms": room.max_at_ms,
+        "log": {"topic": topic, "partition": room.partition, "offset": max(0, room.offset)},
+        "signals": _signals(families),
+        "families": {
+            family.name: {
+                "log_e": family.log_e(),
+                "level": Level(family.level).name.lower() if family.level else None,
+            }
+            for family in families
+        },
+        "episodes": _episodes(room),
+        "coverage": _coverage(families),
+        "counts": {name: getattr(room.counts, name) for name in room.counts.__struct_fields__},
+    }
+    return OutRecord(TOPIC, room.room_id.encode(), orjson.dumps(value), [], room.max_at_ms)
+
+
+def _descriptor(room: Room) -> dict[str, Any]:
+    return {
+        "platform": room.platform,
+        "region": room.region,
+        "host_id": room.host_id,
+        "operator_id": room.operator_id or None,
+        "device_id": room.device_id or None,
+        "ip_hash": room.ip_hash or None,
+        "shop_ids": [{"system": shop.system, "id": shop.id} for shop in room.shop_ids],
+        "selling": room.selling,
+        "category": room.category or None,
+        "started_at_ms": room.started_at_ms,
+        "viewers": room.viewers,
+        "title": room.title or None,
+    }
+
+
+def _signals(families: list[Family]) -> dict[str, Any]:
+    """The newest value of each signal; AI and UNLABELLED share theirs, AI's are shown."""
+    signals: dict[str, Any] = {}
+    for family in families:
+        for k, signal in enumerate(DESIGNS[family.name].signals):
+            newest = {"value": family.prev[k], "blocks": family.blocks[k], "at_ms": family.last_ms}
+            signals.setdefault(signal, newest)
+    return signals
+
+
+def _episodes(room: Room) -> list[dict[str, Any]]:
+    return [
+        {
+            "rule": episode.rule,
+            "violation_id": episode.violation_id,
+            "step": episode.step,
+            "opened_ms": episode.opened_ms,
+            "mode": episode.mode,
+            "certainty": Certainty(episode.certainty).name.lower(),
+        }
+        for _, episode in sorted(room.episodes.items())
+        if episode.state in ACTIVE
+    ]
+
+
+def _coverage(families: list[Family]) -> dict[str, float]:
+    """Share of blocks in which a signal had data, over the blocks since its family's totals began."""
+    coverage: dict[str, float] = {}
+    for family in families:
+        if family.name in _PER_BLOCK:
+            blocks = max(1, (family.last_ms - family.since_ms) // BLOCK_MS)
+            for k, signal in enumerate(DESIGNS[family.name].signals):
+                coverage[signal] = min(1.0, family.blocks[k] / blocks)
+    return coverage

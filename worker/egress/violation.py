@@ -1,0 +1,144 @@
+"""A decision as a record of `live.audit.violations`: CloudEvents 1.0, binary mode, deterministic to the byte.
+
+The same decision about the same room always gives the same bytes: keys stand in a fixed order, times are event times.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from worker.audit.evidence import Level
+from worker.audit.facts import Certainty
+from worker.audit.room import Excerpt, Room
+from worker.egress.record import OutRecord
+from worker.egress.statement import statement_of
+from worker.policy.model import Control, Decision
+
+TOPIC = "live.audit.violations"
+SCHEMA = "urn:stream-audit:live.audit.violations:v1"
+EXCERPTS_MAX, EXCERPT_CHARS_MAX = 5, 120
+
+
+def encode_violation(
+    room: Room,
+    decision: Decision,
+    *,
+    topic: str,
+    partition: int,
+    first_offset: int,
+    last_offset: int,
+    control: Control,
+) -> OutRecord:
+    """The record of a decision about a room. `topic`, `partition` and offsets name the part of the room's log."""
+    value = {
+        "violation_id": decision.violation_id,
+        **({"supersedes": decision.supersedes} if decision.supersedes else {}),
+        "transition": decision.kind,
+        "step": decision.step,
+        **_whom(room, decision),
+        **_under_what(decision),
+        **_how_sure(decision),
+        "actions": [
+            {
+                "action": a.action,
+                **({"until_ms": a.until_ms} if a.until_ms is not None else {}),
+                **({"territory": a.territory} if a.territory else {}),
+            }
+            for a in decision.actions
+        ],
+        "withheld": [{"action": w.action, "because": w.because} for w in decision.withheld],
+        "window": {"start_ms": decision.window_start_ms, "end_ms": decision.decided_at_ms},
+        "decided_at_ms": decision.decided_at_ms,
+        "facts": dict(decision.facts),
+        **_statistics(decision),
+        "counterfactual": list(decision.counterfactual),
+        "excerpts": [_excerpt(e) for e in room.excerpts[-EXCERPTS_MAX:]],
+        "log": {
+            "topic": topic,
+            "partition": partition,
+            "first_offset": max(0, first_offset),
+            "last_offset": max(0, last_offset),
+        },
+        "control": {"policies": control.policies, "registry": control.registry},
+        "statement": statement_of(decision, room.region)._asdict(),
+    }
+    return OutRecord(
+        TOPIC, room.room_id.encode(), orjson.dumps(value), _headers(room, decision), decision.decided_at_ms
+    )
+
+
+def _headers(room: Room, decision: Decision) -> list[tuple[str, bytes]]:
+    time = datetime.fromtimestamp(decision.decided_at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", decision.violation_id.encode()),
+        ("ce_type", f"live.audit.violation.{decision.kind}.v1".encode()),
+        ("ce_source", f"urn:stream-audit:{room.platform}".encode()),
+        ("ce_subject", room.room_id.encode()),
+        ("ce_time", time.replace("+00:00", "Z").encode()),
+        ("ce_dataschema", SCHEMA.encode()),
+        ("content-type", b"application/json"),
+    ]
+
+
+def _whom(room: Room, decision: Decision) -> dict[str, Any]:
+    return {
+        "platform": room.platform,
+        "region": room.region,
+        "room_id": room.room_id,
+        "session_id": decision.session_id,
+        "host_id": room.host_id,
+        **({"operator_id": room.operator_id} if room.operator_id else {}),
+        "shop_ids": [{"system": shop.system, "id": shop.id} for shop in room.shop_ids],
+    }
+
+
+def _under_what(decision: Decision) -> dict[str, Any]:
+    rule, policy = decision.rule, decision.policy
+    basis = {
+        "text": rule.basis.text,
+        "source": rule.basis.source,
+        "status": rule.basis.status,
+        "since": rule.basis.since,
+    }
+    return {
+        "rule": {"id": rule.id, "title": rule.title, "severity": rule.severity, "basis": basis},
+        "policy": {"id": policy.id, "version": policy.version, "sha256": policy.sha256},
+        "mode": decision.mode,
+    }
+
+
+def _how_sure(decision: Decision) -> dict[str, Any]:
+    return {
+        **({"family": decision.family} if decision.family else {}),
+        **({"level": Level(decision.level).name.lower()} if decision.level else {}),
+        "certainty": Certainty(decision.certainty).name.lower(),
+    }
+
+
+def _statistics(decision: Decision) -> dict[str, Any]:
+    return {
+        "evidence": [
+            {
+                "signal": e.signal,
+                "nats": e.nats,
+                "value": e.value,
+                "norm": e.norm,
+                "blocks": e.blocks,
+                "since_ms": e.since_ms,
+            }
+            for e in decision.evidence
+        ],
+        "log_e": decision.log_e,
+        "threshold": decision.threshold,
+    }
+
+
+def _excerpt(excerpt: Excerpt) -> dict[str, Any]:
+    return {
+        "at_ms": excerpt.at_ms,
+        "kind": excerpt.kind,
+        "text": excerpt.text[:EXCERPT_CHARS_MAX],
+        "offset": max(0, excerpt.offset),
+    }
