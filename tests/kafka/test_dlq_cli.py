@@ -27,7 +27,10 @@ class Read(NamedTuple):
 
 
 def refuse(kafka: KafkaCluster, to: str, count: int) -> None:
-    """`count` dead letters a minute apart in 2024 (so the topic keeps them for ever), alternately missing_field and key_mismatch, over 2 partitions."""
+    """`count` dead letters over 2 partitions, alternately missing_field and key_mismatch.
+
+    They stand a minute apart in 2024, so `to` must keep records of any age.
+    """
     producer = Producer({"bootstrap.servers": kafka.bootstrap})
     errors: list[object] = []
     for i in range(count):

@@ -223,7 +223,7 @@ class _Reader:
     def tail(self, scan: int) -> Iterator[Letter]:
         """Up to `scan` records, evenly from the ends of all partitions.
 
-        Not from a timestamp on: dead letters carry their originals' timestamps, which do not rise with the offset.
+        Not from a timestamp on: where a broker keeps the originals' timestamps, they do not rise with the offset.
         """
         from confluent_kafka import TopicPartition
 
