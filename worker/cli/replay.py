@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from worker.lab.replay import Replay
     from worker.lab.roomlog import LogRecord
-    from worker.policy.model import PolicyBook
+    from worker.policy.book import PolicyBook
     from worker.processor import Counts
 
 LEVELS = ("", "watch", "label", "limit", "restrict")
@@ -83,7 +83,7 @@ def replay(
 def policies_or_usage_error(directory: Path | None) -> "PolicyBook":
     """The policies of `directory`, or those that ship; a wrong policy ends the command as wrong usage."""
     from worker.lab.replay import read_policies
-    from worker.policy.load import PolicyErrors
+    from worker.policy.model import PolicyErrors
     from worker.settings import POLICIES_DIR
 
     try:

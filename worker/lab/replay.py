@@ -14,9 +14,9 @@ from worker.audit.evidence import FAMILIES
 from worker.audit.room import Room
 from worker.egress.record import OutRecord
 from worker.lab.roomlog import LogRecord
+from worker.policy.book import PolicyBook
 from worker.policy.judge import Judge
-from worker.policy.load import PolicyErrors, load_policies
-from worker.policy.model import PolicyBook
+from worker.policy.load import load_policies
 from worker.processor import EVENTS_TOPIC, Counts, MemoryRooms, Output, PartitionProcessor
 from worker.settings import POLICIES_DIR
 
@@ -122,7 +122,7 @@ _decoder = msgspec.json.Decoder(ViolationLine)
 
 def violation_line(record: OutRecord) -> bytes:
     """A violation record as a line of JSON, without its line break."""
-    return _encoder.encode(
+    return encode_line(
         ViolationLine(
             topic=record.topic,
             key=(record.key or b"").decode(),
@@ -133,17 +133,11 @@ def violation_line(record: OutRecord) -> bytes:
     )
 
 
+def encode_line(line: ViolationLine) -> bytes:
+    """A line as bytes, without its line break."""
+    return _encoder.encode(line)
+
+
 def parse_violation_line(line: bytes) -> ViolationLine:
     """The inverse of `violation_line`. Raises msgspec.MsgspecError when it is none."""
     return _decoder.decode(line)
-
-
-__all__ = [
-    "CHUNK_RECORDS",
-    "PolicyErrors",
-    "Replay",
-    "ViolationLine",
-    "parse_violation_line",
-    "read_policies",
-    "violation_line",
-]

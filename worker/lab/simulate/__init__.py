@@ -11,7 +11,7 @@ from worker.lab.simulate.stage import Event, Plan, Stage
 
 __all__ = ["ARCHETYPES", "Event", "Truth", "simulate", "truth"]
 
-STARTED_AT_MS = 1_796_000_400_000  # 2026-11-30 01:00 UTC, 09:00 in Shanghai
+STARTED_AT_MS = 1_772_413_200_000  # 2026-03-02 01:00 UTC, 09:00 in Shanghai
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ def simulate(
 ) -> Iterator[Event]:
     """The log of one room, in order of event time, as it happens; equal arguments give equal logs.
 
+    `loop_ms` is the length of a recording. Shops of even seeds have yet to move from 视频号小店 to 微信小店.
+
     Raises:
         KeyError: no such archetype.
     """
@@ -63,6 +65,7 @@ def simulate(
             seed=seed,
             title=found.room_title,
             viewers=found.viewers,
+            shop_system="wechat_shop" if seed % 2 else "channels_shop",
             loop_ms=loop_ms,
             ends=ends,
         )

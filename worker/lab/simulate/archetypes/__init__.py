@@ -6,6 +6,7 @@ from worker.lab.simulate.archetypes import (
     avatar_unregistered,
     avatar_watermark,
     bot_viewers,
+    empty,
     llm_avatar,
     loop,
     on_break,
@@ -41,6 +42,7 @@ ARCHETYPES: dict[str, Archetype] = {
         persona.ELITE,
         persona.ATTRACTIVE,
         tampered.ARCHETYPE,
+        empty.ARCHETYPE,
     )
 }
 """Every archetype, honest ones first."""

@@ -22,5 +22,5 @@ ARCHETYPE = Archetype(
     honest=False,
     platform="wechat_channels",
     build=build,
-    expects=("WX-AVATAR-01",),
+    expects=("WX-AVATAR-01", "CN-LABEL-01"),
 )

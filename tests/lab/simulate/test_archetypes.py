@@ -1,0 +1,65 @@
+"""What the product makes of each archetype: honest rooms stay untouched, each guilty one gets its violation.
+
+Synthetic rooms and shipped policies, through the engine's own processor. Ground truth comes from `truth`, never from
+the log.
+"""
+
+from functools import cache
+
+import msgspec
+import orjson
+import pytest
+
+from worker.audit.evidence import Level
+from worker.lab.replay import Replay, read_policies
+from worker.lab.roomlog import LogRecord
+from worker.lab.simulate import ARCHETYPES, simulate, truth
+from worker.policy.book import PolicyBook
+from worker.policy.judge import Judge
+
+HOUR_MS = 3_600_000
+HONEST = [name for name, archetype in ARCHETYPES.items() if archetype.honest]
+GUILTY = [name for name, archetype in ARCHETYPES.items() if not archetype.honest]
+SEEDS = (101, 102, 103)
+LOOP_MS = 8 * 60_000  # a short loop saves time; the long one is in the golden rooms' range of the full evaluation
+
+
+@cache
+def _policies() -> PolicyBook:
+    return read_policies()
+
+
+def _judged(name: str, seed: int, hours: float) -> tuple[set[str], dict[str, int]]:
+    """Rules that opened live, and the highest level that each family reached."""
+    events = simulate(name, seed, duration_ms=int(hours * HOUR_MS), loop_ms=LOOP_MS)
+    records = (
+        LogRecord(0, i, int(str(e["at_ms"])), str(e["room_id"]).encode(), orjson.dumps(e)) for i, e in enumerate(events)
+    )
+    run = Replay(Judge(_policies()))
+    opened = set()
+    for step in run.run(records):
+        assert not step.dead_letters
+        for record in step.violations:
+            violation = msgspec.json.decode(record.value or b"")
+            if violation["mode"] == "live" and violation["transition"] == "opened":
+                opened.add(violation["rule"]["id"])
+    assert run.counts().balanced()
+    (peaks,) = run.peaks.values()
+    return opened, peaks
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", HONEST)
+def test_an_honest_room_is_never_touched(name: str, seed: int) -> None:
+    opened, peaks = _judged(name, seed, 1.5)
+    assert opened == set(), truth(name, seed)
+    if name == "avatar_driven":  # it is AI, and says so: the AI family may know it, the others must not
+        assert peaks.pop("AI") >= 0
+    assert all(level < Level.LABEL for level in peaks.values()), peaks
+
+
+@pytest.mark.parametrize("seed", SEEDS[:2])
+@pytest.mark.parametrize("name", GUILTY)
+def test_a_guilty_room_gets_its_violations_and_no_others(name: str, seed: int) -> None:
+    opened, _ = _judged(name, seed, 2.5 if name == "llm_avatar" else 1.25)
+    assert opened == set(truth(name, seed).expects)

@@ -1,0 +1,325 @@
+"""`demo`: embedded broker, the real worker and simulated rooms in one terminal, with a live table."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.table import Table
+
+    from worker.lab.demo import Feeder, Row, Watcher, Worker
+    from worker.lab.replay import ViolationLine
+
+FAMILIES = ("AI", "PLAY", "NONINT", "CHALLENGE")
+STYLES = {"watch": "cyan", "label": "yellow", "limit": "red", "restrict": "bold red"}
+PLAY_S = 32.0  # how long the rooms play, unless --speed says otherwise
+START_TIMEOUT_S = 60.0
+DRAIN_TIMEOUT_S = 30.0
+QUIET_S = 1.5
+REFRESH_S = 0.25
+PLAIN_EVERY_S = 5.0
+
+
+@click.command(name="demo")
+@click.option("--rooms", "rooms_wanted", type=click.IntRange(1, 200), default=16, show_default=True, help="Rooms.")
+@click.option(
+    "--minutes", type=click.IntRange(5, 1_440), default=180, show_default=True, help="Event time that passes."
+)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same rooms.")
+@click.option("--speed", type=click.FloatRange(1, 100_000), help="Event time ÷ real time.  [default: ends in time]")
+@click.option("--keep", is_flag=True, help="Stay up after the end, until Ctrl-C.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("build/demo"),
+    show_default=True,
+    help="Where room log, violations and the worker's log are written.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object, and no table.")
+def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: bool, out: Path, as_json: bool) -> None:
+    """Watch the worker judge simulated rooms; needs neither Java nor Docker.
+
+    Exit code 0: the worker ran to the end; 1: it did not. Afterwards, `explain` works on what was written.
+
+    \b
+    Example:
+      stream-audit demo --rooms 18 --minutes 120
+    """
+    from worker.cli.terminal import console
+    from worker.lab.demo import PARTITIONS, Feeder, Watcher, Worker, cast, rows_of
+    from worker.lab.mockcluster import MockCluster
+    from worker.lab.roomlog import Writer
+    from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+
+    out.mkdir(parents=True, exist_ok=True)
+    screen = console(stderr=as_json)
+    rooms = cast(rooms_wanted, seed)
+    duration_ms = minutes * 60_000
+    with ExitStack() as stack:
+        cluster = stack.enter_context(MockCluster())
+        for topic in (EVENTS_TOPIC, VIOLATIONS_TOPIC, ROOMS_TOPIC, DEAD_LETTERS_TOPIC, CHANGELOG_TOPIC):
+            cluster.create_topic(topic, PARTITIONS)
+        worker = stack.enter_context(Worker(cluster.bootstrap, out / "worker.log"))
+        log = stack.enter_context(Writer(out / "log.jsonl.zst"))
+        violations = stack.enter_context(Writer(out / "violations.jsonl"))
+        watcher = Watcher(cluster.bootstrap)
+        stack.callback(watcher.close)
+        show = Show(screen, rows_of(rooms), worker, watcher, violations, cluster.bootstrap)
+        feeder = Feeder(
+            cluster.bootstrap,
+            rooms,
+            duration_ms=duration_ms,
+            speed=speed or max(1.0, duration_ms / 1000 / PLAY_S),
+            log=log,
+            lag=show.lag,
+        )
+        stack.callback(feeder.join, DRAIN_TIMEOUT_S)
+        stack.callback(feeder.halt)
+        try:
+            show.run(feeder, keep=keep)
+        except KeyboardInterrupt:
+            screen.print("interrupted; stopping the worker")
+    show.summary(out, as_json=as_json)
+
+
+CHANGELOG_TOPIC = "stream-audit-rooms-changelog"
+
+
+@dataclass
+class Show:
+    """The demo on screen: a live table on a terminal, lines elsewhere."""
+
+    screen: "Console"
+    rows: "dict[str, Row]"
+    worker: "Worker"
+    watcher: "Watcher"
+    violations: Any
+    bootstrap: str
+    feeder: "Feeder | None" = None
+    seen: "list[ViolationLine]" = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    rate: float = 0.0
+    peak_rate: float = 0.0
+    _metrics_at_s: float = 0.0
+    _moved_s: float = 0.0
+    _plain_s: float = 0.0
+
+    def lag(self) -> int:
+        """Records fed and not yet read by the worker, as of the last look at its metrics."""
+        fed = self.feeder.fed if self.feeder is not None else 0
+        return fed - int(self.metrics.get("read_total", 0))
+
+    def run(self, feeder: "Feeder", *, keep: bool) -> None:
+        """Wait for the worker, play the rooms, wait until all is judged. Raises ClickException when it cannot."""
+        from rich.live import Live
+
+        self.screen.print(
+            "Kafka here is librdkafka's in-process mock cluster: nothing it holds is durable.", style="dim"
+        )
+        self._await_ready()
+        self.feeder = feeder
+        feeder.start()
+        if not self.screen.is_terminal:
+            self._play(None, keep)
+            return
+        with Live(self._table(), console=self.screen, refresh_per_second=4, transient=False) as live:
+            self._play(live, keep)
+
+    def _await_ready(self) -> None:
+        from worker.clock import monotonic_s
+
+        began_s = monotonic_s()
+        with self.screen.status("starting the worker …"):
+            while not self.worker.ready():
+                if reason := self.worker.failed():
+                    raise click.ClickException(reason)
+                if monotonic_s() - began_s > START_TIMEOUT_S:
+                    raise click.ClickException(f"the worker was not ready within {START_TIMEOUT_S:.0f} s")
+                self._take(REFRESH_S)
+        self.screen.print(f"worker ready after {monotonic_s() - began_s:.1f} s", highlight=False)
+
+    def _play(self, live: "Live | None", keep: bool) -> None:
+        from worker.clock import monotonic_s
+
+        self._moved_s = monotonic_s()
+        ended_s = 0.0
+        while True:
+            self._take(REFRESH_S)
+            if live is not None:
+                live.update(self._table())
+            else:
+                self._plain(monotonic_s())
+            if reason := self.worker.failed():
+                raise click.ClickException(reason)
+            assert self.feeder is not None
+            if self.feeder.error:
+                raise click.ClickException(f"feeding stopped: {self.feeder.error}")
+            if self.feeder.done:
+                ended_s = ended_s or monotonic_s()
+                quiet = monotonic_s() - self._moved_s > QUIET_S and self.lag() <= 0
+                if quiet and not keep:
+                    return
+                if monotonic_s() - ended_s > DRAIN_TIMEOUT_S and not keep:
+                    raise click.ClickException(f"the worker is still {self.lag():,} records behind; see worker.log")
+
+    def _take(self, seconds: float) -> None:
+        """Take what the worker published in the next `seconds`, and look at its metrics once a second."""
+        import msgspec
+
+        from worker.clock import monotonic_s
+        from worker.lab.replay import encode_line
+
+        fresh = self.watcher.poll(self.rows, seconds)
+        for line in fresh:
+            self.violations.line(encode_line(line))
+            self.seen.append(line)
+            row = self.rows.get(line.key)
+            if row is not None:
+                violation = msgspec.json.decode(line.value)
+                row.last_violation = f"{violation['rule']['id']} {violation['transition']}"
+        now_s = monotonic_s()
+        if fresh:
+            self._moved_s = now_s
+        if now_s - self._metrics_at_s >= 1.0:
+            before = self.metrics.get("read_total", 0.0)
+            if metrics := self.worker.metrics():
+                self.metrics = metrics
+                read = metrics.get("read_total", 0.0)
+                self.rate = (read - before) / (now_s - self._metrics_at_s) if self._metrics_at_s else 0.0
+                self.peak_rate = max(self.peak_rate, self.rate)
+                if read > before:
+                    self._moved_s = now_s
+            self._metrics_at_s = now_s
+
+    def _status(self) -> str:
+        from worker.cli.explain import time_of
+
+        assert self.feeder is not None
+        return (
+            f"event time {time_of(self.feeder.at_ms)}   fed {self.feeder.fed:,}   {self.rate:,.0f} events/s   "
+            f"lag {max(0, self.lag()):,}   violations {len(self.seen)}   {self.worker.metrics_url}"
+        )
+
+    def _plain(self, now_s: float) -> None:
+        if now_s - self._plain_s < PLAIN_EVERY_S:
+            return
+        self._plain_s = now_s
+        self.screen.print(self._status(), highlight=False)
+
+    def _table(self) -> "Table":
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(caption=self._status() if self.feeder else None, caption_justify="left", expand=True)
+        table.add_column("room", no_wrap=True, ratio=3)
+        table.add_column("what it is", ratio=4, no_wrap=True)
+        table.add_column("time", no_wrap=True, width=8)
+        for family in FAMILIES:
+            table.add_column(family, no_wrap=True, width=max(8, len(family)))
+        table.add_column("open", ratio=4, no_wrap=True)
+        table.add_column("last violation", ratio=3, no_wrap=True)
+        for row in self.rows.values():
+            levels = [Text(row.levels.get(f, "·"), style=STYLES.get(row.levels.get(f, ""), "dim")) for f in FAMILIES]
+            table.add_row(
+                Text(row.truth.room_id, style="green" if row.truth.honest else "magenta"),
+                row.truth.title,
+                _clock(row.at_ms),
+                *levels,
+                " ".join(row.episodes),
+                row.last_violation,
+            )
+        return table
+
+    def summary(self, out: Path, *, as_json: bool) -> None:
+        """What happened; ends with code 1 when a room was judged otherwise than the truth says."""
+        import msgspec
+
+        by_room: dict[str, list[str]] = {room_id: [] for room_id in self.rows}
+        opened: list[dict[str, Any]] = []
+        for line in self.seen:
+            violation = msgspec.json.decode(line.value)
+            if violation["mode"] == "live" and violation["transition"] == "opened":
+                opened.append(violation)
+                if line.key in by_room:
+                    by_room[line.key].append(violation["rule"]["id"])
+        fed = self.feeder.fed if self.feeder is not None else 0
+        honest = [row for row in self.rows.values() if row.truth.honest]
+        touched = [row for row in honest if by_room[row.truth.room_id]]
+        missed = {
+            row.truth.room_id: sorted(set(row.truth.expects) - set(by_room[row.truth.room_id]))
+            for row in self.rows.values()
+        }
+        missed = {room_id: rules for room_id, rules in missed.items() if rules}
+        facts = {
+            "events": fed,
+            "peak_events_per_s": round(self.peak_rate),
+            "violations": {room_id: rules for room_id, rules in by_room.items() if rules},
+            "records": len(self.seen),
+            "repeats": self.watcher.repeats,
+            "dead_letters": self.watcher.dead_letters,
+            "honest_rooms": len(honest),
+            "honest_rooms_touched": [row.truth.room_id for row in touched],
+            "missed": missed,
+            "log": str(out / "log.jsonl.zst"),
+            "explain": _command(opened, out),
+        }
+        if as_json:
+            import orjson
+
+            click.echo(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
+        else:
+            _print_summary(self.screen, facts, self.rows, by_room, out)
+
+
+def _clock(at_ms: int) -> str:
+    from worker.cli.explain import time_of
+
+    return time_of(at_ms)[11:19] if at_ms else ""
+
+
+def _command(opened: list[dict[str, Any]], out: Path) -> str:
+    """The `explain` command to run next: a violation that statistics led to shows most."""
+    if not opened:
+        return ""
+    best = max(opened, key=lambda violation: len(violation["evidence"]))
+    place = "" if out == Path("build/demo") else f" --from {out}"
+    return f"stream-audit explain {best['violation_id']}{place}"
+
+
+def _print_summary(
+    screen: "Console", facts: dict[str, Any], rows: "dict[str, Row]", by_room: dict[str, list[str]], out: Path
+) -> None:
+    from rich.table import Table
+
+    table = Table(title="Violations (live rules)", title_justify="left")
+    table.add_column("room", no_wrap=True)
+    table.add_column("what it is")
+    table.add_column("rules opened")
+    for row in rows.values():
+        rules = by_room[row.truth.room_id]
+        if rules:
+            table.add_row(row.truth.room_id, row.truth.title, ", ".join(rules))
+    screen.print(table)
+    touched = facts["honest_rooms_touched"]
+    screen.print(
+        f"honest rooms: {facts['honest_rooms']}, "
+        + ("none touched" if not touched else f"TOUCHED: {', '.join(touched)}"),
+        style="green" if not touched else "bold red",
+        highlight=False,
+    )
+    for room_id, rules in facts["missed"].items():
+        screen.print(f"not found in {room_id} (yet): {', '.join(rules)}", style="yellow", highlight=False)
+    screen.print(
+        f"{facts['events']:,} events, up to {facts['peak_events_per_s']:,}/s; {facts['records']} violation records, "
+        f"{facts['repeats']} repeats, {facts['dead_letters']} dead letters",
+        highlight=False,
+    )
+    screen.print(f"room log: {facts['log']}   violations: {out / 'violations.jsonl'}", highlight=False)
+    if facts["explain"]:
+        screen.print("\nNext:", highlight=False)
+        screen.print(f"  {facts['explain']}", style="bold", highlight=False, soft_wrap=True)
