@@ -141,7 +141,7 @@ def test_a_room_idle_for_six_hours_and_committed_is_forgotten(changelog: Changel
     store = RoomStore("changelog", 3)
     keep(store, room_at(5, room_id="idle", max_at_ms=HOUR_MS, said=200))
     keep(store, room_at(6, room_id="busy", max_at_ms=7 * HOUR_MS))
-    changelog.append(flush(store, watermark_ms=7 * HOUR_MS, committed=0))
+    changelog.append(flush(store, watermark_ms=8 * HOUR_MS, committed=0))
     assert len(store) == 2, "not committed yet"
     changelog.append(flush(store, watermark_ms=8 * HOUR_MS, committed=7))
     assert (list(store.live), store.expired) == (["busy"], 1)
