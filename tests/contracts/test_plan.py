@@ -38,7 +38,10 @@ def test_too_many_partitions_are_a_difference_that_nothing_here_mends() -> None:
 
 def test_a_changelog_is_measured_by_what_its_source_really_has() -> None:
     bare = Topic(name="changelog", same_partitions_as="events")
-    found = {"events": Found(partitions=7, replication_factor=1), "changelog": Found(partitions=4, replication_factor=1)}
+    found = {
+        "events": Found(partitions=7, replication_factor=1),
+        "changelog": Found(partitions=4, replication_factor=1),
+    }
     assert told([bare], found) == [("changelog", "partitions", "7", "4", Remedy.ADD_PARTITIONS)]
 
 
@@ -100,7 +103,7 @@ def test_a_wrong_topic_file_is_refused_with_its_place(tmp_path: Path, change: di
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", ""])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(TopicFileError, match="not YAML|must be a mapping"):
+    with pytest.raises(TopicFileError, match=r"not YAML|must be a mapping"):
         load_one(tmp_path, text)
 
 

@@ -15,8 +15,8 @@ AT_MS = 1_718_672_400_000
 VALID = [path.read_bytes() for path in examples(EVENTS, "valid")]
 INVALID = [path.read_bytes() for path in examples(EVENTS, "invalid")]
 SCRAPS = [
-    b"NaN", b"-Infinity", b"1e999", b"9" * 400, b"null", b"true", b"\xff", b"\xed\xa0\x80", b"\\ud800", b'"', b"{", b"[",
-    b"}", b"]", b",", b":", b"\x00", b"\xef\xbb\xbf", b'"type":"viewer.liked",', b"1.0", b'"at_ms":1',
+    b"NaN", b"-Infinity", b"1e999", b"9" * 400, b"null", b"true", b"\xff", b"\xed\xa0\x80", b"\\ud800", b'"', b"{",
+    b"[", b"}", b"]", b",", b":", b"\x00", b"\xef\xbb\xbf", b'"type":"viewer.liked",', b"1.0", b'"at_ms":1',
 ]  # fmt: skip
 
 Record = tuple[bytes | None, bytes | None, int]

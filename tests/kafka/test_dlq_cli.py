@@ -67,8 +67,9 @@ def test_ls_prints_the_newest_last_and_counts_all(kafka: KafkaCluster, letters: 
     assert listed["counts"] == {"missing_field": 10, "key_mismatch": 10}
     assert [row["original_offset"] for row in listed["records"]] == ["1017", "1018", "1019"]
     assert listed["records"][-1] == {
-        "partition": 1, "offset": 9, "time": "2024-06-18T01:19:00.000+00:00", "class": "key_mismatch", "stage": "decode",
-        "original_topic": "live.room.events", "original_partition": "7", "original_offset": "1019", "bytes": 7,
+        "partition": 1, "offset": 9, "time": "2024-06-18T01:19:00.000+00:00", "class": "key_mismatch",
+        "stage": "decode", "original_topic": "live.room.events",
+        "original_partition": "7", "original_offset": "1019", "bytes": 7,
     }  # fmt: skip
 
 

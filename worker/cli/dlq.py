@@ -100,12 +100,8 @@ def dlq() -> None:
     """List and show dead letters."""
 
 
-_bootstrap = click.option(
-    "--bootstrap", required=True, metavar="HOST:PORT", help="Kafka broker(s), comma-separated."
-)
-_topic = click.option(
-    "--dead-letters", default=DEAD_LETTERS, show_default=True, metavar="TOPIC", help="Topic to read."
-)
+_bootstrap = click.option("--bootstrap", required=True, metavar="HOST:PORT", help="Kafka broker(s), comma-separated.")
+_topic = click.option("--dead-letters", default=DEAD_LETTERS, show_default=True, metavar="TOPIC", help="Topic to read.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 

@@ -40,9 +40,7 @@ def _options(command: Any) -> Any:
 
 @topics.command(epilog="Example: stream-audit topics check --bootstrap 127.0.0.1:9092 --json")
 @_options
-def check(
-    bootstrap: str, schemas: Path, partitions: int | None, replication_factor: int | None, as_json: bool
-) -> None:
+def check(bootstrap: str, schemas: Path, partitions: int | None, replication_factor: int | None, as_json: bool) -> None:
     """Print every difference between the broker and schemas/; exit 1 when there is one."""
     wanted = _wanted(schemas, partitions, replication_factor)
     differences = plan(wanted, describe(_admin(bootstrap), [topic.name for topic in wanted]))
@@ -114,9 +112,7 @@ def create(admin: "AdminClient", wanted: list[Topic]) -> None:
 
     if not wanted:
         return
-    new = [
-        NewTopic(t.name, t.partitions or 1, t.replication_factor or 1, config=dict(t.config)) for t in wanted
-    ]
+    new = [NewTopic(t.name, t.partitions or 1, t.replication_factor or 1, config=dict(t.config)) for t in wanted]
     faults = []
     for name, answer in admin.create_topics(new, request_timeout=TIMEOUT_S).items():
         try:

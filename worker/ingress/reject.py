@@ -73,9 +73,7 @@ class DeadLetter(NamedTuple):
     timestamp_ms: int
 
 
-def dead_letter(
-    record: Record, reject: Reject, *, topic: str, partition: int, worker_version: str
-) -> DeadLetter:
+def dead_letter(record: Record, reject: Reject, *, topic: str, partition: int, worker_version: str) -> DeadLetter:
     """The dead letter of `record`: key, value and headers untouched, `dlq.*` headers behind them.
 
     `topic` and `partition` are where the record was read. `dlq.*` headers of the same names that the record already
