@@ -37,7 +37,7 @@ from worker.state.codec import ChangelogError, Write
 from worker.state.outbox import Outbox
 from worker.state.outputs import Identity, read_tails
 from worker.state.stores import Stores
-from worker.topics import Topic, plan
+from worker.topics import Remedy, Topic, plan
 from worker.transport import BatchSchema, Outgoing, Record, TransportSettings, attach
 from worker.transport.found import find_topics
 from worker.transport.security import client_options, credentials
@@ -92,8 +92,11 @@ async def check_topics(settings: Settings) -> int:
         what = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
         raise StartError([f"no answer from Kafka at {settings.brokers}: {what}"]) from problem
     differences = plan(wanted, found)
-    if differences:
-        raise StartError([str(difference) for difference in differences])
+    untold = [difference for difference in differences if difference.remedy is Remedy.TELL]
+    for difference in untold:
+        log.warning("%s", difference)
+    if len(differences) > len(untold):
+        raise StartError([str(difference) for difference in differences if difference not in untold])
     return found[settings.topic(EVENTS_TOPIC)].partitions
 
 
