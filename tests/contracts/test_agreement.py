@@ -8,10 +8,11 @@ import json
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contracts.contract import EVENTS, Contract, schema
+from tests.contracts.contract import EVENTS, Contract, examples, schema
 from tests.contracts.generate import events, mutated
 from worker.audit.events import Event
 from worker.ingress.decode import decode
@@ -72,3 +73,51 @@ def test_structs_and_schema_name_the_same_fields_and_require_the_same() -> None:
         assert {field.name for field in fields} | {"type"} == set(written["properties"])
         assert {field.name for field in fields if field.required} | {"type"} == set(written["required"])
     assert by_tag == {}
+
+
+def edges(node: dict[str, Any]) -> list[Any]:
+    """Values on either side of every bound of a field, and one of each JSON type."""
+    if "$ref" in node:
+        return edges(ROOT["$defs"][node["$ref"].removeprefix("#/$defs/")])
+    values: list[Any] = [None, True, 0, 1, 0.5, "x", [], {}]
+    for option in node.get("anyOf", []):
+        values += edges(option)
+    for bound in ("minimum", "maximum"):
+        if bound in node:
+            step = 1 if "integer" in node["type"] else 1e-9
+            values += [node[bound] - step, node[bound], node[bound] + step]
+    for bound in ("minLength", "maxLength"):
+        values += ["尺" * (node[bound] + more) for more in (-1, 0, 1) if bound in node]
+        values += ["a" * (node[bound] + more) for more in (-1, 0, 1) if bound in node]
+    values += [*node.get("enum", []), "no such word"]
+    if "maxItems" in node:
+        for item in edges(node["items"]):
+            values += [[item]]
+        values += [[fill] * (node["maxItems"] + more) for fill in ("a", SHOP) for more in (0, 1)]
+    return values
+
+
+SHOP = {"system": "wechat_shop", "id": "1"}
+NAME_OF = {b["if"]["properties"]["type"]["const"]: b["then"]["$ref"].split("/")[-1] for b in ROOT["allOf"]}
+MINIMAL = {
+    NAME_OF[event["type"]]: event for event in (json.loads(path.read_bytes()) for path in examples(EVENTS, "valid"))
+}
+FIELDS = [
+    (definition, name)
+    for definition, node in ROOT["$defs"].items()
+    if "type" in node.get("properties", {})
+    for name in node["properties"]
+]
+
+
+@pytest.mark.parametrize(("definition", "name"), FIELDS, ids=[f"{d}-{n}" for d, n in FIELDS])
+def test_they_agree_on_both_sides_of_every_bound(definition: str, name: str) -> None:
+    node = ROOT["$defs"][definition]["properties"][name]
+    accepted = 0
+    for value in edges(node) + ([node["const"]] if "const" in node else []):
+        event = {**MINIMAL[definition], name: value}
+        on_wire = on_the_wire(event)
+        agreed = CONTRACT.accepts(on_wire)
+        assert decoder_accepts(event, on_wire) == agreed, value
+        accepted += agreed
+    assert accepted > 0
