@@ -176,10 +176,18 @@ def _show_head(screen: "Console", violation: dict[str, Any]) -> None:
 
 def _plain(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items()) or "–"
+        return ", ".join(_named(key, inner) for key, inner in value.items()) or "–"
+    if isinstance(value, list):
+        return " ".join(map(_plain, value)) or "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "–" if value in ("", None) else str(value)
+
+
+def _named(key: str, value: object) -> str:
+    if key == "since_ms" and isinstance(value, int):
+        return f"since {time_of(value)}" if value else "since –"
+    return f"{key} {_plain(value)}"
 
 
 def _show_evidence(screen: "Console", violation: dict[str, Any]) -> None:
@@ -213,9 +221,11 @@ def _show_evidence(screen: "Console", violation: dict[str, Any]) -> None:
 
 
 def _show_counterfactual(screen: "Console", violation: dict[str, Any]) -> None:
-    if not violation["counterfactual"]:
+    if violation.get("transition") not in ("opened", "escalated"):
         return
     _heading(screen, "What would have changed the outcome")
+    if not violation["counterfactual"]:
+        screen.print("  No single fact or signal: the rule would hold without any one of them.", highlight=False)
     for name in violation["counterfactual"]:
         screen.print(f"  {_sentence(name)}", markup=False, highlight=False)
 

@@ -40,6 +40,7 @@ CAST: tuple[str, ...] = (
 IN_FLIGHT_RECORDS_MAX = 20_000  # the mock keeps 5 MB a partition: the feeder must not run far ahead of the worker
 STOP_TIMEOUT_S = 30.0
 FEED_STEP_S = 0.02
+QUIET = {"log.connection.close": False, "log_level": 3}  # the end of the broker is no news
 
 
 @dataclass
@@ -82,6 +83,7 @@ class Feeder(threading.Thread):
                 "linger.ms": 5,
                 "queue.buffering.max.messages": 200_000,
                 "on_delivery": self._delivered,
+                **QUIET,
             }
         )
         self._rooms = rooms
@@ -98,8 +100,10 @@ class Feeder(threading.Thread):
         self.error = ""
 
     def halt(self) -> None:
-        """Stop feeding soon."""
+        """Stop feeding, and wait for the end of it."""
         self._halt.set()
+        if self.ident is not None:
+            self.join(STOP_TIMEOUT_S)
 
     def run(self) -> None:
         try:
@@ -152,7 +156,12 @@ class Watcher:
 
     def __init__(self, bootstrap: str) -> None:
         self._consumer = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": "stream-audit-demo-watcher", "enable.auto.commit": False}
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "stream-audit-demo-watcher",
+                "enable.auto.commit": False,
+                **QUIET,
+            }
         )
         topics = (VIOLATIONS_TOPIC, ROOMS_TOPIC, DEAD_LETTERS_TOPIC)
         self._consumer.assign([TopicPartition(topic, p, 0) for topic in topics for p in range(PARTITIONS)])

@@ -14,6 +14,7 @@ import confluent_kafka
 
 _PRODUCER = 0  # rd_kafka_type_t
 _ERROR_BYTES = 512
+_LOG_ERRORS = b"3"  # the client that carries the cluster has no broker of its own, and would warn of it
 
 
 class MockClusterError(RuntimeError):
@@ -34,6 +35,7 @@ def _declare(lib: ctypes.CDLL) -> ctypes.CDLL:
     pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
     signatures = {
         "rd_kafka_conf_new": (pointer, []),
+        "rd_kafka_conf_set": (number, [pointer, text, text, text, ctypes.c_size_t]),
         "rd_kafka_new": (pointer, [number, pointer, text, ctypes.c_size_t]),
         "rd_kafka_destroy": (None, [pointer]),
         "rd_kafka_mock_cluster_new": (pointer, [pointer, number]),
@@ -60,7 +62,9 @@ class MockCluster:
     def start(self) -> MockCluster:
         """Starts the brokers; raises MockClusterError when librdkafka cannot."""
         error = ctypes.create_string_buffer(_ERROR_BYTES)
-        self._client = self._lib.rd_kafka_new(_PRODUCER, self._lib.rd_kafka_conf_new(), error, _ERROR_BYTES)
+        conf = self._lib.rd_kafka_conf_new()
+        self._lib.rd_kafka_conf_set(conf, b"log_level", _LOG_ERRORS, error, _ERROR_BYTES)
+        self._client = self._lib.rd_kafka_new(_PRODUCER, conf, error, _ERROR_BYTES)
         if not self._client:
             raise MockClusterError(f"librdkafka gave no client: {error.value.decode()}")
         self._cluster = self._lib.rd_kafka_mock_cluster_new(self._client, self.brokers)
