@@ -1,0 +1,75 @@
+"""The whole worker on a real Kafka: what it emits is what the pure core says, to the byte."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.engine import Log, Worker, newest, oracle, room_log
+from tests.support.kafka import KafkaCluster
+from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+
+
+@pytest.fixture
+def log(kafka: KafkaCluster, topic_name: Callable[[str], str]) -> Log:
+    return Log(kafka, topic_name("") + ".")
+
+
+def test_a_run_emits_exactly_what_the_core_says_and_ends_cleanly(log: Log, tmp_path: Path) -> None:
+    log.create().produce(room_log(1, rooms=40, steps=6_000))
+    expected = oracle(log)
+    assert len(expected.violations) > 50
+    assert len(expected.dead_letters) > 50
+    with Worker(log, tmp_path) as worker:
+        worker.wait_ready()
+        log.wait_committed(workers=[worker])
+        assert worker.metric("read_total") == 6_000
+        assert worker.metric("lag_records") == 0
+        assert worker.metric("applied_total") == expected.counts.applied
+        assert worker.metric("violations_total") == len(expected.violations)
+        assert worker.term() == 0, worker.log()
+    assert [s.content() for s in log.read(VIOLATIONS_TOPIC)] == [s.content() for s in expected.violations]
+    assert [s.content() for s in log.read(DEAD_LETTERS_TOPIC)] == [s.content() for s in expected.dead_letters]
+    assert newest(log.read(ROOMS_TOPIC)) == newest(expected.rooms)
+    assert log.committed() == log.ends()
+
+
+def test_a_restarted_worker_goes_on_from_its_changelog_without_repeats(log: Log, tmp_path: Path) -> None:
+    records = list(room_log(2, rooms=30, steps=6_000))
+    log.create().produce(records[:3_000])
+    with Worker(log, tmp_path) as first:
+        log.wait_committed(workers=[first])
+        assert first.term() == 0, first.log()
+    log.produce(records[3_000:])
+    with Worker(log, tmp_path) as second:
+        log.wait_committed(workers=[second])
+        assert second.metric("read_total") == 3_000, "nothing is processed twice"
+        assert second.metric("changelog_records_total") > 0
+        assert second.term() == 0, second.log()
+    assert [s.content() for s in log.read(VIOLATIONS_TOPIC)] == [s.content() for s in oracle(log).violations]
+
+
+def test_a_missing_topic_is_reported_at_start_and_never_waited_for(log: Log, tmp_path: Path) -> None:
+    log.create(without=[VIOLATIONS_TOPIC, DEAD_LETTERS_TOPIC])
+    with Worker(log, tmp_path) as worker:
+        assert worker.wait(30) == 1
+        for name in (VIOLATIONS_TOPIC, DEAD_LETTERS_TOPIC):
+            assert f"start: {log.topic(name)}: topic is missing" in worker.log()
+
+
+def test_a_changelog_of_other_partitions_or_cleanup_is_refused(log: Log, tmp_path: Path) -> None:
+    kept = {"cleanup_policy": "delete"}
+    for name in (EVENTS_TOPIC, VIOLATIONS_TOPIC, DEAD_LETTERS_TOPIC):
+        log.kafka.create_topic(log.topic(name), 4, **kept)
+    log.kafka.create_topic(log.topic(ROOMS_TOPIC), 4, cleanup_policy="compact")
+    log.kafka.create_topic(log.changelog, 2, **kept)
+    with Worker(log, tmp_path) as worker:
+        assert worker.wait(30) == 1
+        assert f"{log.changelog}: partitions is 2, must be 4" in worker.log()
+        assert f"{log.changelog}: cleanup.policy is delete, must be compact" in worker.log()
+
+
+def test_a_broker_that_does_not_answer_is_reported_at_start(log: Log, tmp_path: Path) -> None:
+    with Worker(log, tmp_path, ROOMS_MAX="nonsense") as worker:
+        assert worker.wait(30) == 1
+        assert "settings: STREAM_AUDIT_ROOMS_MAX='nonsense'" in worker.log()

@@ -1,0 +1,339 @@
+"""The worker as a process on a real Kafka, room logs to give it, and the oracle to compare it with."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+from urllib.error import URLError
+from urllib.request import urlopen
+from zlib import crc32
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+
+from tests.support.kafka import REPOSITORY, KafkaCluster, wait_until
+from worker.policy.judge import Judge
+from worker.policy.load import load_policies
+from worker.processor import (
+    DEAD_LETTERS_TOPIC,
+    EVENTS_TOPIC,
+    ROOMS_TOPIC,
+    VIOLATIONS_TOPIC,
+    Counts,
+    MemoryRooms,
+    PartitionProcessor,
+)
+from worker.settings import POLICIES_DIR
+
+START_MS = 1_750_000_000_000
+PARTITIONS = 4
+
+QUICK = {
+    "COMMIT_INTERVAL_S": "0.2",
+    "SESSION_TIMEOUT_S": "6",
+    "HEARTBEAT_INTERVAL_S": "0.5",
+    "REQUEST_TIMEOUT_S": "10",
+    "PRODUCER_TIMEOUT_S": "6",
+    "FLUSH_TIMEOUT_S": "8",
+    "COMMIT_TIMEOUT_S": "5",
+    "REBALANCE_TIMEOUT_S": "20",
+    "SHUTDOWN_TIMEOUT_S": "20",
+    "METRICS_PORT": "0",
+}
+
+
+class Sent(NamedTuple):
+    """A record as it lies in a topic."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+    def content(self) -> tuple[int, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]:
+        """All of it but where and when it was written."""
+        return self.partition, self.key, self.value, self.headers
+
+
+# ---- what goes in
+
+
+def room_log(seed: int, *, rooms: int, steps: int) -> Iterator[tuple[bytes, bytes, int]]:
+    """(key, value, timestamp ms) of `rooms` interleaved rooms: speech, chat, detected watermarks, labels that go and
+    come, sessions that end and begin, duplicates, late events, and now and then a record that is rejected."""
+    rng = random.Random(seed)
+    sessions = [0] * rooms
+    opens = [True] * rooms
+    recent: list[tuple[bytes, bytes, int]] = []
+    for step in range(steps):
+        now_ms = START_MS + step * 700
+        number = rng.randrange(rooms) if step >= rooms else step
+        room_id = f"room:{number}"
+        event = _event(rng, step, now_ms, room_id, sessions[number], first=opens[number])
+        opens[number] = event["type"] == "room.closed" or rng.random() < 0.01
+        sessions[number] += opens[number]
+        record = (room_id.encode(), json.dumps(event, ensure_ascii=False).encode(), now_ms)
+        chance = rng.random()
+        if chance < 0.01 and not opens[number]:
+            record = (record[0], record[1][: len(record[1]) // 2], now_ms)
+        elif chance < 0.03 and recent:
+            record = rng.choice(recent)
+        recent = [*recent[-200:], record]
+        yield record
+
+
+def _event(rng: random.Random, step: int, now_ms: int, room_id: str, session: int, *, first: bool) -> dict[str, object]:
+    late_ms = 120_000 if rng.random() < 0.005 else rng.randrange(0, 3_000)
+    of_session = f"{room_id}:{session}"
+    head = {"id": f"e{step}", "room_id": room_id, "at_ms": now_ms - late_ms, "session_id": of_session}
+    descriptor = {
+        "platform": ("wechat_channels", "douyin")[crc32(room_id.encode()) % 2],
+        "region": "CN",
+        "host_id": f"host-{room_id}",
+        "started_at_ms": START_MS + session,
+        "selling": True,
+        "shop_ids": [{"system": "channels_shop", "id": "s1"}],
+    }
+    viewer = {"viewer_id": f"v{rng.randrange(500)}"}
+    kind = "room.heartbeat" if first else rng.choices(*zip(*_KINDS, strict=True))[0]
+    body: Mapping[str, object] = {
+        "room.heartbeat": {**descriptor, "viewers": rng.randrange(1000)},
+        "viewer.liked": {"count": rng.randrange(9)},
+        "viewer.joined": viewer,
+        "viewer.comment": {**viewer, "comment_id": f"c{step}", "text": f"这个多少钱 {step}？"},
+        "host.speech": {
+            "segment_id": f"s{step}", "start_ms": now_ms - 2_000, "end_ms": now_ms,
+            "text": f"家人们看这一款第{rng.randrange(400)}号链接",
+        },
+        "host.reply": {"medium": "voice", "comment_id": f"c{step - 5}"},
+        "watermark.read": {"scheme": "w", "detector": "d", "outcome": rng.choice(["detected", "not_detected"])},
+        "label.state": {"kind": "digital_human", "visible": rng.random() < 0.5, "by": "host"},
+        "room.closed": {},
+    }[kind]  # fmt: skip
+    return {"type": kind, **head, **body}
+
+
+_KINDS = (
+    ("room.heartbeat", 15), ("viewer.liked", 30), ("viewer.joined", 15), ("viewer.comment", 15), ("host.speech", 15),
+    ("host.reply", 4), ("watermark.read", 2), ("label.state", 3), ("room.closed", 1),
+)  # fmt: skip
+
+
+# ---- the topics of one test
+
+
+@dataclass
+class Log:
+    """The topics of one worker group on a cluster; names begin with `prefix`."""
+
+    kafka: KafkaCluster
+    prefix: str
+    partitions: int = PARTITIONS
+
+    @property
+    def app_id(self) -> str:
+        return f"{self.prefix}worker"
+
+    @property
+    def changelog(self) -> str:
+        return f"{self.app_id}-rooms-changelog"
+
+    def topic(self, name: str) -> str:
+        return self.prefix + name
+
+    def create(self, *, without: Sequence[str] = ()) -> Log:
+        kept = {"cleanup_policy": "delete", "retention_ms": "-1"}
+        for name in {EVENTS_TOPIC, VIOLATIONS_TOPIC, DEAD_LETTERS_TOPIC} - set(without):
+            self.kafka.create_topic(self.topic(name), self.partitions, **kept)
+        for topic in (self.topic(ROOMS_TOPIC), self.changelog):
+            self.kafka.create_topic(topic, self.partitions, cleanup_policy="compact")
+        return self
+
+    def produce(self, records: Iterator[tuple[bytes, bytes, int]] | Sequence[tuple[bytes, bytes, int]]) -> int:
+        producer = Producer({"bootstrap.servers": self.kafka.bootstrap, "linger.ms": 20, "enable.idempotence": True})
+        count = 0
+        for key, value, timestamp in records:
+            partition = crc32(key) % self.partitions
+            producer.produce(self.topic(EVENTS_TOPIC), value, key, partition, timestamp=timestamp)
+            producer.poll(0)
+            count += 1
+        assert producer.flush(30) == 0
+        return count
+
+    def read(self, name: str) -> list[Sent]:
+        """Everything in a topic now, by partition and offset."""
+        topic = name if name == self.changelog else self.topic(name)
+        consumer = Consumer(
+            {"bootstrap.servers": self.kafka.bootstrap, "group.id": "reader", "enable.auto.commit": False,
+             "enable.partition.eof": True}
+        )  # fmt: skip
+        try:
+            consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(self.partitions)])
+            found: list[Sent] = []
+            at_end = 0
+            while at_end < self.partitions:
+                for message in consumer.consume(5000, timeout=10):
+                    if message.error():
+                        at_end += 1
+                    else:
+                        headers = tuple(message.headers() or ())
+                        where = (message.partition(), message.offset(), message.timestamp()[1])
+                        found.append(Sent(*where, message.key(), message.value(), headers))
+        finally:
+            consumer.close()
+        return sorted(found, key=lambda sent: (sent.partition, sent.offset))
+
+    def ends(self) -> dict[int, int]:
+        """The room log's end by partition; as many as there are records, since nothing is ever deleted."""
+        consumer = Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "reader"})
+        try:
+            tps = [TopicPartition(self.topic(EVENTS_TOPIC), p) for p in range(self.partitions)]
+            return {tp.partition: consumer.get_watermark_offsets(tp, timeout=10)[1] for tp in tps}
+        finally:
+            consumer.close()
+
+    def committed(self) -> dict[int, int]:
+        """The group's committed offsets of the room log; 0 where there is none."""
+        tps = [TopicPartition(self.topic(EVENTS_TOPIC), p) for p in range(self.partitions)]
+        asked = self.kafka.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.app_id, tps)])
+        got = asked[self.app_id].result(10).topic_partitions
+        return {tp.partition: max(tp.offset, 0) for tp in got}
+
+    def wait_committed(self, share: float = 1.0, timeout_s: float = 60, workers: Sequence[Worker] = ()) -> None:
+        """Waits until the group has committed that share of what is in the room log now."""
+        wanted = sum(self.ends().values()) * share
+
+        def done() -> bool:
+            for worker in workers:
+                assert worker.process.poll() is None, f"a worker ended with {worker.process.poll()}\n{worker.log()}"
+            return sum(self.committed().values()) >= wanted
+
+        def what() -> str:
+            return f"{self.committed()} of {self.ends()} committed\n" + "\n".join(w.log() for w in workers)
+
+        wait_until(done, timeout_s=timeout_s, what=what)
+
+
+# ---- the oracle
+
+
+@dataclass
+class Expected:
+    """What the pure core makes of a room log, single-threaded and in memory."""
+
+    violations: list[Sent] = field(default_factory=list)
+    dead_letters: list[Sent] = field(default_factory=list)
+    rooms: list[Sent] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+
+
+def judge() -> Judge:
+    return Judge(load_policies({path.name: path.read_text() for path in sorted(POLICIES_DIR.glob("*.yaml"))}))
+
+
+def oracle(log: Log) -> Expected:
+    expected = Expected()
+    for partition in range(log.partitions):
+        records = [sent for sent in log.read(EVENTS_TOPIC) if sent.partition == partition]
+        processor = PartitionProcessor(
+            topic=log.topic(EVENTS_TOPIC), partition=partition, rooms=MemoryRooms(), judge=judge(),
+            counts=expected.counts,
+        )  # fmt: skip
+        for first in range(0, len(records), 100):
+            out = processor.process(records[first : first + 100])
+            for got, made in (
+                (expected.violations, out.violations),
+                (expected.dead_letters, out.dead_letters),
+                (expected.rooms, out.rooms),
+            ):
+                got += [Sent(partition, 0, r.timestamp_ms, r.key, r.value, tuple(r.headers)) for r in made]
+    return expected
+
+
+def newest(records: Sequence[Sent]) -> dict[bytes | None, bytes | None]:
+    """What a reader of a compacted topic is left with."""
+    return {sent.key: sent.value for sent in records}
+
+
+# ---- the worker
+
+
+class Worker:
+    """`python -m worker run` as a process of its own. Its output goes to a file."""
+
+    def __init__(self, log: Log, directory: Path, **settings: str) -> None:
+        self.path = directory / f"worker-{time.monotonic_ns()}.log"
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("STREAM_AUDIT_")},
+            **{f"STREAM_AUDIT_{name}": value for name, value in {**QUICK, **settings}.items()},
+            "STREAM_AUDIT_BROKERS": log.kafka.bootstrap,
+            "STREAM_AUDIT_APP_ID": log.app_id,
+            "STREAM_AUDIT_TOPIC_PREFIX": log.prefix,
+        }
+        with self.path.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "worker", "run"],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=REPOSITORY,
+            )  # fmt: skip
+
+    def log(self) -> str:
+        return self.path.read_text(errors="replace")[-6000:]
+
+    def url(self, page: str) -> str:
+        found = re.search(r"(http://[\d.:]+)/metrics", self.log())
+        return f"{found[1]}/{page}" if found else ""
+
+    def get(self, page: str) -> str:
+        """The page, or nothing when it is not there or not with status 200."""
+        try:
+            with urlopen(self.url(page), timeout=5) as answer:
+                return str(answer.read().decode())
+        except (URLError, ValueError, OSError):
+            return ""
+
+    def metric(self, name: str) -> float:
+        """Sum of a metric's samples; 0 while there is none."""
+        rows = re.findall(rf"^stream_audit_{name}(?:{{.*}})? (\S+)$", self.get("metrics"), re.MULTILINE)
+        return sum(map(float, rows))
+
+    def wait_ready(self, timeout_s: float = 40) -> Worker:
+        def ready() -> bool:
+            assert self.process.poll() is None, f"the worker ended with {self.process.poll()}\n{self.log()}"
+            return bool(self.get("readyz"))
+
+        wait_until(ready, timeout_s=timeout_s, what=lambda: f"ready\n{self.log()}")
+        return self
+
+    def kill9(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def term(self, timeout_s: float = 30) -> int:
+        """SIGTERM; gives the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait(timeout_s)
+
+    def wait(self, timeout_s: float = 30) -> int:
+        """Waits for the end; gives the exit code."""
+        try:
+            return self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the worker did not end within {timeout_s:g} s\n{self.log()}") from None
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill9()
