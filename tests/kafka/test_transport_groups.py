@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from faust.types import TP
 
 from tests.kafka.test_transport_delivery import committed, transaction, write
 from tests.support.kafka import KafkaCluster
 from tests.support.transport_app import QUICK, TransportApp, until
-from worker.transport.consumer import GenerationLostError
-from worker.transport.shutdown import DeadlineError
 
 Names = Callable[[str], str]
 
@@ -85,98 +82,6 @@ def test_a_seek_during_fetches_repeats_from_the_commit_and_loses_nothing(
         assert app.counts.out_of_range == 0, "our own seek is no data loss"
 
     asyncio.run(body())
-
-
-def test_a_flush_that_fails_is_fatal_and_commits_nothing(kafka: KafkaCluster, topic_name: Names) -> None:
-    topic, group = kafka.create_topic(topic_name("events"), 1), topic_name("group")
-    write(kafka, topic, [b"x"] * 10)
-
-    async def failing(_: Mapping[TP, int]) -> None:
-        raise OSError("the snapshot did not arrive")
-
-    async def body() -> None:
-        app = TransportApp(kafka.bootstrap, topic, group)
-        app.hooks.flush = failing
-        await app.start()
-        await until(lambda: bool(app.hooks.problems))
-        assert isinstance(app.hooks.problems[0], OSError)
-        assert app.counts.commits == 0
-        app.hooks.flush = None
-        await app.stop()
-
-    asyncio.run(body())
-
-
-def test_a_flush_that_hangs_is_cut_off(kafka: KafkaCluster, topic_name: Names) -> None:
-    topic, group = kafka.create_topic(topic_name("events"), 1), topic_name("group")
-    write(kafka, topic, [b"x"] * 10)
-
-    async def hanging(_: Mapping[TP, int]) -> None:
-        await asyncio.Event().wait()
-
-    async def body() -> None:
-        app = TransportApp(
-            kafka.bootstrap, topic, group, settings=replace(QUICK, producer_timeout_s=0.5, flush_timeout_s=0.5)
-        )
-        app.hooks.flush = hanging
-        await app.start()
-        await until(lambda: bool(app.hooks.problems))
-        assert "the flush before a commit did not end within 0.5 s" in str(app.hooks.problems[0])
-        app.hooks.flush = None
-        await app.stop()
-
-    asyncio.run(body())
-
-
-def test_a_batch_that_does_not_end_meets_the_deadline_of_the_revocation(kafka: KafkaCluster, topic_name: Names) -> None:
-    topic, group = kafka.create_topic(topic_name("events"), 2), topic_name("group")
-    write(kafka, topic, [b"x"] * 10, 2)
-
-    async def body() -> None:
-        release = asyncio.Event()
-
-        async def stuck(_: Any) -> None:
-            await release.wait()
-
-        settings = replace(QUICK, rebalance_timeout_s=11.0)  # leaves one second
-        first = TransportApp(kafka.bootstrap, topic, group, settings=settings)
-        first.work = stuck
-        second = TransportApp(kafka.bootstrap, topic, group, settings=settings)
-        await first.start()
-        await until(lambda: first.counts.fetches > 0)
-        joining = asyncio.create_task(second.start())
-        await until(lambda: bool(first.hooks.problems))
-        assert isinstance(first.hooks.problems[0], DeadlineError)
-        assert "a running batch did not end within 1 s" in str(first.hooks.problems[0])
-        release.set()
-        await joining
-        await second.stop()
-        await first.stop()
-
-    asyncio.run(body())
-
-
-def test_a_member_that_was_put_out_does_not_flush(kafka: KafkaCluster, topic_name: Names) -> None:
-    topic, group = kafka.create_topic(topic_name("events"), 1), topic_name("group")
-    write(kafka, topic, [b"x"] * 10)
-
-    async def run() -> BaseException | None:
-        app = TransportApp(kafka.bootstrap, topic, group, settings=replace(QUICK, commit_interval_s=60.0))
-        await app.start()
-        await until(lambda: len(app.received) == 10)
-        generation = app.app.consumer_generation_id
-        app.app.consumer_generation_id = generation + 1
-        try:
-            await app.app.consumer.commit()
-        except GenerationLostError as lost:
-            return lost
-        finally:
-            assert app.hooks.flushed == [], "others own the partitions: nothing may be written"
-            app.app.consumer_generation_id = generation
-            await app.stop()
-        return None
-
-    assert isinstance(asyncio.run(run()), GenerationLostError)
 
 
 def test_recovery_ends_behind_a_tail_of_control_records(kafka: KafkaCluster, topic_name: Names) -> None:

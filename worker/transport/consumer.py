@@ -151,7 +151,7 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
     def _count(self, part: RecordSlice) -> None:
         counts = self.counts
         counts.records += len(part.records)
-        counts.bytes += sum(len(record.value or b"") for record in part.records)
+        counts.bytes += sum([len(value) for record in part.records if (value := record.value)])
         counts.position[part.tp] = part.next_offset
         highwater = self.highwater(part.tp)
         if highwater is not None:
