@@ -123,7 +123,15 @@ def compile_expression(text: str) -> Program:
 
 
 def _blank_comments(text: str) -> str:
-    return "".join(" " * len(m[0]) if m.lastgroup == "comment" else m[0] for m in _TOKEN.finditer(text))
+    """The text without comments, at its old width; what `level` and `held_for` become cannot be written by hand."""
+    kept = []
+    for token in _TOKEN.finditer(text):
+        kept.append(" " * len(token[0]) if token.lastgroup == "comment" else token[0])
+        head, dot, _ = token[0].partition(".")
+        if token.lastgroup == "name" and dot and head.strip() in ("level", "held"):
+            line, column = _position(text, token.start())
+            raise CompileError(line, column, _unknown("level" if head.strip() == "level" else "held_for"))
+    return "".join(kept)
 
 
 def _position(text: str, at: int) -> tuple[int, int]:

@@ -84,7 +84,7 @@ def step_name(step: int, certainty: int) -> str:
 
 
 def ids_of(episode: Episode, platform: str, room_id: str, steps: int) -> Iterator[str]:
-    """Every id that this episode may have borne."""
+    """Every id under which people may have reviewed this episode."""
     names = [step_name(step, c) for step in range(steps) for c in Certainty]
-    for name in (*names, "cleared", "withdrawn"):
+    for name in (*names, "cleared"):
         yield violation_id(platform, room_id, episode.session_id, episode.rule, episode.opened_ms, name)

@@ -62,7 +62,7 @@ class Judge:
         inputs = of_room(room, now_ms)
         if changed & REVIEW_BIT:
             self._take_reviews(room, inputs, decisions)
-            changed |= FACT_BIT["history"]
+            changed |= FACT_BIT["history"] | BLOCK_BIT
             inputs = of_room(room, now_ms)
         self._end_old(room, active, inputs, decisions)
         if room.phase != Phase.CLOSED or changed & SESSION_BIT:
@@ -222,6 +222,8 @@ def _decide(room: Room, rule: Rule, episode: Episode, kind: Transition, inputs: 
     now_ms = inputs.now_ms
     asks = kind in ("opened", "escalated")
     name = step_name(episode.step, episode.certainty) if asks else kind
+    if kind == "withdrawn":  # an appeal may go to and fro
+        name = f"withdrawn.{now_ms}"
     new_id = violation_id(room.platform, room.room_id, episode.session_id, rule.id, episode.opened_ms, name)
     supersedes, episode.violation_id = episode.violation_id, new_id
     mode: Mode = "live" if episode.mode == "live" else "shadow"

@@ -1,0 +1,107 @@
+"""Small policies and rooms for tests."""
+
+from msgspec.structs import replace
+
+from worker.audit.evidence import THRESHOLDS, Level, new_family
+from worker.audit.facts import FACT_BIT, LEVEL_BIT, AiPresenter, Certainty
+from worker.audit.room import Phase, Room
+from worker.policy.judge import Judge
+from worker.policy.load import load_policies
+
+T0 = 1_718_679_600_000
+MINUTE = 60_000
+
+RULE = """\
+  - id: {id}
+    title: A rule
+    basis: {{text: 规则, source: press, status: in_force, since: 2024-06-17, sureness: high}}
+    when: {when}
+    severity: 3
+    ladder: {ladder}
+{more}    tests:
+      - given: {given}
+        expect: {expect}
+      - given: {{}}
+        expect: none
+"""
+
+
+def a_rule(
+    id: str = "T-ONE-01",
+    when: str = "ai_presenter.certainty >= POSSIBLE",
+    ladder: str = "[reduce_live_recommendation, reduce_account_recommendation, limit_commerce]",
+    given: str = "{ai_presenter: {certainty: CONFIRMED}}",
+    expect: str = "[reduce_live_recommendation]",
+    **more: str,
+) -> str:
+    """YAML of one rule; further keys by name, such as `cooldown="5m"`."""
+    lines = "".join(f"    {key}: {value}\n" for key, value in more.items())
+    return RULE.format(id=id, when=when, ladder=ladder, given=given, expect=expect, more=lines)
+
+
+def a_policy(*rules: str, name: str = "wechat_channels", version: int = 1, since_ms: int = 0, head: str = "") -> str:
+    """YAML of one policy for rooms of wechat_channels in CN."""
+    applies = "applies: {platforms: [wechat_channels], regions: [CN]}\n"
+    body = "".join(rules or (a_rule(),))
+    return f"policy: {name}\nversion: {version}\neffective_from_ms: {since_ms}\n{applies}{head}rules:\n{body}"
+
+
+def a_judge(*rules: str) -> Judge:
+    """A judge by one policy of these rules; their own tests are not run."""
+    return Judge(load_policies({"p.yaml": a_policy(*rules)}, run_tests=False))
+
+
+def a_room(room_id: str = "wechat_channels:r1", session_id: str = "s1") -> Room:
+    """A selling room that is live since T0."""
+    return Room(
+        room_id,
+        partition=3,
+        offset=100,
+        first_offset=7,
+        phase=Phase.LIVE,
+        session_id=session_id,
+        platform="wechat_channels",
+        region="CN",
+        host_id="h:1",
+        selling=True,
+        started_at_ms=T0 - 60 * MINUTE,
+        session_start_ms=T0 - 60 * MINUTE,
+        viewers=20,
+        max_at_ms=T0,
+    )
+
+
+def set_ai(room: Room, certainty: Certainty, by: str = "gb45438", since_ms: int = T0 - 5 * MINUTE) -> None:
+    """Say that AI presents, as the audit core would."""
+    room.facts.ai_presenter = AiPresenter(certainty, by if certainty else "", False, since_ms if certainty else 0)
+    room.changed |= FACT_BIT["ai_presenter"]
+
+
+def set_level(room: Room, name: str, level: Level, dominant: int = 0) -> None:
+    """Bring a family to a level; signal `dominant` alone carries it."""
+    family = new_family(name, T0 - 30 * MINUTE)
+    mass = max(THRESHOLDS[level] * 2, 0.5)
+    family.m = [mass / len(family.m)] * len(family.m)
+    family.without = [
+        [(0.6 if k == dominant else mass) / len(family.m)] * len(family.m) for k in range(len(family.without))
+    ]
+    family.blocks = [6] * len(family.blocks)
+    family.values = [0.9] * len(family.values)
+    family.nats[dominant] = family.log_e() - family.start_nats
+    family.level = level
+    room.families = {**room.families, name: family}
+    room.changed |= LEVEL_BIT
+
+
+def closed(room: Room) -> None:
+    """Close the room's session."""
+    from worker.audit.facts import SESSION_BIT
+
+    room.phase = Phase.CLOSED
+    room.changed |= SESSION_BIT
+
+
+def upheld(room: Room, **counts: int) -> None:
+    """Let people have upheld earlier violations, by rule id with _ for -."""
+    by_rule = {rule.replace("_", "-"): n for rule, n in counts.items()}
+    room.facts.history = replace(room.facts.history, upheld=by_rule)

@@ -1,0 +1,80 @@
+"""Expressions: what they read is known before they run, and they mean what they say."""
+
+import pytest
+
+from worker.audit.facts import AiPresenter, Certainty, Idle, Label
+from worker.policy.compile import CompileError, RuleError, compile_expression
+from worker.policy.inputs import FIELDS, VARIABLES, nothing_known
+
+NOW = 1_700_000_000_000
+MINUTE = 60_000
+
+
+def test_what_an_expression_reads_is_found_without_running_it() -> None:
+    program = compile_expression(
+        'ai_presenter.certainty >= POSSIBLE || level("AI") >= LIMIT && "label.visible" != room . region // frame.known'
+    )
+    assert program.facts == {"ai_presenter", "room"}
+    assert program.families == {"AI"}
+    assert not program.timed
+
+
+def test_time_is_read_through_held_for_and_minutes_only() -> None:
+    assert compile_expression('held_for("label", duration("10m"))').timed
+    assert compile_expression("idle.minutes >= 15").timed
+    assert compile_expression("label.gap_minutes >= 5").facts == {"label", "ai_presenter"}
+    assert "since_ms" not in {field for fields in FIELDS.values() for field in fields}
+
+
+@pytest.mark.parametrize(("minutes", "expected"), [(9, False), (10, True), (11, True)])
+def test_held_for_is_true_from_the_duration_on(minutes: int, expected: bool) -> None:
+    program = compile_expression('held_for("label", duration("10m"))')
+    inputs = nothing_known(NOW).with_facts({"label": Label(since_ms=NOW - minutes * MINUTE)})
+    assert program.holds(inputs) is expected
+
+
+def test_a_fact_of_which_nothing_is_known_was_held_for_no_time() -> None:
+    assert not compile_expression('held_for("label", duration("1ms"))').holds(nothing_known(NOW))
+
+
+def test_minutes_are_whole_and_stop_when_the_fact_does() -> None:
+    inputs = nothing_known(NOW).with_facts({"idle": Idle(Certainty.POSSIBLE, NOW - 15 * MINUTE - 1)})
+    assert compile_expression("idle.minutes == 15").holds(inputs)
+    over = inputs.with_facts({"idle": Idle(Certainty.NONE, NOW - 15 * MINUTE)})
+    assert compile_expression("idle.minutes == 0").holds(over)
+
+
+def test_the_gap_of_a_label_starts_when_ai_is_known_or_the_label_goes() -> None:
+    gap = compile_expression("label.gap_minutes == 7")
+    known = {"ai_presenter": AiPresenter(Certainty.CONFIRMED, "c2pa", False, NOW - 20 * MINUTE)}
+    gone = nothing_known(NOW).with_facts({**known, "label": Label(False, since_ms=NOW - 7 * MINUTE)})
+    never = nothing_known(NOW).with_facts(
+        {"ai_presenter": AiPresenter(Certainty.CONFIRMED, "c2pa", False, NOW - 7 * MINUTE)}
+    )
+    assert gap.holds(gone)
+    assert gap.holds(never)
+    assert not gap.holds(nothing_known(NOW))
+
+
+def test_a_failure_while_running_is_an_error_not_a_no() -> None:
+    program = compile_expression("room.viewers == 0 || 10 / (room.viewers - 20) > 1")
+    room = nothing_known(NOW).facts["room"]
+    twenty = nothing_known(NOW).with_facts({"room": type(room)(viewers=20)})
+    with pytest.raises(RuleError, match="divide by zero"):
+        program.holds(twenty)
+
+
+def test_every_variable_of_the_environment_compiles_and_has_a_value() -> None:
+    inputs = nothing_known(NOW)
+    for name in VARIABLES:
+        head, _, rest = name.partition(".")
+        text = {"held": f'held_for("{rest}", "1m") == false', "level": f'level("{rest}") == NONE'}.get(
+            head, f"{name} == {name}"
+        )
+        assert compile_expression(text).holds(inputs), name
+
+
+@pytest.mark.parametrize("text", ["level(room.region) > NONE", "level.AI > NONE", "held.label > 1", "share > 1"])
+def test_functions_take_literals_only_and_share_does_not_exist(text: str) -> None:
+    with pytest.raises(CompileError):
+        compile_expression(text)

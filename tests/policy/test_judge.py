@@ -1,0 +1,397 @@
+"""What becomes of a rule in a room as time passes, facts change and people decide."""
+
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.policy.build import MINUTE, T0, a_judge, a_policy, a_room, a_rule, closed, set_ai, set_level, upheld
+from worker.audit.evidence import Level
+from worker.audit.facts import BLOCK_BIT, FACT_BIT, REVIEW_BIT, Certainty, Label
+from worker.audit.room import Room
+from worker.policy.judge import Judge, mode_of
+from worker.policy.load import load_policies
+from worker.policy.model import Decision
+
+NONE, SUSPECTED, POSSIBLE, CONFIRMED = Certainty
+
+
+def look(judge: Judge, room: Room, minutes: float = 0, bits: int = BLOCK_BIT) -> list[Decision]:
+    """A block closes `minutes` after T0."""
+    room.max_at_ms = T0 + int(minutes * MINUTE)
+    room.changed |= bits
+    return judge.evaluate(room, room.max_at_ms)
+
+
+def only(decisions: list[Decision]) -> Decision:
+    assert len(decisions) == 1, decisions
+    return decisions[0]
+
+
+def test_a_rule_opens_once_and_says_why() -> None:
+    judge, room = a_judge(a_rule()), a_room()
+    set_ai(room, CONFIRMED)
+    opened = only(judge.evaluate(room, T0))
+    assert (opened.kind, opened.step, opened.certainty) == ("opened", 0, CONFIRMED)
+    assert [a.action for a in opened.actions] == ["reduce_live_recommendation"]
+    assert opened.counterfactual == ("ai_presenter",)
+    assert opened.facts["ai_presenter"]["certainty"] == "confirmed"  # type: ignore[index, call-overload]
+    assert (opened.window_start_ms, opened.decided_at_ms) == (T0 - 5 * MINUTE, T0)
+    assert room.changed == 0
+    assert look(judge, room, 5) == []
+
+
+def test_nothing_is_looked_at_when_nothing_that_rules_read_has_changed() -> None:
+    judge, room = a_judge(a_rule()), a_room()
+    set_ai(room, CONFIRMED)
+    room.changed = FACT_BIT["fleet"]
+    assert judge.evaluate(room, T0) == []
+    assert room.changed == 0
+
+
+def test_the_ladder_is_climbed_while_the_rule_holds() -> None:
+    judge, room = a_judge(a_rule(escalate_after="30m")), a_room()
+    set_ai(room, CONFIRMED)
+    look(judge, room)
+    assert look(judge, room, 29) == []
+    second = only(look(judge, room, 30))
+    assert (second.kind, second.step) == ("escalated", 1)
+    third = only(look(judge, room, 60))
+    assert third.supersedes == second.violation_id
+    assert [a.action for a in third.actions] == ["review"]  # limit_commerce needs a person
+    assert [(w.action, w.because) for w in third.withheld] == [("limit_commerce", "review")]
+    assert look(judge, room, 300) == []  # the ladder has an end
+
+
+def test_a_gap_restarts_the_clock_of_escalation() -> None:
+    judge, room = a_judge(a_rule(escalate_after="30m")), a_room()
+    set_ai(room, CONFIRMED)
+    look(judge, room)
+    set_ai(room, NONE)
+    look(judge, room, 20)
+    set_ai(room, CONFIRMED)
+    assert look(judge, room, 25) == []
+    assert look(judge, room, 50) == []
+    assert only(look(judge, room, 55)).kind == "escalated"
+
+
+def test_an_episode_clears_when_the_rule_was_false_long_enough() -> None:
+    judge, room = a_judge(a_rule(clear_after="30m")), a_room()
+    set_ai(room, CONFIRMED)
+    opened = only(look(judge, room))
+    set_ai(room, NONE)
+    assert look(judge, room, 10) == []
+    assert look(judge, room, 39) == []
+    cleared = only(look(judge, room, 40))
+    assert (cleared.kind, cleared.supersedes, cleared.actions) == ("cleared", opened.violation_id, ())
+
+
+def test_after_clearing_a_rule_rests_for_its_cooldown() -> None:
+    judge, room = a_judge(a_rule(clear_after="10m", cooldown="20m")), a_room()
+    set_ai(room, CONFIRMED)
+    first = only(look(judge, room))
+    set_ai(room, NONE)
+    look(judge, room, 5)
+    look(judge, room, 15)
+    set_ai(room, CONFIRMED)
+    assert look(judge, room, 34) == []
+    again = only(look(judge, room, 35))
+    assert again.kind == "opened"
+    assert again.violation_id != first.violation_id
+
+
+def test_closing_the_session_clears() -> None:
+    judge, room = a_judge(a_rule()), a_room()
+    set_ai(room, CONFIRMED)
+    look(judge, room)
+    closed(room)
+    assert only(judge.evaluate(room, T0 + MINUTE)).kind == "cleared"
+    assert look(judge, room, 60) == []  # nothing opens in a closed room
+
+
+def test_a_new_session_clears_the_old_one_under_its_own_name() -> None:
+    judge, room = a_judge(a_rule()), a_room()
+    set_ai(room, CONFIRMED)
+    first = only(look(judge, room))
+    room.session_id = "s2"
+    cleared, opened = look(judge, room, 10)
+    assert (cleared.kind, cleared.session_id, cleared.supersedes) == ("cleared", "s1", first.violation_id)
+    assert (opened.kind, opened.session_id) == ("opened", "s2")  # no cooldown across sessions
+
+
+def test_suspicion_asks_and_only_certainty_punishes() -> None:
+    rule = a_rule(when="ai_presenter.certainty >= SUSPECTED", ladder="[[interrupt_live, limit_commerce]]")
+    wanted = {
+        SUSPECTED: (["review"], {"interrupt_live": "certainty", "limit_commerce": "certainty"}),
+        POSSIBLE: (["review"], {"interrupt_live": "certainty", "limit_commerce": "certainty"}),
+        CONFIRMED: (["interrupt_live", "review"], {"limit_commerce": "review"}),
+    }
+    for certainty, (actions, withheld) in wanted.items():
+        judge, room = a_judge(rule), a_room()
+        set_ai(room, certainty)
+        decision = only(look(judge, room))
+        assert decision.certainty == certainty
+        assert [a.action for a in decision.actions] == actions
+        assert {w.action: w.because for w in decision.withheld} == withheld
+
+
+def test_a_rise_in_certainty_decides_the_step_anew_and_a_fall_does_not() -> None:
+    judge, room = a_judge(a_rule()), a_room()
+    set_ai(room, POSSIBLE)
+    first = only(look(judge, room))
+    set_ai(room, CONFIRMED)
+    second = only(look(judge, room, 1, bits=0))
+    assert (second.kind, second.step, second.certainty) == ("escalated", 0, CONFIRMED)
+    assert second.violation_id != first.violation_id
+    set_ai(room, POSSIBLE)
+    assert look(judge, room, 2, bits=0) == []
+
+
+def test_the_weakest_link_of_a_conjunction_is_what_counts() -> None:
+    when = 'ai_presenter.certainty >= POSSIBLE && level("NONINT") >= LABEL'
+    judge, room = a_judge(a_rule(when=when)), a_room()
+    set_ai(room, CONFIRMED)
+    set_level(room, "NONINT", Level.LABEL)
+    assert only(look(judge, room)).certainty == SUSPECTED
+
+
+def test_the_surer_of_two_reasons_is_what_counts() -> None:
+    when = 'ai_presenter.certainty >= SUSPECTED || level("AI") >= LIMIT'
+    judge, room = a_judge(a_rule(when=when)), a_room()
+    set_ai(room, CONFIRMED)
+    set_level(room, "AI", Level.LIMIT)
+    assert only(look(judge, room)).certainty == CONFIRMED
+
+
+def test_statistics_of_one_family_are_never_confirmed_and_two_independent_ones_are() -> None:
+    one = a_rule(when='level("AI") >= LIMIT || level("UNLABELLED") >= LIMIT')
+    judge, room = a_judge(one), a_room()
+    set_level(room, "AI", Level.RESTRICT)
+    set_level(room, "UNLABELLED", Level.RESTRICT)
+    assert only(look(judge, room)).certainty == POSSIBLE
+    two = a_rule(when='level("AI") >= LIMIT && level("CHALLENGE") >= LIMIT')
+    judge, room = a_judge(two), a_room()
+    set_level(room, "AI", Level.LIMIT)
+    set_level(room, "CHALLENGE", Level.LIMIT)
+    assert only(look(judge, room)).certainty == CONFIRMED
+
+
+def test_statistics_explain_themselves_and_add_up() -> None:
+    judge, room = a_judge(a_rule(when='level("AI") >= LIMIT')), a_room()
+    set_level(room, "AI", Level.LIMIT, dominant=1)
+    decision = only(look(judge, room))
+    assert (decision.family, decision.level) == ("AI", Level.LIMIT)
+    assert decision.log_e == sum(e.nats for e in decision.evidence)
+    assert abs((decision.log_e or 0) - room.families["AI"].log_e()) < 1e-9
+    assert [e.signal for e in decision.evidence] == ["start", "time", "voice", "visual"]
+    assert decision.counterfactual == ("AI", "AI.visual")  # without voice it would hold all the same
+
+
+def test_a_family_that_does_not_matter_is_not_named() -> None:
+    when = 'ai_presenter.certainty >= POSSIBLE || level("AI") >= LIMIT'
+    judge, room = a_judge(a_rule(when=when)), a_room()
+    set_ai(room, CONFIRMED)
+    set_level(room, "AI", Level.WATCH)
+    decision = only(look(judge, room))
+    assert (decision.family, decision.evidence, decision.log_e) == (None, (), None)
+
+
+def test_a_record_that_would_have_saved_the_room_stands_in_the_counterfactual() -> None:
+    judge, room = a_judge(a_rule(when="ai_presenter.certainty >= POSSIBLE && label.ever")), a_room()
+    set_ai(room, CONFIRMED)
+    room.facts.label = Label(ever=True)
+    assert only(look(judge, room)).counterfactual == ("ai_presenter", "label")
+
+
+def test_an_exemption_holds_a_rule_back() -> None:
+    judge, room = a_judge(a_rule(exempt="label.continuous")), a_room()
+    set_ai(room, CONFIRMED)
+    room.facts.label = Label(True, True, True)
+    assert look(judge, room) == []
+
+
+def test_a_room_that_does_not_sell_is_out_of_scope() -> None:
+    judge, room = a_judge(a_rule()), a_room()
+    room.selling = False
+    set_ai(room, CONFIRMED)
+    assert look(judge, room) == []
+    room.selling = True
+    assert only(look(judge, room, 1, bits=FACT_BIT["room"])).kind == "opened"
+
+
+def test_an_overturned_violation_is_withdrawn_and_the_rule_exempt_for_the_session() -> None:
+    judge, room = a_judge(a_rule(cooldown="1m")), a_room()
+    set_ai(room, CONFIRMED)
+    opened = only(look(judge, room))
+    room.reviews.append((opened.violation_id, "overturned", "reviewer"))
+    withdrawn = only(look(judge, room, 5, bits=REVIEW_BIT))
+    assert (withdrawn.kind, withdrawn.supersedes) == ("withdrawn", opened.violation_id)
+    assert room.reviews == []
+    assert look(judge, room, 200) == []
+    room.session_id = "s2"
+    assert only(look(judge, room, 201)).kind == "opened"
+
+
+def test_an_earlier_step_may_be_reviewed_too() -> None:
+    judge, room = a_judge(a_rule(escalate_after="5m")), a_room()
+    set_ai(room, CONFIRMED)
+    opened = only(look(judge, room))
+    look(judge, room, 5)
+    room.reviews.append((opened.violation_id, "overturned", "appeal"))
+    assert only(look(judge, room, 6, bits=REVIEW_BIT)).kind == "withdrawn"
+
+
+def test_an_unknown_review_is_counted_and_harmless() -> None:
+    judge, room = a_judge(a_rule()), a_room()
+    room.reviews.append(("a" * 26, "overturned", "reviewer"))
+    assert look(judge, room, bits=REVIEW_BIT) == []
+    assert judge.unmatched_reviews == 1
+
+
+def test_what_people_upheld_starts_the_next_session_further_up() -> None:
+    judge, room = a_judge(a_rule()), a_room()
+    set_ai(room, CONFIRMED)
+    opened = only(look(judge, room))
+    room.reviews += [(opened.violation_id, "upheld", "reviewer"), (opened.violation_id, "upheld", "appeal")]
+    look(judge, room, 1, bits=REVIEW_BIT)
+    assert room.facts.history.upheld == {"T-ONE-01": 1}
+    room.session_id = "s2"
+    _, again = look(judge, room, 10)
+    assert (again.kind, again.step) == ("opened", 1)
+    upheld(room, T_ONE_01=99)
+    room.session_id = "s3"
+    assert look(judge, room, 20)[1].step == 2  # no further than the ladder goes
+
+
+def test_an_appeal_the_other_way_lifts_the_exemption() -> None:
+    judge, room = a_judge(a_rule()), a_room()
+    set_ai(room, CONFIRMED)
+    opened = only(look(judge, room))
+    room.reviews.append((opened.violation_id, "overturned", "reviewer"))
+    look(judge, room, 1, bits=REVIEW_BIT)
+    room.reviews.append((opened.violation_id, "upheld", "appeal"))
+    assert only(look(judge, room, 2, bits=REVIEW_BIT)).kind == "opened"
+
+
+def test_shadow_says_all_and_recommends_nothing() -> None:
+    judge, room = a_judge(a_rule(rollout="{mode: shadow, percent: 100}")), a_room()
+    set_ai(room, CONFIRMED)
+    decision = only(look(judge, room))
+    assert (decision.mode, decision.actions) == ("shadow", ())
+    assert [(w.action, w.because) for w in decision.withheld] == [("reduce_live_recommendation", "rollout")]
+
+
+def test_a_higher_percentage_only_adds_rooms() -> None:
+    rooms = [f"wechat_channels:r{i}" for i in range(400)]
+    live: set[str] = set()
+    for percent in (0, 10, 50, 100):
+        rule = a_rule(rollout=f"{{mode: live, percent: {percent}}}")
+        compiled = load_policies({"p": a_policy(rule)}).rule("T-ONE-01")
+        assert compiled is not None
+        now = {room for room in rooms if mode_of(compiled, room) == "live"}
+        assert live <= now
+        assert abs(len(now) - 4 * percent) < 40
+        live = now
+
+
+def test_a_version_takes_effect_at_its_event_time_in_every_room() -> None:
+    old = a_policy(a_rule("T-OLD-01"), version=1)
+    new = a_policy(a_rule("T-NEW-02"), version=2, since_ms=T0 + 10 * MINUTE)
+    judge, room = Judge(load_policies({"1": old, "2": new})), a_room()
+    set_ai(room, CONFIRMED)
+    assert only(look(judge, room, 9.99)).rule.id == "T-OLD-01"
+    cleared, opened = look(judge, room, 10)
+    assert (cleared.kind, cleared.rule.id) == ("cleared", "T-OLD-01")
+    assert (opened.kind, opened.rule.id, opened.policy.version) == ("opened", "T-NEW-02", 2)
+
+
+def test_a_policy_holds_for_its_platforms_and_regions_and_for_heirs() -> None:
+    parent = a_policy(a_rule("T-CN-01"), name="common_cn").replace("platforms: [wechat_channels], ", "")
+    child = a_policy(a_rule("T-WX-01"), name="wx", head="inherits: [common_cn]\n")
+    book = load_policies({"p": parent, "c": child})
+    assert [r.id for r in book.active("wechat_channels", "CN", T0).rules] == ["T-CN-01", "T-WX-01"]
+    assert book.active("wechat_channels", "US", T0).rules == ()
+    assert book.active("douyin", "CN", T0).rules == ()
+
+
+def test_a_rule_that_keeps_failing_is_parked_and_the_others_go_on() -> None:
+    bad = a_rule("T-BAD-01", when="room.viewers == 0 || 10 / (room.viewers - 20) > 1")
+    judge = a_judge(bad, a_rule())
+    for i in range(12):
+        room = a_room(f"wechat_channels:r{i}")
+        set_ai(room, CONFIRMED)
+        assert only(look(judge, room)).rule.id == "T-ONE-01"
+    assert judge.parked == {"T-BAD-01"}
+    assert judge.errors == {"T-BAD-01": 10}
+
+
+def test_a_success_between_failures_keeps_a_rule_alive() -> None:
+    judge = a_judge(a_rule("T-BAD-01", when="room.viewers == 0 || 10 / (room.viewers - 20) > 1"))
+    for i in range(30):
+        room = a_room()
+        room.viewers = 21 if i % 5 == 4 else 20
+        look(judge, room)
+    assert judge.parked == set()
+
+
+def test_decisions_come_in_the_order_of_policy_and_rule() -> None:
+    judge, room = a_judge(a_rule("T-B-02"), a_rule("T-A-01")), a_room()
+    set_ai(room, CONFIRMED)
+    assert [d.rule.id for d in look(judge, room)] == ["T-A-01", "T-B-02"]
+
+
+MOVES = {
+    ("idle", "opened"), ("opened", "escalated"), ("opened", "cleared"), ("opened", "withdrawn"),
+    ("escalated", "escalated"), ("escalated", "cleared"), ("escalated", "withdrawn"),
+    ("cleared", "opened"), ("cleared", "withdrawn"), ("withdrawn", "opened"),
+}  # fmt: skip
+BOOK = load_policies({"p": a_policy(a_rule(cooldown="20m", clear_after="20m"))})
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["none", "suspected", "possible", "confirmed", "close", "session", "overturn", "uphold", "sell"]
+        ),
+        st.integers(1, 45),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(STEPS)
+def test_every_history_is_a_legal_path_with_one_id_each_and_repeats_itself(steps: list[tuple[str, int]]) -> None:
+    first, second = history(steps), history(steps)
+    assert first == second
+    before = "idle"
+    for decision in first:
+        assert (before, decision.kind) in MOVES
+        before = decision.kind
+    ids = [d.violation_id for d in first]
+    assert len(ids) == len(set(ids))
+    for earlier, later in pairwise(first):
+        assert later.supersedes == ("" if later.kind == "opened" else earlier.violation_id)
+
+
+def history(steps: list[tuple[str, int]]) -> list[Decision]:
+    judge, room = Judge(BOOK), a_room()
+    found: list[Decision] = []
+    minutes, sessions = 0, 1
+    for what, wait in steps:
+        minutes += wait
+        if what == "close":
+            closed(room)
+        elif what == "session":
+            sessions += 1
+            room.session_id, room.phase = f"s{sessions}", 1
+        elif what in ("overturn", "uphold") and found:
+            room.reviews.append(
+                (found[-1].violation_id, {"overturn": "overturned", "uphold": "upheld"}[what], "reviewer")
+            )
+            room.changed |= REVIEW_BIT
+        elif what == "sell":
+            room.selling = not room.selling
+        elif what in ("none", "suspected", "possible", "confirmed"):
+            set_ai(room, Certainty[what.upper()])
+        found += look(judge, room, minutes)
+        assert len(room.episodes) <= 1
+    return found

@@ -1,0 +1,134 @@
+"""A bad policy never goes live: it is refused with file, line, column, what was expected and what to do."""
+
+import pytest
+
+from tests.policy.build import a_policy, a_rule
+from worker.policy.load import load_policies
+from worker.policy.model import PolicyErrors
+
+DEEP = "[" * 20 + "1" + "]" * 20
+
+
+def problems_of(*texts: str) -> tuple[str, ...]:
+    with pytest.raises(PolicyErrors) as refused:
+        load_policies({f"f{i}.yaml": text for i, text in enumerate(texts)})
+    return tuple(map(str, refused.value.problems))
+
+
+def lines_until(text: str, needle: str) -> int:
+    return text[: text.index(needle)].count("\n") + 1
+
+
+BROKEN = [
+    # name, replace in a sound policy, by, words of the message
+    ("syntax", "severity: 3", "severity: [3", ["not YAML", "check indentation"]),
+    ("cel syntax", ">= POSSIBLE", ">= ", ["rule T-ONE-01: when", "Syntax error"]),
+    ("type", ">= POSSIBLE", '>= "x"', ["cannot take (int, string)", "matching types"]),
+    ("float", "ai_presenter.certainty >= POSSIBLE", "frame.cover_ratio > 1", ["write 0.5 or 1.0"]),
+    ("unknown fact", "ai_presenter.certainty", "presenter.certainty", ["unknown name", "expected a fact"]),
+    ("unknown field", "ai_presenter.certainty", "ai_presenter.certanty", ["did you mean 'ai_presenter.certainty'"]),
+    ("unknown function", "ai_presenter.certainty", "now()", ["unknown name 'now'"]),
+    ("unknown family", "ai_presenter.certainty", 'level("AY")', ["unknown family 'AY'", "NONINT"]),
+    ("non-bool", "ai_presenter.certainty >= POSSIBLE", "ai_presenter.certainty", ["type int, expected bool"]),
+    ("division by zero", "ai_presenter.certainty >= POSSIBLE", "10 / room.viewers > 1", ["divide by zero", "guard"]),
+    ("held_for what", ">= POSSIBLE", '>= 1 && held_for("room", "1m")', ["held_for cannot ask about 'room'"]),
+    ("held_for how long", ">= POSSIBLE", '>= 1 && held_for("idle", "1y")', ["bad duration '1y'"]),
+    ("unknown action", "[reduce_live_recommendation, ", "[explode, ", ["unknown action 'explode'", "expected one of"]),
+    ("empty ladder", "ladder: [", "ladder: []\n    x: [", ["ladder is empty"]),
+    ("unknown platform", "[wechat_channels]", "[wechat]", ["unknown platform 'wechat'"]),
+    ("bad region", "regions: [CN]", "regions: [China]", ["bad region 'China'"]),
+    ("version zero", "version: 1", "version: 0", ["version must be from 1"]),
+    ("version text", "version: 1", "version: one", ["version must be a whole number"]),
+    ("no version", "version: 1\n", "", ["lacks 'version'"]),
+    ("bad severity", "severity: 3", "severity: 9", ["severity must be from 1 to 5"]),
+    ("bad duration", "severity: 3", "severity: 3\n    cooldown: soon", ["bad cooldown 'soon'", "30m"]),
+    ("bad id", "id: T-ONE-01", "id: one", ["bad id 'one'"]),
+    ("bad date", "since: 2024-06-17", "since: 2024-17-06", ["bad basis date"]),
+    ("draft that punishes", "status: in_force", "status: draft", ["may not punish", "mode: shadow"]),
+    ("no positive test", "expect: [reduce_live_recommendation]", "expect: none", ["no test expects the rule to open"]),
+    ("no negative test", "      - given: {}\n        expect: none\n", "", ["no test expects the rule to stay quiet"]),
+    ("no tests", "tests:", "notes:", ["lacks 'tests'", "unknown key 'notes'"]),
+    ("test fails", "certainty: CONFIRMED", "certainty: SUSPECTED", ["test failed", "got none"]),
+    ("test of unknown fact", "given: {ai_presenter:", "given: {presenter:", ["unknown fact 'presenter'"]),
+    ("test of wrong type", "{certainty: CONFIRMED}", "{certainty: 7}", ["unknown ai_presenter.certainty '7'"]),
+    ("anchor", "severity: 3", "severity: &a 3", ["anchors and aliases are not allowed"]),
+    ("merge key", "severity: 3", "severity: 3\n    <<: {a: 1}", ["merge keys are not allowed"]),
+    ("tag", "severity: 3", "severity: !!python/object:os.system 3", ["tags such as"]),
+    ("key twice", "severity: 3", "severity: 3\n    severity: 4", ["'severity' stands twice"]),
+    ("unknown key", "severity: 3", "severity: 3\n    sevrity: 4", ["unknown key 'sevrity'"]),
+    ("deep", "severity: 3", f"severity: {DEEP}", ["nested deeper than"]),
+    ("bad percent", "severity: 3", "severity: 3\n    rollout: {mode: live, percent: 150}", ["percent must be from 0"]),
+    ("bad cap", "severity: 3", "severity: 3\n    caps: {per_day: 5, on_exceed: drop}", ["unknown on_exceed 'drop'"]),
+    ("unknown parent", "rules:\n", "inherits: [common_xx]\nrules:\n", ["inherits 'common_xx', which no file defines"]),
+    ("itself", "rules:\n", "inherits: [wechat_channels]\nrules:\n", ["inherits itself", "break the circle"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "words"), [b[1:] for b in BROKEN], ids=[b[0] for b in BROKEN])
+def test_a_broken_policy_is_refused_with_an_actionable_message(old: str, new: str, words: list[str]) -> None:
+    sound = a_policy(a_rule())
+    load_policies({"sound.yaml": sound})  # the unbroken one is accepted
+    assert old in sound
+    problems = problems_of(sound.replace(old, new, 1))
+    for word in words:
+        assert any(word in problem for problem in problems), problems
+    assert all(problem.startswith("f0.yaml:") for problem in problems)
+
+
+def test_a_problem_names_file_line_and_column_of_the_very_character() -> None:
+    text = a_policy(a_rule(when="ai_presenter.certainty >= POSSIBLE && label.visble"))
+    line = lines_until(text, "visble")
+    column = text.splitlines()[line - 1].index("visble") + 1
+    assert problems_of(text)[0].startswith(f"f0.yaml:{line}:{column}: rule T-ONE-01: when: ")
+
+
+def test_a_problem_in_a_block_scalar_names_its_line_and_column() -> None:
+    text = a_policy(a_rule(when="|\n      ai_presenter.certainty >= POSSIBLE\n      && label.visble"))
+    line = lines_until(text, "visble")
+    column = text.splitlines()[line - 1].index("visble") + 1
+    assert problems_of(text)[0].startswith(f"f0.yaml:{line}:{column}: ")
+
+
+def test_every_problem_comes_out_at_once() -> None:
+    one = a_rule("T-ONE-01", when="nope").replace("severity: 3", "severity: 0")
+    two = a_rule("T-TWO-02", ladder="[explode]", cooldown="soon")
+    problems = problems_of(a_policy(one, two))
+    assert len(problems) == 4
+    assert [p.split(": ")[1] for p in problems] == ["rule T-ONE-01"] * 2 + ["rule T-TWO-02"] * 2
+
+
+def test_an_id_is_unique_in_a_file_and_between_policies() -> None:
+    assert any("stands twice in this file" in p for p in problems_of(a_policy(a_rule(), a_rule())))
+    problems = problems_of(a_policy(), a_policy(name="douyin"))
+    assert any("also stands in f" in p for p in problems)
+
+
+def test_inheritance_may_not_go_in_circles() -> None:
+    first = a_policy(a_rule("T-ONE-01"), name="one", head="inherits: [two]\n")
+    second = a_policy(a_rule("T-TWO-02"), name="two", head="inherits: [one]\n")
+    assert sum("break the circle" in p for p in problems_of(first, second)) == 2
+
+
+def test_versions_take_effect_in_their_order() -> None:
+    assert any("version 1 also stands in" in p for p in problems_of(a_policy(), a_policy()))
+    late_first = problems_of(a_policy(version=1, since_ms=9_000), a_policy(version=2, since_ms=5_000))
+    assert any("must take effect later" in p for p in late_first)
+
+
+def test_a_huge_file_is_refused_before_it_is_parsed() -> None:
+    assert "at most 262144 are allowed" in problems_of("a: " + "x" * 300_000)[0]
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "7", "a: 1\n---\nb: 2", "\x00", "policy: {a: b}", "rules: []"])
+def test_what_is_no_policy_is_refused_with_a_place(text: str) -> None:
+    assert all(problem.startswith("f0.yaml:") for problem in problems_of(text))
+
+
+def test_a_billion_laughs_is_refused() -> None:
+    lol = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
+    assert "anchors and aliases" in problems_of(lol)[0]
+
+
+def test_a_long_expression_is_refused() -> None:
+    when = " && ".join(["label.visible"] * 200)
+    assert any("longer than 2000" in p for p in problems_of(a_policy(a_rule(when=when))))
