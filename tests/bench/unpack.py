@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import random
 import statistics
@@ -112,6 +113,8 @@ async def read(bootstrap: str, mode: str, events: int) -> dict[str, float]:
             started = (done, *ended)
 
     app.work = work
+    gc.freeze()  # as the worker does after its start
+    gc.set_threshold(50_000, 50, 100)
     async with app.running():
         await until(lambda: done >= events, timeout_s=300)
     assert started is not None

@@ -212,9 +212,7 @@ class KafkaCluster:
     def _format(self) -> None:
         cluster_id = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
         ids = range(1, self.n + 1)
-        voters = ",".join(
-            f"{i}@127.0.0.1:{port}" for i, port in zip(ids, self._controller_ports, strict=True)
-        )
+        voters = ",".join(f"{i}@127.0.0.1:{port}" for i, port in zip(ids, self._controller_ports, strict=True))
         for i in range(self.n):
             directory = self._directory(i)
             directory.mkdir(parents=True)
@@ -277,18 +275,14 @@ class KafkaCluster:
             while True:
                 for i, broker in self._brokers.items():
                     if broker.poll() is not None:
-                        raise KafkaUnavailableError(
-                            f"Kafka node {i} ended with {broker.returncode}:\n{self.log(i)}"
-                        )
+                        raise KafkaUnavailableError(f"Kafka node {i} ended with {broker.returncode}:\n{self.log(i)}")
                 try:
                     step(topic)
                     break
                 except (KafkaException, OSError, TimeoutError) as problem:
                     last = f"{step.__name__.removeprefix('_probe_')}: {problem}"
                 if time.monotonic() > deadline:
-                    raise KafkaUnavailableError(
-                        f"Kafka not ready within {timeout_s:g} s ({last}):\n{self.log(0)}"
-                    )
+                    raise KafkaUnavailableError(f"Kafka not ready within {timeout_s:g} s ({last}):\n{self.log(0)}")
                 time.sleep(0.1)
         self.admin.delete_topics([topic])[topic].result(30)
 

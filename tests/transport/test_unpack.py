@@ -168,7 +168,7 @@ def test_damaged_data_raises_and_is_not_passed_over(damage: str) -> None:
         bad[17:21] = crc(bytes(bad[21:])).to_bytes(4, "big")
     result, state = result_of(held(record_batch([0, 1]) + bytes(bad) + record_batch([4])))
     fetcher = Fetcher({HERE: result})
-    with pytest.raises(CorruptRecordException if damage == "checksum" else Exception):  # noqa: B017
+    with pytest.raises(CorruptRecordException if damage == "checksum" else Exception):
         drain(fetcher, [HERE], 100)  # type: ignore[arg-type]
     assert state.position == 0, "the position must not move past what was not delivered"
     assert fetcher._records == {}, "a second drain would go on behind the damage"

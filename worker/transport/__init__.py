@@ -1,7 +1,7 @@
-"""Where batches come from: a Faust transport that delivers one event per fetch and acknowledges ranges of offsets.
+"""Where batches come from: a Faust transport with one event per fetch and acknowledged ranges of offsets.
 
-`driver` is the entry; `fetch` talks to the broker on its own thread, `unpack` reads record batches, `consumer`
-delivers, flushes and commits, `offsets` keeps account, `producer` writes.
+`driver` is the entry; `fetch` talks to the broker on its own thread, `unpack` reads record batches,
+`consumer` delivers, flushes and commits, `offsets` keeps account, `producer` writes.
 """
 
 from worker.transport.batch import BatchSchema, FetchBatch, Record, RecordSlice

@@ -30,8 +30,8 @@ class Record(Protocol):
 class RecordSlice:
     """Consecutive records of one partition, in offset order.
 
-    Offsets may have holes (compaction, control records, aborted transactions), so `records` may even be empty; the
-    slice stands for every offset in [base_offset, next_offset).
+    Offsets may have holes (compaction, control records, aborted transactions), so `records` may even be empty;
+    the slice stands for every offset in [base_offset, next_offset).
     """
 
     tp: TP
@@ -49,7 +49,7 @@ class FetchBatch:
 
 
 class BatchMessage(ConsumerMessage):  # type: ignore[misc]
-    """Faust's message around a FetchBatch; its ack covers every slice. Identified by object, not by offset."""
+    """Faust's message around a FetchBatch; its ack covers every slice. Known by identity, not by offset."""
 
     __slots__ = ("parts",)
 

@@ -1,4 +1,4 @@
-"""Faust's consumer, batched: delivers fetches, takes range acks, flushes before it commits, and hands over in order."""
+"""Faust's consumer, batched: delivers fetches, takes range acks, flushes before commits, hands over in order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from worker.transport.shutdown import DeadlineError, KillDeadline
 if TYPE_CHECKING:
     from worker.transport.hooks import Attachment
 
-#: How often to look again for room in a stream buffer or the end of a running batch; below a batch's own time.
+#: How often to look again for room in a stream buffer or the end of a running batch.
 POLL_S = 0.002
 
 
@@ -30,7 +30,7 @@ class GenerationLostError(RuntimeError):
 
 
 class BatchConsumer(stock.Consumer):  # type: ignore[misc]
-    """Every error outside a single event reaches `hooks.fatal`: the log is read again from the last commit."""
+    """Any error outside a single event reaches `hooks.fatal`: the log is read again from the last commit."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         transport = args[0] if args else kwargs["transport"]
@@ -159,7 +159,7 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
             self.app.monitor.track_tp_end_offset(part.tp, highwater)
 
     def on_out_of_range(self, tp: TP, expected: int, base: int) -> None:
-        """The broker no longer had `expected` and the fetch went on at `base`: called by the consumer's thread."""
+        """The broker no longer had `expected`, the fetch went on at `base`. Called by the consumer's thread."""
         if tp.topic in self.hooks.changelog_topics:
             return  # compacted logs start where they start
         self.counts.out_of_range += 1
@@ -273,7 +273,7 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
             await super().on_partitions_assigned(assigned, generation_id)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Stops the flow, ends what runs, flushes and commits; only then lets Faust forget the partitions."""
+        """Stops the flow, ends what runs, flushes, commits; only then lets Faust forget the partitions."""
         async with self._fatal_on_error():
             self.counts.rebalances += 1
             self._stop_queued()
@@ -286,7 +286,7 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
             self.hooks.on_revoked(revoked)
 
     def _stop_queued(self) -> None:
-        """No new batch starts: fetched ones leave the stream buffers, and only those that run count from here."""
+        """No new batch starts: fetched ones leave the stream buffers; only those that run count from here."""
         self.stop_flow()
         self.app.flow_control.suspend()
         self.app.flow_control.clear()

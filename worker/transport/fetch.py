@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Slices of one fetch and the epoch in which they were taken: a seek or revocation starts the next one."""
+    """Slices of one fetch and the epoch they were taken in: a seek or revocation starts the next one."""
 
     slices: list[RecordSlice]
     epoch: int
@@ -30,9 +30,9 @@ class Fetched:
 class BatchConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Runs aiokafka's consumer on a loop of its own, so heartbeats do not depend on the agents' pace.
 
-    `_expected` holds the position after the last slice of each partition. Drains, seeks and `_expected` change only
-    on this thread and under `_cursor`, hence a fetch that starts elsewhere was moved by the broker's answer that
-    the offset is out of range.
+    `_expected` holds the position after the last slice of each partition. Drains, seeks and `_expected` change
+    only on this thread and under `_cursor`, hence a fetch that starts elsewhere was moved by the broker's answer
+    that the offset is out of range.
     """
 
     consumer: BatchConsumer

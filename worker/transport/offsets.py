@@ -20,8 +20,8 @@ D = TypeVar("D", bound=Delivery)
 class OffsetTracker(Generic[P, D]):
     """Per partition: deliveries in order, each with the offset to resume from after it.
 
-    Positions come from the fetch, never from counting, so holes in offsets cannot mislead it; acknowledgements are
-    by identity, so one from before a seek cannot count for what was delivered after.
+    Positions come from the fetch, never from counting, so holes in offsets cannot mislead it; acknowledgements
+    are by identity, so one from before a seek cannot count for what was delivered after.
     """
 
     def __init__(self) -> None:
@@ -50,15 +50,15 @@ class OffsetTracker(Generic[P, D]):
         return list(self._in_flight)
 
     def unacked(self) -> int:
-        """Number of deliveries that somebody may still be working on; one over n partitions counts n times."""
+        """Deliveries that somebody may still be working on; one over n partitions counts n times."""
         return sum(1 for queue in self._in_flight.values() for _, delivery in queue if not delivery.acked)
 
-    def keep(self, partition_filter: Callable[[D], bool]) -> None:
+    def keep(self, keeps: Callable[[D], bool]) -> None:
         """Cuts each partition at the first delivery for which the filter is False."""
         for queue in self._in_flight.values():
             kept = []
             for item in queue:
-                if not partition_filter(item[1]):
+                if not keeps(item[1]):
                     break
                 kept.append(item)
             queue.clear()

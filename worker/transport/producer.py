@@ -30,7 +30,7 @@ class BatchProducer(stock.Producer):  # type: ignore[misc]
         return {"acks": "all", "enable_idempotence": True}
 
     async def send(self, topic: str, *args: Any, **kwargs: Any) -> Awaitable[RecordMetadata]:
-        """As Faust's, but gives up after the request timeout: a topic that does not exist is waited for for ever."""
+        """As Faust's, but bounded by the request timeout: Faust waits for ever for a topic that does not exist."""
         try:
             async with asyncio.timeout(self.request_timeout):
                 return cast("Awaitable[RecordMetadata]", await super().send(topic, *args, **kwargs))
@@ -38,7 +38,7 @@ class BatchProducer(stock.Producer):  # type: ignore[misc]
             raise SendError(f"{topic}: no place for a record within {self.request_timeout:g} s") from late
 
     async def send_batch(self, topic: str, partition: int, records: Iterable[Outgoing]) -> int | None:
-        """Writes records in order to one partition and returns the offset of the last, None for no records.
+        """Writes records in order to one partition; returns the offset of the last, None for no records.
 
         Raises SendError when the broker has not acknowledged all within the request timeout; some may be written.
         """

@@ -15,8 +15,8 @@ class TransportSettings:
     """Timeouts in seconds, sizes as their names say. Checked at construction.
 
     read_committed: records of aborted or open transactions are never delivered.
-    direct: iterate record batches through aiokafka's private parts (about twice as fast); False takes its public
-    path. batch_records: a fetch stops after the record batch that reaches this number.
+    direct: iterate record batches through aiokafka's private parts, which is faster; False takes its public path.
+    batch_records: a fetch stops after the record batch that reaches this number.
     """
 
     read_committed: bool = True
@@ -57,7 +57,7 @@ class TransportSettings:
             ),
             (
                 self.producer_timeout_s <= self.session_timeout_s,
-                "producer_timeout_s must not exceed session_timeout_s: a worker must not write after others own its partitions",
+                "producer_timeout_s must not exceed session_timeout_s, or a worker writes after others took over",
             ),
             (
                 self.producer_timeout_s <= self.flush_timeout_s,
@@ -65,7 +65,7 @@ class TransportSettings:
             ),
             (
                 self.revoke_timeout_s > 0,
-                "rebalance_timeout_s must exceed flush_timeout_s + commit_timeout_s, or nothing is left to finish running batches",
+                "rebalance_timeout_s must exceed flush_timeout_s + commit_timeout_s: running batches need time",
             ),
             (
                 self.shutdown_timeout_s > self.flush_timeout_s + self.commit_timeout_s,
@@ -78,7 +78,7 @@ class TransportSettings:
 
     @property
     def revoke_timeout_s(self) -> float:
-        """How long running batches may go on once partitions are being revoked; flush and commit come after."""
+        """How long running batches may go on when partitions are being revoked; flush and commit come after."""
         return self.rebalance_timeout_s - self.flush_timeout_s - self.commit_timeout_s
 
     def faust(self) -> Mapping[str, object]:
