@@ -23,6 +23,8 @@ DRAIN_TIMEOUT_S = 30.0
 QUIET_S = 1.5
 REFRESH_S = 0.25
 PLAIN_EVERY_S = 5.0
+ACCOUNTING = ("read", "applied", "duplicate", "late", "replay_skipped", "rejected")
+WIDE_CELLS = 150
 
 
 @click.command(name="demo")
@@ -78,7 +80,6 @@ def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: 
             log=log,
             lag=show.lag,
         )
-        stack.callback(feeder.join, DRAIN_TIMEOUT_S)
         stack.callback(feeder.halt)
         try:
             show.run(feeder, keep=keep)
@@ -212,22 +213,21 @@ class Show:
         self.screen.print(self._status(), highlight=False)
 
     def _table(self) -> "Table":
+        from rich.box import SIMPLE_HEAD
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(caption=self._status() if self.feeder else None, caption_justify="left", expand=True)
-        table.add_column("room", no_wrap=True, ratio=3)
-        table.add_column("what it is", ratio=4, no_wrap=True)
-        table.add_column("time", no_wrap=True, width=8)
-        for family in FAMILIES:
-            table.add_column(family, no_wrap=True, width=max(8, len(family)))
-        table.add_column("open", ratio=4, no_wrap=True)
-        table.add_column("last violation", ratio=3, no_wrap=True)
+        wide = self.screen.width >= WIDE_CELLS
+        caption = self._status() if self.feeder else None
+        table = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        for name in ("room", *(("what it is",) if wide else ()), "time", *FAMILIES, "open", "last violation"):
+            table.add_column(name, no_wrap=True)
         for row in self.rows.values():
+            room_id = row.truth.room_id
             levels = [Text(row.levels.get(f, "·"), style=STYLES.get(row.levels.get(f, ""), "dim")) for f in FAMILIES]
             table.add_row(
-                Text(row.truth.room_id, style="green" if row.truth.honest else "magenta"),
-                row.truth.title,
+                Text(room_id.replace("wechat_channels:", "wechat:"), style="green" if row.truth.honest else "magenta"),
+                *((row.truth.title,) if wide else ()),
                 _clock(row.at_ms),
                 *levels,
                 " ".join(row.episodes),
@@ -236,7 +236,7 @@ class Show:
         return table
 
     def summary(self, out: Path, *, as_json: bool) -> None:
-        """What happened; ends with code 1 when a room was judged otherwise than the truth says."""
+        """What happened, beside what is true of the rooms."""
         import msgspec
 
         by_room: dict[str, list[str]] = {room_id: [] for room_id in self.rows}
@@ -257,6 +257,7 @@ class Show:
         missed = {room_id: rules for room_id, rules in missed.items() if rules}
         facts = {
             "events": fed,
+            "accounting": {name: int(self.metrics.get(f"{name}_total", 0)) for name in ACCOUNTING},
             "peak_events_per_s": round(self.peak_rate),
             "violations": {room_id: rules for room_id, rules in by_room.items() if rules},
             "records": len(self.seen),
@@ -314,6 +315,8 @@ def _print_summary(
     )
     for room_id, rules in facts["missed"].items():
         screen.print(f"not found in {room_id} (yet): {', '.join(rules)}", style="yellow", highlight=False)
+    accounting = ", ".join(f"{name.replace('_', '-')} {count:,}" for name, count in facts["accounting"].items())
+    screen.print(f"accounted for by the worker: {accounting}", highlight=False)
     screen.print(
         f"{facts['events']:,} events, up to {facts['peak_events_per_s']:,}/s; {facts['records']} violation records, "
         f"{facts['repeats']} repeats, {facts['dead_letters']} dead letters",

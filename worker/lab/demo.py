@@ -206,9 +206,7 @@ def _take_room(rows: dict[str, Row], latest: dict[str, Any] | None) -> None:
     row = rows[latest["room_id"]]
     row.at_ms = latest["last_at_ms"]
     row.levels = {name: f["level"] for name, f in latest["families"].items() if f.get("level")}
-    row.episodes = [
-        f"{episode['rule']}{'' if episode['mode'] == 'live' else ' (shadow)'}" for episode in latest["episodes"]
-    ]
+    row.episodes = [episode["rule"] for episode in latest["episodes"] if episode["mode"] == "live"]
 
 
 def rows_of(rooms: list[tuple[str, int]]) -> dict[str, Row]:

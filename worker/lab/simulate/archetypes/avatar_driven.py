@@ -52,7 +52,7 @@ def watermark(stage: Stage) -> None:
 
 ARCHETYPE = Archetype(
     name="avatar_driven",
-    title="labelled, registered avatar driven live by its verified user",
+    title="avatar: labelled, registered, driven",
     honest=True,
     platform="douyin",
     build=build,

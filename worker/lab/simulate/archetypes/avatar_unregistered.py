@@ -14,7 +14,7 @@ def build(stage: Stage) -> None:
 
 ARCHETYPE = Archetype(
     name="avatar_unregistered",
-    title="labelled avatar, unregistered and driven by nobody",
+    title="avatar: unregistered, undriven",
     honest=False,
     platform="douyin",
     build=build,

@@ -25,7 +25,7 @@ def unattended_avatar(stage: Stage) -> None:
 
 ARCHETYPE = Archetype(
     name="avatar_watermark",
-    title="unlabelled avatar with a watermark",
+    title="avatar: unlabelled, watermarked",
     honest=False,
     platform="wechat_channels",
     build=build,

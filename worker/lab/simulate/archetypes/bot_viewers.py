@@ -14,7 +14,7 @@ def build(stage: Stage) -> None:
 
 ARCHETYPE = Archetype(
     name="bot_viewers",
-    title="real host before bought viewers",
+    title="honest: before bought viewers",
     honest=True,
     platform="douyin",
     build=build,

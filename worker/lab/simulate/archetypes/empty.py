@@ -13,7 +13,7 @@ def build(stage: Stage) -> None:
 
 ARCHETYPE = Archetype(
     name="empty",
-    title="phone that streams a shelf with nobody there",
+    title="streams a shelf, nobody there",
     honest=False,
     platform="wechat_channels",
     build=build,

@@ -18,7 +18,7 @@ def build(stage: Stage) -> None:
 
 ARCHETYPE = Archetype(
     name="llm_avatar",
-    title="unlabelled avatar that answers by language model",
+    title="avatar: language model answers",
     honest=False,
     platform="wechat_channels",
     build=build,

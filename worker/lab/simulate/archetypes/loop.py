@@ -14,7 +14,7 @@ def build(stage: Stage) -> None:
 
 ARCHETYPE = Archetype(
     name="loop",
-    title="recording played in a loop",
+    title="recording in a loop",
     honest=False,
     platform="wechat_channels",
     build=build,

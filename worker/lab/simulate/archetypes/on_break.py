@@ -11,7 +11,7 @@ def build(stage: Stage) -> None:
 
 ARCHETYPE = Archetype(
     name="on_break",
-    title="honest seller on long declared breaks",
+    title="honest: long declared breaks",
     honest=True,
     platform="wechat_channels",
     build=build,

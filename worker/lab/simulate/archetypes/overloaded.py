@@ -15,7 +15,7 @@ def build(stage: Stage) -> None:
 
 ARCHETYPE = Archetype(
     name="overloaded",
-    title="honest seller, 10,000 comments a minute",
+    title="honest: 10,000 comments a minute",
     honest=True,
     platform="douyin",
     build=build,

@@ -26,6 +26,6 @@ def _archetype(kind: str, conduct: str, title: str, rule: str) -> Archetype:
     )
 
 
-FOREIGN = _archetype("foreign", "patriotism", "fake foreigner who praises the country", "DY-PERSONA-01")
+FOREIGN = _archetype("foreign", "patriotism", "fake foreigner who praises China", "DY-PERSONA-01")
 ATTRACTIVE = _archetype("attractive", "private_traffic", "attractive bait for private chats", "DY-PERSONA-02")
 ELITE = _archetype("elite", "courses", "fake elite who sells courses", "DY-PERSONA-03")

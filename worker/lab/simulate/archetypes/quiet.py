@@ -15,7 +15,7 @@ def build(stage: Stage) -> None:
 
 ARCHETYPE = Archetype(
     name="quiet",
-    title="honest seller, few viewers, long silences",
+    title="honest: few viewers, long silences",
     honest=True,
     platform="wechat_channels",
     build=build,

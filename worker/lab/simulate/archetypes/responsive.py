@@ -4,7 +4,7 @@ from worker.lab.simulate.archetype import Archetype, human
 
 ARCHETYPE = Archetype(
     name="responsive",
-    title="honest seller who answers viewers",
+    title="honest: answers viewers",
     honest=True,
     platform="wechat_channels",
     build=human,

@@ -15,7 +15,7 @@ def build(stage: Stage) -> None:
 
 ARCHETYPE = Archetype(
     name="scripted_human",
-    title="honest seller who repeats a sales script",
+    title="honest: repeats a sales script",
     honest=True,
     platform="wechat_channels",
     build=build,

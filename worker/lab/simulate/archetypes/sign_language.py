@@ -18,7 +18,7 @@ def build(stage: Stage) -> None:
 
 ARCHETYPE = Archetype(
     name="sign_language",
-    title="honest host who signs and never speaks",
+    title="honest: signs and never speaks",
     honest=True,
     platform="douyin",
     build=build,

@@ -11,7 +11,7 @@ def build(stage: Stage) -> None:
 
 ARCHETYPE = Archetype(
     name="software_seller",
-    title="seller of virtual-host software",
+    title="sells virtual-host software",
     honest=False,
     platform="wechat_channels",
     build=build,

@@ -11,7 +11,7 @@ def build(stage: Stage) -> None:
 
 ARCHETYPE = Archetype(
     name="software_warning",
-    title="honest seller who warns against virtual-host software",
+    title="honest: warns against such software",
     honest=True,
     platform="wechat_channels",
     build=build,
