@@ -30,7 +30,7 @@ TOPIC = "bench"
 PARTITIONS = 4
 ROOMS = 1000
 MODES = ("direct", "public")
-WORDS = "主播 今天 价格 便宜 质量 怎么样 尺码 发货 优惠券 链接 颜色 还有吗 多少钱 包邮".split()
+WORDS = ["主播", "今天", "价格", "便宜", "质量", "怎么样", "尺码", "发货", "优惠券", "链接", "还有吗", "多少钱", "包邮"]
 
 
 class Comment(msgspec.Struct, gc=False):
@@ -162,16 +162,13 @@ def main() -> None:
     results: dict[str, list[dict[str, float]]] = {mode: [] for mode in MODES}
     with KafkaCluster(heap="1g") as kafka:
         kafka.create_topic(TOPIC, PARTITIONS)
-        print(
-            f"{options.events:,} events of {fill(kafka.bootstrap, options.events):.0f} bytes, lz4, {PARTITIONS} partitions"
-        )
+        size = fill(kafka.bootstrap, options.events)
+        print(f"{options.events:,} events of {size:.0f} bytes, lz4, {PARTITIONS} partitions", flush=True)
         for number in range(options.rounds):
             for mode in MODES if number % 2 == 0 else reversed(MODES):
                 results[mode].append(run(kafka.bootstrap, mode, options.events))
-            print(
-                f"round {number + 1}: { ({mode: round(runs[-1]['wall']) for mode, runs in results.items()}) }",
-                flush=True,
-            )
+            rates = {mode: round(runs[-1]["wall"]) for mode, runs in results.items()}
+            print(f"round {number + 1}: {rates}", flush=True)
     print(table(results))
 
 

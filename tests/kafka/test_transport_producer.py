@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -52,19 +53,21 @@ def test_a_topic_that_does_not_exist_is_given_up(kafka: KafkaCluster, topic_name
         async with app.running():
             with pytest.raises(SendError, match="absent"):
                 await app.app.producer.send("absent", b"k", b"v", 0, None, None)
-            with pytest.raises(SendError, match="absent-0: not acknowledged within 0.5 s"):
+            with pytest.raises(SendError, match="absent-0: not acknowledged within"):
                 await app.app.producer.send_batch("absent", 0, [Outgoing(b"k", b"v")])
 
     asyncio.run(body())
 
 
-def test_a_record_beyond_the_batch_size_is_refused(kafka: KafkaCluster, topic_name: Names) -> None:
+def test_a_record_beyond_the_brokers_limit_is_an_error(kafka: KafkaCluster, topic_name: Names) -> None:
     topic, group = kafka.create_topic(topic_name("events"), 1), topic_name("group")
 
     async def body() -> None:
         app = TransportApp(kafka.bootstrap, topic, group)
         async with app.running():
-            with pytest.raises(SendError, match="exceeds the producer's batch size"):
-                await app.app.producer.send_batch(topic, 0, [Outgoing(b"k", b"v"), Outgoing(b"k", b"x" * 600_000)])
+            with pytest.raises(SendError, match="TooLarge"):
+                await app.app.producer.send_batch(
+                    topic, 0, [Outgoing(b"k", b"v"), Outgoing(b"k", os.urandom(2_000_000))]
+                )
 
     asyncio.run(body())

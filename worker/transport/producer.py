@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as stock
 from faust.types import RecordMetadata
 
@@ -20,7 +21,7 @@ class Outgoing(NamedTuple):
 
 
 class SendError(RuntimeError):
-    """The broker did not take records within the producer's timeout."""
+    """The broker refused records, or did not take them within the producer's timeout."""
 
 
 class BatchProducer(stock.Producer):  # type: ignore[misc]
@@ -40,7 +41,7 @@ class BatchProducer(stock.Producer):  # type: ignore[misc]
     async def send_batch(self, topic: str, partition: int, records: Iterable[Outgoing]) -> int | None:
         """Writes records in order to one partition; returns the offset of the last, None for no records.
 
-        Raises SendError when the broker has not acknowledged all within the request timeout; some may be written.
+        Raises SendError when the broker refuses or does not acknowledge in time; some may be written.
         """
         try:
             async with asyncio.timeout(self.request_timeout):
@@ -48,6 +49,8 @@ class BatchProducer(stock.Producer):  # type: ignore[misc]
                 written = [await ack for ack, _ in acks]
         except TimeoutError as late:
             raise SendError(f"{topic}-{partition}: not acknowledged within {self.request_timeout:g} s") from late
+        except KafkaError as refused:
+            raise SendError(f"{topic}-{partition}: {type(refused).__name__}: {refused}") from refused
         if not written:
             return None
         return cast(int, written[-1].offset) + acks[-1][1] - 1
@@ -59,21 +62,21 @@ class BatchProducer(stock.Producer):  # type: ignore[misc]
         acks: list[tuple[Awaitable[Any], int]] = []
         batch = producer.create_batch()
         for record in records:
-            for fresh in (False, True):
-                fitted = batch.append(
-                    timestamp=record.timestamp_ms,
-                    key=record.key,
-                    value=record.value,
-                    headers=list(record.headers),
-                )
-                if fitted is not None:
-                    break
-                if fresh:
-                    raise SendError(f"{topic}-{partition}: a record exceeds the producer's batch size")
-                count = batch.record_count()
-                acks.append((await producer.send_batch(batch, topic, partition=partition), count))
-                batch = producer.create_batch()
+            if _append(batch, record):
+                continue
+            count = batch.record_count()
+            acks.append((await producer.send_batch(batch, topic, partition=partition), count))
+            batch = producer.create_batch()
+            _append(batch, record)  # an empty batch takes a record of any size; the broker has the last word
         if batch.record_count():
             count = batch.record_count()
             acks.append((await producer.send_batch(batch, topic, partition=partition), count))
         return acks
+
+
+def _append(batch: Any, record: Outgoing) -> bool:
+    """False when the batch is full."""
+    fitted = batch.append(
+        timestamp=record.timestamp_ms, key=record.key, value=record.value, headers=list(record.headers)
+    )
+    return fitted is not None
