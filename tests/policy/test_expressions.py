@@ -3,7 +3,7 @@
 import pytest
 
 from worker.audit.facts import AiPresenter, Certainty, Idle, Label
-from worker.policy.compile import CompileError, RuleError, compile_expression
+from worker.policy.compile import KNOWN_MAX, CompileError, RuleError, compile_expression
 from worker.policy.inputs import FIELDS, VARIABLES, nothing_known
 
 NOW = 1_700_000_000_000
@@ -78,3 +78,12 @@ def test_every_variable_of_the_environment_compiles_and_has_a_value() -> None:
 def test_functions_take_literals_only_and_share_does_not_exist(text: str) -> None:
     with pytest.raises(CompileError):
         compile_expression(text)
+
+
+def test_what_an_expression_remembers_is_bounded_and_true() -> None:
+    program = compile_expression("room.viewers % 7 == 3 && room.age_minutes >= 0")
+    room = nothing_known(NOW).facts["room"]
+    for viewers in (*range(3_000), *range(50)):
+        inputs = nothing_known(NOW).with_facts({"room": type(room)(viewers=viewers)})
+        assert program.holds(inputs) is (viewers % 7 == 3)
+        assert len(program._known or ()) <= KNOWN_MAX

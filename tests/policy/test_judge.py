@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.policy.build import MINUTE, T0, a_judge, a_policy, a_room, a_rule, closed, set_ai, set_level, upheld
-from worker.audit.evidence import Level
+from worker.audit.evidence import THRESHOLDS, Level
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REVIEW_BIT, Certainty, Label
 from worker.audit.room import Room
 from worker.policy.judge import Judge, mode_of
@@ -395,3 +395,29 @@ def history(steps: list[tuple[str, int]]) -> list[Decision]:
         found += look(judge, room, minutes)
         assert len(room.episodes) <= 1
     return found
+
+
+def test_a_signal_is_needed_when_without_it_the_bar_would_not_have_been_reached() -> None:
+    judge, room = a_judge(a_rule(when='level("PLAY") >= LABEL')), a_room()
+    set_level(room, "PLAY", Level.LABEL)
+    family = room.families["PLAY"]
+    family.without = [[THRESHOLDS[Level.LABEL] / 2]]
+    assert only(look(judge, room)).counterfactual == ("PLAY", "PLAY.locked")
+
+
+def test_a_level_that_lingers_above_a_twentieth_of_its_bar_may_linger_without_a_signal_too() -> None:
+    judge, room = a_judge(a_rule(when='level("PLAY") >= LABEL')), a_room()
+    set_level(room, "PLAY", Level.LABEL)
+    family = room.families["PLAY"]
+    family.m, family.without = [THRESHOLDS[Level.LABEL] / 3], [[THRESHOLDS[Level.LABEL] / 10]]
+    assert only(look(judge, room)).counterfactual == ("PLAY",)
+
+
+def test_what_is_inherited_keeps_to_its_own_regions() -> None:
+    parent = a_policy(a_rule("T-US-01"), name="common_us").replace(
+        "platforms: [wechat_channels], regions: [CN]", "regions: [US]"
+    )
+    child = a_policy(a_rule("T-WX-01"), name="wx", head="inherits: [common_us]\n").replace(", regions: [CN]", "")
+    book = load_policies({"p": parent, "c": child})
+    assert [r.id for r in book.active("wechat_channels", "US", T0).rules] == ["T-US-01", "T-WX-01"]
+    assert [r.id for r in book.active("wechat_channels", "CN", T0).rules] == ["T-WX-01"]

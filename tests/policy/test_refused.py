@@ -132,3 +132,16 @@ def test_a_billion_laughs_is_refused() -> None:
 def test_a_long_expression_is_refused() -> None:
     when = " && ".join(["label.visible"] * 200)
     assert any("longer than 2000" in p for p in problems_of(a_policy(a_rule(when=when))))
+
+
+def test_a_wrong_value_is_named_where_it_stands() -> None:
+    text = a_policy(a_rule().replace("severity: 3", "severity: 9"))
+    line = lines_until(text, "severity: 9")
+    assert problems_of(text)[0].startswith(f"f0.yaml:{line}:{len('    severity: ') + 1}: ")
+
+
+def test_columns_stay_true_behind_functions_that_are_compiled_away() -> None:
+    text = a_policy(a_rule(when='level("AI") >= LIMIT && held_for("idle", duration("5m")) && nope'))
+    line = lines_until(text, "nope")
+    column = text.splitlines()[line - 1].index("nope") + 1
+    assert problems_of(text)[0].startswith(f"f0.yaml:{line}:{column}: ")

@@ -17,6 +17,7 @@ from worker.audit.evidence import FAMILIES
 from worker.policy.inputs import ALSO_READS, CONSTANTS, DATED, DERIVED, FIELDS, VARIABLES, Inputs
 
 EXPRESSION_CHARS_MAX = 2_000
+KNOWN_MAX = 1_024  # results remembered by an expression
 HELD_MAX_MS = 24 * 3_600_000
 
 _CEL_TYPES: dict[Any, Any] = {
@@ -71,12 +72,16 @@ class Program:
         timed: time alone can change its value, so it must be looked at again.
     """
 
-    __slots__ = ("_expression", "_names", "facts", "families", "text", "timed")
+    __slots__ = ("_expression", "_known", "_names", "facts", "families", "text", "timed")
 
     def __init__(self, text: str, expression: Any, names: tuple[str, ...]) -> None:
         self.text = text
         self._expression = expression
         self._names = names
+        # An expression is a function of its variables, and most rooms have the same: remember what was found.
+        # None: it reads a list or a map, which cannot be looked up.
+        hashable = all(VARIABLES[name] in (bool, int, float, str) for name in names)
+        self._known: dict[tuple[Any, ...], bool] | None = {} if hashable else None
         heads = [name.split(".", 1) for name in names if "." in name]
         self.families = frozenset(rest for head, rest in heads if head == "level")
         self.facts = frozenset(
@@ -93,7 +98,21 @@ class Program:
         Raises:
             RuleError: it has no value, for example because of a division by zero.
         """
-        value = self._expression.eval(data=inputs.values(self._names)).value()
+        data = inputs.values(self._names)
+        known = self._known
+        if known is None:
+            return self._evaluate(data)
+        key = tuple(data.values())
+        found = known.get(key)
+        if found is None:
+            found = self._evaluate(data)
+            if len(known) >= KNOWN_MAX:
+                known.clear()
+            known[key] = found
+        return found
+
+    def _evaluate(self, data: dict[str, Any]) -> bool:
+        value = self._expression.eval(data=data).value()
         if value is True or value is False:
             return bool(value)
         raise RuleError(str(value)[:200])
