@@ -26,8 +26,8 @@ _SELLS = re.compile(
 )
 _TEACHES = re.compile(r"教程|教你|教大家|课程|培训|学员|学会|搭建|安装|部署|演示|怎么用|怎么做|开播|\b(?:teach|course|tutorial|learn|install|set up)\b", re.IGNORECASE)
 _WARNS = re.compile(
-    r"不要|别(?:买|信|用|去|再|被)|千万别|禁止|违规|违法|骗局|骗子|被骗|封号|封禁|警惕|防骗|拒绝|举报|打击|曝光|上当|小心|抵制|不得|不允许|"
-    r"处罚|不是(?:数字人|虚拟|AI|ai)|没有用|割韭菜|\b(?:don't|do not|never|scam|banned|beware|illegal|report)\b",
+    r"不要|别(?:买|信|用|去|再|被)|千万别|禁止|违规|违法|骗[局子人了钱]|被骗|封号|封禁|警惕|防骗|当心|踩坑|"
+    r"从来?不(?:用|卖)|拒绝|举报|打击|曝光|上当|小心|抵制|不得|不允许|处罚|不是(?:数字人|虚拟|AI|ai)|没有用|割韭菜|\b(?:don't|do not|never|scam|banned|beware|illegal|report)\b",
     re.IGNORECASE,
 )
 WARNING, SELLING, TEACHING, BOTH = -1, 1, 2, 3
