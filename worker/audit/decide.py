@@ -45,6 +45,10 @@ from worker.audit.text import is_greeting, is_question
 
 Handler = Callable[[Room, Any, int], None]
 
+# Plain names for the hot path: an attribute of an enum costs as much as a comparison.
+_UNKNOWN, _PAUSED, _CLOSED = int(Phase.UNKNOWN), int(Phase.PAUSED), int(Phase.CLOSED)
+_APPLIED, _DUPLICATE, _LATE = Status.APPLIED, Status.DUPLICATE, Status.LATE
+
 
 def apply(room: Room, event: e.Event, offset: int) -> Status:
     """Apply one event that stands at `offset` in the room's log; changes the room in place.
@@ -52,28 +56,29 @@ def apply(room: Room, event: e.Event, offset: int) -> Status:
     Returns what became of it. `room.changed` collects what rules must look at again.
     """
     at_ms = event.at_ms
+    max_at_ms = room.max_at_ms
     session = event.session_id
     if (
-        not room.max_at_ms
-        or (session is not None and session != room.session_id)
-        or room.phase == Phase.CLOSED
-        or at_ms - room.max_at_ms > SILENCE_MS
+        (session != room.session_id and session is not None)
+        or room.phase == _CLOSED
+        or at_ms - max_at_ms > SILENCE_MS  # a new room's is 0
     ):
         status = admit(room, event, offset)
-        if status is not Status.APPLIED:
+        if status is not _APPLIED:
             return status
-    if at_ms < room.max_at_ms - LATENESS_MS and not isinstance(event, e.ReviewDecided):
+        max_at_ms = room.max_at_ms
+    if at_ms < max_at_ms - LATENESS_MS and not isinstance(event, e.ReviewDecided):
         room.counts.late += 1
-        return Status.LATE
-    handler, by_viewer = HANDLERS[type(event)]
+        return _LATE
+    handler, by_viewer = HANDLERS[event.__class__]
     if _seen(room, event.id, by_viewer):
-        return Status.DUPLICATE
-    if at_ms > room.max_at_ms and room.phase != Phase.CLOSED:
+        return _DUPLICATE
+    if at_ms > max_at_ms and room.phase != _CLOSED:
         room.max_at_ms = at_ms
         if at_ms - LATENESS_MS >= room.due_ms:
             close_due(room, at_ms - LATENESS_MS)
     handler(room, event, offset)
-    return Status.APPLIED
+    return _APPLIED
 
 
 def _seen(room: Room, event_id: str, by_viewer: bool) -> bool:
@@ -116,7 +121,8 @@ def _describe(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: int) ->
         or (event.category or "") != room.category
     ):
         _take_descriptor(room, event, offset)
-    move(room, "describe", event.at_ms)
+    if room.phase == _UNKNOWN:
+        move(room, "describe", event.at_ms)
 
 
 def _take_descriptor(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: int) -> None:
@@ -140,7 +146,7 @@ def _take_descriptor(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: 
 def _heartbeat(room: Room, event: e.RoomHeartbeat, offset: int) -> None:
     _describe(room, event, offset)
     room.viewers = event.viewers
-    if event.paused != (room.phase == Phase.PAUSED):
+    if event.paused != (room.phase == _PAUSED):
         move(room, "pause" if event.paused else "resume", event.at_ms)
     if room.absent_since_ms or room.facts.idle.certainty:
         frame.refresh_idle(room)
@@ -220,7 +226,7 @@ def _prompt(
     room: Room, event: e.ViewerComment | e.ViewerGift | e.ViewerOrder, kind: int, text: str, offset: int
 ) -> None:
     """Keep a prompt in its pane: those with the smallest hashes, whatever order they arrive in."""
-    if room.phase == Phase.PAUSED:
+    if room.phase == _PAUSED:
         return
     pane = pane_at(room, event.at_ms)
     pane.prompts_seen += 1
@@ -284,7 +290,7 @@ def _challenge_issued(room: Room, event: e.ChallengeIssued, offset: int) -> None
 
 def _challenge_result(room: Room, event: e.ChallengeResult, offset: int) -> None:
     room.counts.markers += 1
-    if event.outcome == "void" or room.phase == Phase.PAUSED:
+    if event.outcome == "void" or room.phase == _PAUSED:
         return
     kept = pane_at(room, event.at_ms).challenges
     kept.append((event.at_ms, xxh3_64_intdigest(event.id.encode()), int(event.outcome != "passed")))

@@ -52,7 +52,7 @@ def move(room: Room, what: str, at_ms: int) -> None:
     if after == Phase.PAUSED:
         room.paused_since_ms = at_ms
         room.prompts.clear()
-        room.answered_ranks.clear()
+        room.answered_due_ms.clear()
         for pane in room.panes.values():
             pane.prompts.clear()
     elif before == Phase.PAUSED:

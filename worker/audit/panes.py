@@ -82,7 +82,7 @@ def _close_block(room: Room, end_ms: int) -> None:
     _bet(room, "AI", end_ms, voice_visual)
     labelled = label.labelled_ms(room, start_ms, end_ms) >= LABELLED_SHARE * BLOCK_MS
     _bet(room, "UNLABELLED", end_ms, (None, None) if labelled else voice_visual)
-    silent = unanswered.value(block)
+    silent = unanswered.value(room)
     _bet(room, "NONINT", end_ms, (silent, None))
     room.counts.prompts += block.due
     room.counts.answered += block.answered

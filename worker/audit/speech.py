@@ -83,6 +83,8 @@ def _lags(ring: SpeechRing, store: Store, second: int, simhash: int) -> list[int
 def modal_lag(ring: SpeechRing) -> tuple[int, int]:
     """The lag bin at which most of the last 8 segments repeat (±1 bin), and how many do; (0, 0) when none."""
     best, best_count = 0, 0
+    if not any(ring.recent):
+        return best, best_count
     for lag in sorted({lag for lags in ring.recent for lag in lags}):
         count = sum(any(abs(other - lag) <= 1 for other in lags) for lags in ring.recent)
         if count > best_count:

@@ -11,6 +11,7 @@ from operator import add
 from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
 
 EXCERPT_CHARS = 120
+GREETING_CHARS = 12
 _MASK = (1 << 64) - 1
 _LANES = sum(1 << (16 * i) for i in range(64))
 _TOP = 0x8000 * _LANES
@@ -18,11 +19,9 @@ _BYTE_LANES = [sum(1 << (16 * bit) for bit in range(8) if byte >> bit & 1) for b
 _TO_DIGITS = bytes(0x31 if byte & 0x80 else 0x30 for byte in range(256))
 
 _NOT_LETTERS = re.compile(r"[\W_]+")
-_QUESTION = re.compile(
-    r"[?？吗呢]|怎么|多少|什么|哪[里个款儿家种]|几[个点号天斤岁]|能不能|可不可以|有没有|是不是|会不会|为啥|咋|"
-    r"\b(?:how|what|when|where|which|who|why|does|can you|is it)\b",
-    re.IGNORECASE,
-)
+_ASKING = frozenset("?？吗呢怎什哪咋啥几")
+_A_NOT_A = re.compile(r"(.)[不没]\1")
+_ENGLISH_QUESTION = re.compile(r"\b(?:how|what|when|where|which|who|why|does|can you|is it)\b", re.IGNORECASE)
 _GREETING = re.compile(r"主播好|你好|大家好|晚上好|早上好|哈喽|hello|\bhi\b", re.IGNORECASE)
 _THANKS = re.compile(r"谢谢|感谢|多谢|\bthank", re.IGNORECASE)
 _WELCOME = re.compile(r"欢迎|你好|哈喽|晚上好|早上好|hello|welcome", re.IGNORECASE)
@@ -63,13 +62,17 @@ def simhash(grams: frozenset[str]) -> int:
 
 
 def is_question(text: str) -> bool:
-    """Whether a comment looks like a question, by question words and marks."""
-    return _QUESTION.search(text) is not None
+    """Whether a comment looks like a question: by a question mark or word, or by 能不能, 有没有 and their like."""
+    if not _ASKING.isdisjoint(text) or "多少" in text:
+        return True
+    if "不" in text or "没" in text:
+        return _A_NOT_A.search(text) is not None
+    return text.isascii() and _ENGLISH_QUESTION.search(text) is not None
 
 
 def is_greeting(text: str) -> bool:
     """Whether a comment greets the host."""
-    return len(text) <= 20 and _GREETING.search(text) is not None
+    return len(text) <= GREETING_CHARS and _GREETING.search(text) is not None
 
 
 def thanks(text: str) -> bool:

@@ -40,7 +40,7 @@ def fold(room: Room, pane: Pane) -> list[bool]:
         second = max(0, utterance.at_ms - room.started_at_ms) // 1000
         lags.append(add(ring, second, simhash(grams)))
     modal, count = modal_lag(ring)
-    locked = [found is not None and count > 0 and any(abs(lag - modal) <= 1 for lag in found) for found in lags]
+    locked = [bool(found) and count > 0 and any(abs(lag - modal) <= 1 for lag in found or ()) for found in lags]
     long_enough = sum(found is not None for found in lags)
     if locked_before >= ARMED_MIN and long_enough:
         _bet(room, pane.start_ms + PANE_MS, sum(locked) / long_enough)

@@ -5,17 +5,19 @@ the host, by speech that shares surprising bigrams with it (Σ idf ≥ 5.4 nats)
 Speech that repeats at a loop's lag answers nothing: a recording thanks people too.
 
 Abstains: fewer than three prompts; a break in the block; overload, when more than half of the prompts were beyond
-what a pane keeps, because an answer to one that was dropped could not be seen.
+what a pane keeps, because an answer to one that was dropped could not be seen; a session in which nothing of the host
+was ever heard or seen, because then nobody listens to this room.
 Evasion: an LLM that answers. Cost: a set intersection per open prompt and speech segment.
 """
 
-from worker.audit.room import PROMPTS_MAX, Block, Pane, Prompt, Room
+from worker.audit.room import BLOCK_MS, PANE_MS, PROMPTS_MAX, Block, Pane, Prompt, Room
 from worker.audit.text import bigrams, shared_nats, thanks, welcomes
 
 DUE_MS = 90_000
 PROMPTS_MIN = 3
 ANSWER_NATS = 5.4
 QUESTION, GREETING, GIFT, ORDER = range(4)
+THANKED = (GIFT, ORDER)
 
 
 def fold(room: Room, pane: Pane, locked: list[bool]) -> None:
@@ -24,49 +26,77 @@ def fold(room: Room, pane: Pane, locked: list[bool]) -> None:
     `locked[i]` says that the pane's i-th speech segment (in time order) repeats at the loop's lag.
     """
     block = room.block
-    kept = sorted(pane.prompts, key=lambda p: (p.at_ms, p.rank))
-    block.skipped += pane.prompts_seen - len(kept)
-    room.prompts.extend(kept)
-    del room.prompts[:-PROMPTS_MAX]
+    kept = pane.prompts
+    if kept:
+        kept.sort(key=_in_time)
+        block.skipped += pane.prompts_seen - len(kept)
+        room.prompts += kept
+        del room.prompts[:-PROMPTS_MAX]
     block.replies += len(pane.replies)
-    if room.prompts:
-        answered = set(room.answered_ranks)
-        for at_ms in sorted(pane.replies):
-            answered.update(p.rank for p in room.prompts if p.at_ms < at_ms <= p.at_ms + DUE_MS)
-        for utterance, repeats in zip(pane.speech, locked, strict=True):
-            if not repeats:
-                _answer_by_speech(room.prompts, answered, utterance.at_ms, utterance.text)
-        _fall_due(room, block, answered, pane.start_ms)
+    if not room.prompts:
+        return
+    for at_ms in pane.replies:
+        _answer(room, at_ms, None)
+    for utterance, repeats in zip(pane.speech, locked, strict=True):
+        if not repeats:
+            _answer(room, utterance.at_ms, utterance.text)
+    _fall_due(room, block, pane.start_ms + PANE_MS)
 
 
-def _answer_by_speech(prompts: list[Prompt], answered: set[int], at_ms: int, text: str) -> None:
-    grams = bigrams(text)
-    thanked, welcomed = thanks(text), welcomes(text)
-    for prompt in prompts:
-        if prompt.rank in answered or not prompt.at_ms < at_ms <= prompt.at_ms + DUE_MS:
-            continue
-        if prompt.kind in (GIFT, ORDER):
-            hit = thanked
-        else:
-            hit = (prompt.kind == GREETING and welcomed) or shared_nats(bigrams(prompt.text), grams) >= ANSWER_NATS
-        if hit:
-            answered.add(prompt.rank)
+def _in_time(prompt: Prompt) -> tuple[int, int]:
+    return prompt.at_ms, prompt.rank
 
 
-def _fall_due(room: Room, block: Block, answered: set[int], pane_start_ms: int) -> None:
-    still_open = []
+def _answer(room: Room, at_ms: int, text: str | None) -> None:
+    """Mark what a reply (`text` None) or an utterance answers.
+
+    A block asks only whether anybody was answered, so one answered prompt per block in which it falls due is enough:
+    `room.answered_due_ms` holds the due times of those found.
+    """
+    found = room.answered_due_ms
+    enough = {due_ms // BLOCK_MS for due_ms in found}
+    grams: frozenset[str] | None = None
     for prompt in room.prompts:
-        if prompt.at_ms + DUE_MS > pane_start_ms + 10_000:
-            still_open.append(prompt)
+        due_ms = prompt.at_ms + DUE_MS
+        if not prompt.at_ms < at_ms <= due_ms or due_ms // BLOCK_MS in enough:
             continue
-        block.due += 1
-        block.answered += prompt.rank in answered
-    room.prompts = still_open
-    room.answered_ranks = sorted(p.rank for p in still_open if p.rank in answered)
+        if text is not None:
+            if grams is None:
+                grams = bigrams(text)
+            if not _is_answer(prompt, text, grams):
+                continue
+        found.append(due_ms)
+        enough.add(due_ms // BLOCK_MS)
 
 
-def value(block: Block) -> float | None:
+def _is_answer(prompt: Prompt, text: str, grams: frozenset[str]) -> bool:
+    if prompt.kind in THANKED:
+        return thanks(text)
+    if prompt.kind == GREETING and welcomes(text):
+        return True
+    return shared_nats(bigrams(prompt.text), grams) >= ANSWER_NATS
+
+
+def _fall_due(room: Room, block: Block, now_ms: int) -> None:
+    """Prompts are in time order: those whose 90 s have run out stand in front."""
+    prompts, found = room.prompts, room.answered_due_ms
+    due = 0
+    while due < len(prompts) and prompts[due].at_ms + DUE_MS <= now_ms:
+        due += 1
+    if due:
+        block.due += due
+        del prompts[:due]
+        answered = sum(1 for due_ms in found if due_ms <= now_ms)
+        if answered:
+            block.answered += answered
+            room.answered_due_ms = [due_ms for due_ms in found if due_ms > now_ms]
+
+
+def value(room: Room) -> float | None:
     """1 when nobody was answered, 0 when somebody was, None when the block cannot tell."""
+    block, counts = room.block, room.counts
     if block.due < PROMPTS_MIN or block.paused_ms > 0 or block.skipped > block.due:
+        return None
+    if not counts.speech + counts.replies + counts.actions:
         return None
     return 0.0 if block.answered or block.replies else 1.0
