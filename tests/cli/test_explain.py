@@ -1,0 +1,46 @@
+"""`explain --bootstrap`: violation and log from a broker that speaks Kafka's protocol."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from confluent_kafka import Producer
+
+from worker.cli import cli
+from worker.lab.mockcluster import MockCluster
+from worker.lab.replay import Replay, read_policies
+from worker.lab.roomlog import read
+from worker.policy.judge import Judge
+from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "rooms"
+PARTITION = 2
+
+
+@pytest.mark.timeout(60)
+def test_a_violation_in_kafka_is_recomputed_from_the_log_in_kafka() -> None:
+    """Two rooms share the partition; the violation's own room is judged from its session's first record on."""
+    rooms = [list(read(GOLDEN / f"{name}.jsonl")) for name in ("wx_software_seller", "wx_responsive")]
+    records = sorted((record for room in rooms for record in room), key=lambda record: record.timestamp)
+    records = [record._replace(partition=PARTITION, offset=i) for i, record in enumerate(records)]
+    violations = [v for step in Replay(Judge(read_policies())).run(records) for v in step.violations]
+    with MockCluster() as cluster:
+        for topic in (EVENTS_TOPIC, VIOLATIONS_TOPIC):
+            cluster.create_topic(topic, 4)
+        producer = Producer({"bootstrap.servers": cluster.bootstrap, "log_level": 3})
+        for record in records:
+            producer.produce(EVENTS_TOPIC, record.value, record.key, PARTITION, timestamp=record.timestamp)
+        for v in violations:
+            producer.produce(VIOLATIONS_TOPIC, v.value, v.key, PARTITION, timestamp=v.timestamp_ms, headers=v.headers)
+        assert producer.flush(20) == 0
+        wanted = dict(violations[0].headers)["ce_id"].decode()
+        result = CliRunner().invoke(cli, ["explain", wanted, "--bootstrap", cluster.bootstrap])
+        assert result.exit_code == 0, result.output
+        assert "recomputed: identical" in result.stdout
+        result = CliRunner().invoke(cli, ["explain", "zzzz", "--bootstrap", cluster.bootstrap])
+        assert (result.exit_code, "looked in live.audit.violations" in result.stderr) == (1, True)
+
+
+def test_files_and_kafka_exclude_each_other() -> None:
+    result = CliRunner().invoke(cli, ["explain", "x", "--bootstrap", "127.0.0.1:1", "--from", str(GOLDEN)])
+    assert result.exit_code == 2
