@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.policy.build import MINUTE, T0, a_judge, a_policy, a_room, a_rule, closed, set_ai, set_level, upheld
 from worker.audit.evidence import THRESHOLDS, Level
-from worker.audit.facts import BLOCK_BIT, FACT_BIT, REVIEW_BIT, Certainty, Label
+from worker.audit.facts import BLOCK_BIT, FACT_BIT, REVIEW_BIT, AiPresenter, Certainty, Label, Recorded
 from worker.audit.room import Room
 from worker.policy.judge import Judge, mode_of
 from worker.policy.load import load_policies
@@ -421,3 +421,30 @@ def test_what_is_inherited_keeps_to_its_own_regions() -> None:
     book = load_policies({"p": parent, "c": child})
     assert [r.id for r in book.active("wechat_channels", "US", T0).rules] == ["T-US-01", "T-WX-01"]
     assert [r.id for r in book.active("wechat_channels", "CN", T0).rules] == ["T-WX-01"]
+
+
+def test_a_fact_that_rests_on_a_family_falls_with_it() -> None:
+    when = 'ai_presenter.certainty >= POSSIBLE || level("AI") >= LIMIT || level("UNLABELLED") >= LIMIT'
+    judge, room = a_judge(a_rule(when=when)), a_room()
+    set_ai(room, POSSIBLE, by="detectors")
+    set_level(room, "AI", Level.LIMIT, dominant=0)
+    set_level(room, "UNLABELLED", Level.LIMIT, dominant=0)
+    assert only(look(judge, room)).counterfactual == ("AI", "AI.voice")
+
+
+def test_a_marker_that_stands_without_the_family_keeps_the_rule_up() -> None:
+    when = 'ai_presenter.certainty >= POSSIBLE || level("AI") >= LIMIT'
+    judge, room = a_judge(a_rule(when=when)), a_room()
+    room.marked = AiPresenter(POSSIBLE, "declared", True, T0)
+    set_ai(room, CONFIRMED, by="voice_and_visual")
+    set_level(room, "AI", Level.LIMIT)
+    assert only(look(judge, room)).counterfactual == ()
+
+
+def test_a_recording_that_rests_on_repetition_says_so() -> None:
+    judge, room = a_judge(a_rule(when='recorded.certainty >= POSSIBLE || level("PLAY") >= LIMIT')), a_room()
+    room.facts.recorded = Recorded(CONFIRMED, "repetition_and_challenge", T0)
+    set_level(room, "PLAY", Level.LIMIT)
+    room.families["PLAY_LONG"] = room.families["PLAY"]
+    decision = only(look(judge, room))
+    assert (decision.family, decision.counterfactual) == ("PLAY", ("PLAY", "PLAY.locked"))

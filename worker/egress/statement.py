@@ -30,12 +30,13 @@ class Statement(NamedTuple):
 def statement_of(decision: Decision, region: str) -> Statement:
     """The statement of a decision, in the language of the region."""
     tongue = _ZH if region == "CN" else _EN
-    sentences = [tongue.opening(decision), *_facts(tongue, decision.facts), *tongue.statistics(decision)]
-    closing = tongue.closing.get(decision.kind)
-    if closing:
+    sentences = [tongue.opening(decision)]
+    if closing := tongue.closing.get(decision.kind):
         sentences.append(closing)
-    if decision.counterfactual and closing is None:
-        sentences.append(tongue.without(decision.counterfactual))
+    else:
+        sentences += [*_facts(tongue, decision.facts), *tongue.statistics(decision)]
+        if decision.counterfactual:
+            sentences.append(tongue.without(decision.counterfactual))
     if decision.mode == "shadow":
         sentences.append(tongue.shadow)
     by_person = decision.kind == "withdrawn"
@@ -142,11 +143,11 @@ _ZH_FACTS: dict[str, Callable[[dict[str, Any]], str]] = {
 def _zh_statistics(decision: Decision) -> list[str]:
     if decision.family is None or decision.log_e is None:
         return []
-    shares = "，".join(f"{e.signal} {e.nats:+.2f}" for e in decision.evidence)
+    shares = _shares(decision, "，")
     return [
         f"统计证据“{_ZH_FAMILY.get(decision.family, decision.family)}”达到 {Level(decision.level).name} 级："
-        f"ln M = {decision.log_e:.2f}（{shares}），相当于 {exp(decision.log_e):.3g} 倍；"
-        f"该级别每直播间小时误报率不高于 {_rate(decision.level)}。"
+        f"ln M = {decision.log_e:.2f}（{shares}），即 M = {exp(decision.log_e):.3g}，"
+        f"该级别门槛 {THRESHOLDS[decision.level]:.0e}，每直播间小时误报率不高于 {_rate(decision.level)}。"
     ]
 
 
@@ -231,11 +232,11 @@ _EN_FACTS: dict[str, Callable[[dict[str, Any]], str]] = {
 def _en_statistics(decision: Decision) -> list[str]:
     if decision.family is None or decision.log_e is None:
         return []
-    shares = ", ".join(f"{e.signal} {e.nats:+.2f}" for e in decision.evidence)
+    shares = _shares(decision, ", ")
     return [
         f"Statistical evidence {decision.family} reached {Level(decision.level).name}: ln M = {decision.log_e:.2f} "
-        f"({shares}), that is {exp(decision.log_e):.3g} times; "
-        f"false alarms at that level are at most {_rate(decision.level)} per room-hour."
+        f"({shares}), so M = {exp(decision.log_e):.3g}; the level needs {THRESHOLDS[decision.level]:.0e}, "
+        f"and its false alarms are at most {_rate(decision.level)} per room-hour."
     ]
 
 
@@ -269,6 +270,10 @@ _EN = _Tongue(
         "If the appeal succeeds, the rule no longer applies to this broadcast."
     ),
 )
+
+
+def _shares(decision: Decision, comma: str) -> str:
+    return comma.join(f"{e.signal} {round(e.nats, 2) + 0.0:+.2f}" for e in decision.evidence)  # + 0.0: no "-0.00"
 
 
 def _rate(level: int) -> str:

@@ -14,6 +14,8 @@ measurements without a certainty (label, registration, frame, room …) stay; th
 from math import log
 from typing import Any
 
+from msgspec.structs import replace
+
 from worker.audit.evidence import CLEAR_SHARE, DESIGNS, THRESHOLDS, Family, Level, level_of
 from worker.audit.facts import Certainty
 from worker.audit.room import Room
@@ -23,11 +25,15 @@ from worker.policy.model import Evidence, Json, Rule
 INDEPENDENT: dict[str, str] = {"AI": "detectors", "UNLABELLED": "detectors"}
 """Families that are not independent of each other share a word; every other family stands for itself."""
 
-STATISTICAL: dict[str, tuple[str, frozenset[str]]] = {
-    "ai_presenter": ("AI", frozenset({"detectors", "voice_and_visual", "detectors_and_challenge"})),
-    "recorded": ("PLAY", frozenset({"repetition", "repetition_and_challenge"})),
+RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
+    "ai_presenter": {
+        "detectors": ("AI",),
+        "voice_and_visual": ("AI",),
+        "detectors_and_challenge": ("AI", "CHALLENGE"),
+    },
+    "recorded": {"repetition": ("PLAY",), "repetition_and_challenge": ("PLAY", "CHALLENGE")},
 }
-"""Facts that may rest on a family: which, and the values of `by` that say so."""
+"""Facts that statistics may make (`audit.markers.presenter`): by the value of `by`, the families they rest on."""
 
 
 def holds(rule: Rule, inputs: Inputs) -> bool:
@@ -57,23 +63,67 @@ def _at_least(rule: Rule, inputs: Inputs, certainty: Certainty) -> Inputs:
 
 
 def counterfactual(rule: Rule, inputs: Inputs, room: Room) -> tuple[str, ...]:
-    """Facts, families and signals without which the rule would not hold; exact, by asking again without each."""
+    """Facts, families and signals without which the rule would not hold; exact, by asking again without each.
+
+    A family is taken away wherever it speaks: its level, its kin's (AI and UNLABELLED see the same looks), and the
+    facts that rest on it fall back to what is left of them.
+    """
     needed = []
     for name in sorted((rule.when.facts | rule.exempt.facts) - {"room"}):
         if inputs.facts[name] != DEFAULTS[name] and not holds(rule, inputs.with_facts({name: DEFAULTS[name]})):
             needed.append(name)
-    for name in sorted(rule.when.families | rule.exempt.families):
-        if not inputs.levels.get(name, 0):
-            continue
-        if not holds(rule, inputs.with_levels({name: 0})):
-            needed.append(name)
+    named = rule.when.families | rule.exempt.families
+    seen: set[str] = set()
+    for name in (*sorted(named), *sorted(_families_behind(rule, inputs) - named)):
+        kin = INDEPENDENT.get(name, name)
         family = room.evidence(name)
-        if family is None:
+        if not inputs.levels.get(name, 0) or kin in seen or family is None:
             continue
+        seen.add(kin)
+        if not holds(rule, _without(rule, inputs, room, name, None)):
+            needed.append(name)
         for k, signal in enumerate(DESIGNS[family.name].signals):
-            if not holds(rule, inputs.with_levels({name: _level_without(family, inputs.levels[name], k)})):
+            if not holds(rule, _without(rule, inputs, room, name, k)):
                 needed.append(f"{name}.{signal}")
     return tuple(needed)
+
+
+def _families_behind(rule: Rule, inputs: Inputs) -> set[str]:
+    """Families on which facts that the rule reads rest."""
+    found: set[str] = set()
+    for fact, by in RESTS_ON.items():
+        if fact in rule.when.facts | rule.exempt.facts:
+            found.update(by.get(inputs.facts[fact].by, ()))
+    return found
+
+
+def _without(rule: Rule, inputs: Inputs, room: Room, name: str, signal: int | None) -> Inputs:
+    """The inputs without a family, or without one of its signals (in its kin too)."""
+    kin = INDEPENDENT.get(name, name)
+    levels = {}
+    for other, level in inputs.levels.items():
+        if level and INDEPENDENT.get(other, other) == kin:
+            family = room.evidence(other)
+            levels[other] = 0 if signal is None or family is None else _level_without(family, level, signal)
+    fewer = inputs.with_levels(levels)
+    facts: dict[str, Any] = {}
+    for fact, by in RESTS_ON.items():
+        value = inputs.facts[fact]
+        if fact in rule.when.facts | rule.exempt.facts and name in by.get(value.by, ()):
+            facts[fact] = _fallen(fact, value, fewer, room)
+    return fewer.with_facts(facts)
+
+
+def _fallen(fact: str, value: Any, fewer: Inputs, room: Room) -> Any:
+    """What is left of a statistical fact when a family is weakened: what markers say, or the level that remains."""
+    main = RESTS_ON[fact][value.by][0]
+    level = fewer.levels.get(main, 0)
+    left = Certainty.POSSIBLE if level >= Level.LIMIT else Certainty(level >= Level.LABEL)
+    if fact == "recorded" and room.facts.frame.same_source_audio:
+        left = Certainty.CONFIRMED if level >= Level.LIMIT else Certainty.POSSIBLE
+    if fact == "ai_presenter" and room.marked.certainty >= left:
+        return room.marked
+    return replace(value, certainty=min(left, Certainty(value.certainty))) if left else DEFAULTS[fact]
 
 
 def _level_without(family: Family, level: int, signal: int) -> int:
@@ -91,9 +141,10 @@ def driving_family(rule: Rule, inputs: Inputs) -> str | None:
     for family in rule.when.families:
         if inputs.levels.get(family, 0) and _matters(rule, inputs, None, family):
             found.append(family)
-    for fact, (family, by) in STATISTICAL.items():
-        if fact in rule.when.facts and inputs.facts[fact].by in by and _matters(rule, inputs, fact, None):
-            found.append(family)
+    for fact, by in RESTS_ON.items():
+        behind = by.get(inputs.facts[fact].by, ())
+        if behind and fact in rule.when.facts and _matters(rule, inputs, fact, None):
+            found.append(behind[0])
     return max(found, key=lambda f: (inputs.levels.get(f, 0), f), default=None)
 
 
