@@ -448,3 +448,11 @@ def test_a_recording_that_rests_on_repetition_says_so() -> None:
     room.families["PLAY_LONG"] = room.families["PLAY"]
     decision = only(look(judge, room))
     assert (decision.family, decision.counterfactual) == ("PLAY", ("PLAY", "PLAY.locked"))
+
+
+def test_a_family_takes_the_facts_of_its_kin_with_it() -> None:
+    judge, room = a_judge(a_rule(when='ai_presenter.certainty >= POSSIBLE || level("UNLABELLED") >= LABEL')), a_room()
+    set_ai(room, POSSIBLE, by="detectors")
+    set_level(room, "AI", Level.LIMIT)
+    set_level(room, "UNLABELLED", Level.LIMIT)
+    assert only(look(judge, room)).counterfactual == ("UNLABELLED", "UNLABELLED.voice")

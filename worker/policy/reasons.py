@@ -109,7 +109,8 @@ def _without(rule: Rule, inputs: Inputs, room: Room, name: str, signal: int | No
     facts: dict[str, Any] = {}
     for fact, by in RESTS_ON.items():
         value = inputs.facts[fact]
-        if fact in rule.when.facts | rule.exempt.facts and name in by.get(value.by, ()):
+        behind = {INDEPENDENT.get(other, other) for other in by.get(value.by, ())}
+        if fact in rule.when.facts | rule.exempt.facts and kin in behind:
             facts[fact] = _fallen(fact, value, fewer, room)
     return fewer.with_facts(facts)
 
