@@ -1,0 +1,101 @@
+# `make demo` and `make test` need nothing but a clone; `make help` lists the rest.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP_TOOLS := pip-tools==7.6.2
+PIP_COMPILE := ../build/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+# The first interpreter that is new enough; `make PYTHON=/path/to/python3.12 …` chooses another.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && { command -v $$name; break; }; done)
+
+##@ The two commands
+
+.PHONY: demo
+demo: $(VENV)/.base  ## Watch the worker judge simulated rooms; needs neither Java nor Docker (ARGS="--rooms 30")
+	$(BIN)/stream-audit demo $(ARGS)
+
+.PHONY: test
+test: $(VENV)/.dev java  ## Run every test, those on a real Kafka too; needs Java ≥ 17 and Maven (ARGS="-k label")
+	$(BIN)/pytest $(ARGS)
+
+##@ For those who change things
+
+.PHONY: check
+check: $(VENV)/.dev  ## Lint, formatting, types, layers and the rules of the house; takes seconds
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest tests/test_tidy.py
+
+.PHONY: format
+format: $(VENV)/.dev  ## Format the code
+	$(BIN)/ruff format .
+
+.PHONY: golden
+golden: $(VENV)/.dev  ## Write the golden files anew; review the diff before you commit it
+	$(BIN)/pytest tests/golden --rewrite-golden
+	git --no-pager diff --stat -- tests/golden
+
+.PHONY: bench
+bench: $(VENV)/.dev java  ## Measure the worker on a real Kafka (ARGS="--help" lists the options)
+	$(BIN)/python -m tests.bench.engine $(ARGS)
+
+.PHONY: lock
+lock: build/lock/.made  ## Pin requirements/*.in again, keeping what still fits (ARGS="--upgrade" renews all)
+	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file base.txt base.in
+	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file dev.txt dev.in
+
+.PHONY: clean
+clean:  ## Remove everything that make, tests and demo have made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help:  ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- what the targets stand on ---------------------------------------------------------------------------------
+
+$(VENV)/.made:
+	@[ -n "$(PYTHON)" ] || { echo "stream-audit needs Python 3.11 or newer: none of python3, python3.11 … python3.14" \
+		"on PATH is. Install one, or name it: make PYTHON=/path/to/python3.12 …" >&2; exit 1; }
+	@"$(PYTHON)" -c '$(NEW_ENOUGH)' || { echo "$(PYTHON) is not Python 3.11 or newer" >&2; exit 1; }
+	"$(PYTHON)" -m venv $(VENV) || { echo "The venv module is missing: on Debian and Ubuntu, install" \
+		"python3-venv" >&2; exit 1; }
+	@touch $@
+
+# Requirements hold setuptools, so that the package itself is built without fetching anything unpinned.
+$(VENV)/.base: $(VENV)/.made requirements/base.txt pyproject.toml
+	$(PIP) install --require-hashes -r requirements/base.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made requirements/dev.txt pyproject.toml
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.base
+
+build/lock/.made: Makefile $(VENV)/.made
+	$(BIN)/python -m venv --clear build/lock
+	build/lock/bin/python -m pip --disable-pip-version-check --quiet install $(PIP_TOOLS)
+	@touch $@
+
+.PHONY: java
+java:
+	@command -v java >/dev/null || { echo "make test starts a real Kafka and needs Java 17 or newer: \`java\` is not" \
+		"on PATH. \`make demo\` and \`make check\` do without." >&2; exit 1; }
+	@major=$$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1); [ "$${major:-0}" -ge 17 ] || { \
+		echo "make test starts a real Kafka and needs Java 17 or newer; \`java\` on PATH is $${major:-unknown}" >&2; exit 1; }
+	@command -v mvn >/dev/null || { echo "make test fetches Kafka's jars through Maven: \`mvn\` is not on PATH" >&2; exit 1; }
