@@ -16,12 +16,10 @@ def test_what_an_expression_reads_is_found_without_running_it() -> None:
     )
     assert program.facts == {"ai_presenter", "room"}
     assert program.families == {"AI"}
-    assert not program.timed
 
 
 def test_time_is_read_through_held_for_and_minutes_only() -> None:
-    assert compile_expression('held_for("label", duration("10m"))').timed
-    assert compile_expression("idle.minutes >= 15").timed
+    assert compile_expression('held_for("label", duration("10m"))').facts == {"label"}
     assert compile_expression("label.gap_minutes >= 5").facts == {"label", "ai_presenter"}
     assert "since_ms" not in {field for fields in FIELDS.values() for field in fields}
 

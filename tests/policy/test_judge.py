@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.policy.build import MINUTE, T0, a_judge, a_policy, a_room, a_rule, closed, set_ai, set_level, upheld
 from worker.audit.evidence import THRESHOLDS, Level
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REVIEW_BIT, AiPresenter, Certainty, Label, Recorded
-from worker.audit.room import Room
+from worker.audit.room import EPISODES_MAX, Room
 from worker.policy.judge import Judge, mode_of
 from worker.policy.load import load_policies
 from worker.policy.model import Decision
@@ -456,3 +456,16 @@ def test_a_family_takes_the_facts_of_its_kin_with_it() -> None:
     set_level(room, "AI", Level.LIMIT)
     set_level(room, "UNLABELLED", Level.LIMIT)
     assert only(look(judge, room)).counterfactual == ("UNLABELLED", "UNLABELLED.voice")
+
+
+def test_episodes_stay_bounded_through_changes_of_policy_and_active_ones_are_kept() -> None:
+    room, minute = a_room(), 0
+    set_ai(room, CONFIRMED)
+    for version in range(5):
+        judge = a_judge(*(a_rule(f"T-V{version}-{i}") for i in range(20)))
+        minute += 5
+        look(judge, room, minute)
+        assert len(room.episodes) <= EPISODES_MAX
+        opened = [e for e in room.episodes.values() if e.state == "open"]
+        assert {e.rule.split("-")[1] for e in opened} == {f"V{version}"}
+        assert len(opened) == 20

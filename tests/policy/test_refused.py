@@ -1,11 +1,35 @@
 """A bad policy never goes live: it is refused with file, line, column, what was expected and what to do."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.policy.build import a_policy, a_rule
 from worker.policy.load import load_policies
 from worker.policy.model import PolicyErrors
 
+RUBBISH = [
+    "{",
+    "[",
+    "]",
+    ": ",
+    "\n",
+    "\n  - ",
+    "'",
+    '"',
+    "|",
+    ">",
+    "&a ",
+    "*a",
+    "!!int ",
+    "null",
+    "{}",
+    "[]",
+    "nan",
+    "1e999",
+    "-1",
+    "#",
+]
 DEEP = "[" * 20 + "1" + "]" * 20
 
 
@@ -145,3 +169,24 @@ def test_columns_stay_true_behind_functions_that_are_compiled_away() -> None:
     line = lines_until(text, "nope")
     column = text.splitlines()[line - 1].index("nope") + 1
     assert problems_of(text)[0].startswith(f"f0.yaml:{line}:{column}: ")
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.data())
+def test_whatever_is_in_a_file_it_is_loaded_or_refused_with_places(data: st.DataObject) -> None:
+    text = a_policy(a_rule(exempt='level("AI") >= LIMIT && held_for("idle", duration("5m"))', caps="{per_day: 3}"))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(text)))
+        cut = data.draw(st.integers(0, 12))
+        rubbish = data.draw(st.one_of(st.text(max_size=6), st.sampled_from(RUBBISH)))
+        text = text[:at] + rubbish + text[at + cut :]
+    try:
+        load_policies({"f.yaml": text})
+    except PolicyErrors as refused:
+        assert all(problem.line >= 1 and problem.column >= 1 and problem.what for problem in refused.problems)
+
+
+def test_no_more_rules_hold_in_a_room_than_it_can_keep_episodes_of() -> None:
+    parent = a_policy(*(a_rule(f"T-P-{i}") for i in range(40)), name="common_cn")
+    child = a_policy(*(a_rule(f"T-C-{i}") for i in range(40)), name="wx", head="inherits: [common_cn]\n")
+    assert any("has 80 rules with those it inherits, at most 64" in p for p in problems_of(parent, child))

@@ -42,10 +42,6 @@ class PolicyBook:
                 self._active[key] = found
         return found
 
-    def epoch(self, at_ms: int) -> int:
-        """How many switches of policy lie at or before `at_ms`."""
-        return bisect_right(self._switches, at_ms)
-
     def rule(self, rule_id: str) -> Rule | None:
         """The newest known rule of that id, in force or not."""
         for policy in reversed(self.policies):

@@ -6,6 +6,7 @@ Expected are the actions that leave at the first step of the ladder, after certa
 as if the rule were live.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from worker.policy.inputs import DATED, DEFAULTS, FIELDS, MS_PER_MINUTE, Inputs,
 from worker.policy.model import Case, Json, Policy, Problem, Rule
 from worker.policy.reasons import certainty_of, holds
 
+_NUMBER = re.compile(r"-?\d{1,9}(?:\.\d{1,9})?")
 NOW_MS = 1_700_000_000_000
 DEFAULT_HELD_MS = MS_PER_MINUTE
 
@@ -85,10 +87,9 @@ def _value(doc: Document, fact: str, field: str, node: yaml.Node) -> Json:
         return doc.integer(node, what, 0, 1 << 53)
     if kind is float:
         text = doc.text(node, what)
-        try:
-            return float(text)
-        except ValueError:
-            raise doc.note(node, f"{what} must be a number, is '{text}'") from None
+        if _NUMBER.fullmatch(text) is None:
+            raise doc.note(node, f"{what} must be a number such as 0.5, is '{text}'")
+        return float(text)
     if kind is str:
         return doc.text(node, what)
     if kind == list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from cel_expr_python import cel
 
 from worker.audit.evidence import FAMILIES
-from worker.policy.inputs import ALSO_READS, CONSTANTS, DATED, DERIVED, FIELDS, VARIABLES, Inputs
+from worker.policy.inputs import ALSO_READS, CONSTANTS, DATED, FIELDS, VARIABLES, Inputs
 
 EXPRESSION_CHARS_MAX = 2_000
 KNOWN_MAX = 1_024  # results remembered by an expression
@@ -69,10 +69,9 @@ class Program:
 
     Attributes:
         facts: facts it reads. families: families whose level it asks for.
-        timed: time alone can change its value, so it must be looked at again.
     """
 
-    __slots__ = ("_expression", "_known", "_names", "facts", "families", "text", "timed")
+    __slots__ = ("_expression", "_known", "_names", "facts", "families", "text")
 
     def __init__(self, text: str, expression: Any, names: tuple[str, ...]) -> None:
         self.text = text
@@ -87,9 +86,6 @@ class Program:
         self.facts = frozenset(
             {rest if head == "held" else head for head, rest in heads if head != "level"}
             | {ALSO_READS[name] for name in names if name in ALSO_READS}
-        )
-        self.timed = any(head == "held" or rest in DERIVED.get(head, ()) for head, rest in heads) or (
-            "room.age_minutes" in names
         )
 
     def holds(self, inputs: Inputs) -> bool:

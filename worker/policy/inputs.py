@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from worker.audit.evidence import FAMILIES, Level
 from worker.audit.facts import FACT_BIT, FACT_NAMES, Certainty, Facts
@@ -179,8 +178,3 @@ def fact_mask(facts: frozenset[str]) -> int:
     for name in facts:
         mask |= FACT_BIT[name]
     return mask
-
-
-def held_since(fact: Any, since_ms: int) -> Any:
-    """The fact, as if it had been so since `since_ms`."""
-    return replace(fact, since_ms=since_ms)

@@ -204,10 +204,21 @@ def _in_order(room: Room) -> list[Episode]:
 
 def _may_open(room: Room, rule: Rule, episode: Episode | None, now_ms: int) -> bool:
     if episode is None:
-        return len(room.episodes) < EPISODES_MAX
+        return _has_place(room)
     if episode.session_id != room.session_id:
         return True
     return episode.state == State.CLEARED and now_ms - episode.stepped_ms >= rule.cooldown_ms
+
+
+def _has_place(room: Room) -> bool:
+    """Whether another episode may be kept; rules of former versions make place, the longest closed first."""
+    if len(room.episodes) < EPISODES_MAX:
+        return True
+    closed = [e for e in _in_order(room) if e.state == State.CLEARED or e.session_id != room.session_id]
+    if not closed:
+        return False
+    del room.episodes[min(closed, key=lambda e: e.stepped_ms).rule]
+    return True
 
 
 def _clear(room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar, cast, get_args
 import yaml
 
 from worker.audit.events import Platform
+from worker.audit.room import EPISODES_MAX
 from worker.policy.actions import ACTIONS
 from worker.policy.book import PolicyBook
 from worker.policy.cases import read_case, run_cases
@@ -45,7 +46,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 RULE_ID = re.compile(r"[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+")
 REGION = re.compile(r"[A-Z]{2}")
 DATE = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])")
-RULES_MAX = 64
+RULES_MAX = EPISODES_MAX  # a room keeps one episode a rule
 STEPS_MAX = 8
 CASES_MAX = 64
 MILLIS_MAX = 4_102_444_800_000
@@ -263,20 +264,24 @@ def _across(policies: list[Policy]) -> list[Problem]:
             if parent not in by_name:
                 known = ", ".join(sorted(by_name))
                 note(policy, f"inherits '{parent}', which no file defines, expected one of {known}")
-        if _reaches(policy.ref.id, policy.inherits, by_name):
+        ancestors = _ancestors(policy.inherits, by_name)
+        parents = [max(by_name[name], key=lambda p: len(p.rules)) for name in ancestors if name in by_name]
+        count = len(policy.rules) + sum(len(parent.rules) for parent in parents)
+        if count > RULES_MAX:
+            note(policy, f"has {count} rules with those it inherits, at most {RULES_MAX} may hold in a room")
+        if policy.ref.id in ancestors:
             through = ", ".join(policy.inherits)
             note(policy, f"policy {policy.ref.id} inherits itself through {through}; break the circle")
     return problems
 
 
-def _reaches(name: str, inherits: tuple[str, ...], by_name: dict[str, list[Policy]]) -> bool:
+def _ancestors(inherits: tuple[str, ...], by_name: dict[str, list[Policy]]) -> set[str]:
+    """Names of all policies inherited, at first or second hand."""
     seen: set[str] = set()
     waiting = list(inherits)
     while waiting:
         parent = waiting.pop()
-        if parent == name:
-            return True
         if parent not in seen:
             seen.add(parent)
-            waiting += [p for policy in by_name.get(parent, ()) for p in policy.inherits]
-    return False
+            waiting += [name for policy in by_name.get(parent, ()) for name in policy.inherits]
+    return seen
