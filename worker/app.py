@@ -38,7 +38,7 @@ from worker.state.outbox import Outbox
 from worker.state.outputs import Identity, read_tails
 from worker.state.stores import Stores
 from worker.topics import Remedy, Topic, plan
-from worker.transport import BatchSchema, Outgoing, Record, TransportSettings, attach
+from worker.transport import BatchSchema, Outgoing, Record, TransportCounts, TransportSettings, attach
 from worker.transport.found import find_topics
 from worker.transport.security import client_options, credentials
 
@@ -146,6 +146,9 @@ class Hooks:
         self.rebalances = 0
         self.rebalance_seconds = 0.0
         self.rebalance_since_s: float | None = None
+        # For the scraping thread, once they exist: the app would make them on first sight, on whatever thread.
+        self.counts: TransportCounts | None = None
+        self.recovery: Any = None
 
     async def before_commit(self, offsets: Mapping[TP, int]) -> None:
         """Makes durable what the offsets stand for. Raising is fatal: nothing is committed."""
@@ -295,6 +298,7 @@ def _engine(app: Any, settings: Settings, judge: Judge) -> Engine:
 async def _tick(worker: Worker) -> None:
     """Once a second: the heartbeat for health, the loop's lag, and what must be done once after a recovery."""
     app, hooks = worker.app, worker.hooks
+    hooks.counts, hooks.recovery = app.consumer.counts, app.tables.recovery
     frozen = False
     while not app.should_stop:
         due_s = clock.monotonic_s() + TICK_S
@@ -360,16 +364,15 @@ def _position_readings(worker: Worker) -> Readings:
 
 
 def _transport_readings(worker: Worker) -> Readings:
-    consumer = worker.app.consumer
-    if consumer is None:
+    counts = worker.hooks.counts
+    if counts is None:
         return {}
-    counts = consumer.counts
     readings: dict[str, float] = {
         "commits_total": counts.commits,
         "commit_failures_total": counts.commit_failures,
         "lost_records_total": counts.lost_records,
         "changelog_records_total": counts.changelog_records,
-        "recovery_remaining_records": float(_remaining(worker.app.tables.recovery)),
+        "recovery_remaining_records": float(_remaining(worker.hooks.recovery)),
     }
     if counts.last_commit_s is not None:
         readings["commit_age_seconds"] = clock.monotonic_s() - counts.last_commit_s

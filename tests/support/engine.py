@@ -183,7 +183,7 @@ class Log:
             found: list[Sent] = []
             at_end = 0
             while at_end < self.partitions:
-                for message in consumer.consume(5000, timeout=10):
+                for message in consumer.consume(500, timeout=0.2):
                     if message.error():
                         at_end += 1
                     else:
@@ -291,7 +291,7 @@ class Worker:
         return self.path.read_text(errors="replace")[-6000:]
 
     def url(self, page: str) -> str:
-        found = re.search(r"(http://[\d.:]+)/metrics", self.log())
+        found = re.search(r"(http://[\d.:]+)/metrics", self.path.read_text(errors="replace"))
         return f"{found[1]}/{page}" if found else ""
 
     def get(self, page: str) -> str:

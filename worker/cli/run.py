@@ -79,9 +79,11 @@ def _serve(settings: Settings, partitions: int, judge: "Judge") -> None:
     host = f"[{settings.metrics_host}]" if ":" in settings.metrics_host else settings.metrics_host
     click.echo(f"metrics and health  http://{host}:{port}/metrics /livez /readyz")
     sys.stdout.flush()
-    faust.Worker(
+    foreground = faust.Worker(
         worker.app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
-    ).execute_from_commandline()
+    )
+    foreground.spinner = None  # it writes control characters into logs
+    foreground.execute_from_commandline()
 
 
 def _judge(directory: Path) -> "Judge":
