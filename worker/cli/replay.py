@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from worker.audit.room import Room
     from worker.lab.replay import Replay
     from worker.lab.roomlog import LogRecord
     from worker.policy.book import PolicyBook
@@ -124,7 +125,7 @@ def _print_tables(run: "Replay", counts: "Counts", all_rooms: bool, *, to_stderr
 
     screen = console(stderr=to_stderr)
     table = Table(title="Rooms" if all_rooms else "Rooms with violations", title_justify="left")
-    for name in ("room", "platform", "levels", "open rules"):
+    for name in ("room", "platform", "highest levels", "rules opened"):
         table.add_column(name, overflow="fold")
     table.add_column("events", justify="right")
     rows = 0
@@ -149,8 +150,11 @@ def _print_tables(run: "Replay", counts: "Counts", all_rooms: bool, *, to_stderr
     screen.print(_accounting(counts), highlight=False)
 
 
-def _rules(room: Any) -> list[str]:
-    return sorted({episode.rule for episode in room.episodes.values()})
+def _rules(room: "Room") -> list[str]:
+    """Every rule that opened in the room's session, whatever became of it."""
+    return sorted(
+        episode.rule if episode.mode == "live" else f"{episode.rule} (shadow)" for episode in room.episodes.values()
+    )
 
 
 def _levels(peaks: dict[str, int]) -> str:

@@ -14,6 +14,7 @@ from worker.policy.judge import Judge
 from worker.processor import VIOLATIONS_TOPIC
 
 LINE_BYTES_MAX = 1 << 20
+CONTEXT_CHARS = 20
 VIOLATIONS_FILE = "violations.jsonl"
 LOG_FILES = ("log.jsonl", "log.jsonl.gz", "log.jsonl.zst")
 
@@ -153,5 +154,16 @@ def _differences(path: str, was: object, now: object) -> Iterator[str]:
     elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
         for i, (a, b) in enumerate(zip(was, now, strict=True)):
             yield from _differences(f"{path}[{i}]", a, b)
+    elif isinstance(was, str) and isinstance(now, str) and was != now:
+        pairs = enumerate(zip(was, now, strict=False))
+        at = next((i for i, (a, b) in pairs if a != b), min(len(was), len(now)))
+        start = max(0, at - CONTEXT_CHARS)
+        yield f"{path}: {_part(was, start)} → {_part(now, start)}"
     elif was != now:
         yield f"{path}: {was!r} → {now!r}"
+
+
+def _part(text: str, start: int) -> str:
+    """What stands around the first difference of two texts."""
+    end = start + 4 * CONTEXT_CHARS
+    return f"{'…' if start else ''}{text[start:end]!r}{'…' if len(text) > end else ''}"
