@@ -68,7 +68,7 @@ def _lags(ring: SpeechRing, store: Store, second: int, simhash: int) -> list[int
             at = data.find(wanted, at + 1)
     lags = set()
     for slot in slots:
-        if ring.count >= CAPACITY and (slot - ring.count) % CAPACITY < CHUNK:
+        if (slot - ring.count) % CAPACITY < CHUNK:
             continue  # about to be overwritten: a replay after a crash may no longer see it, so nobody does
         stored = 0
         for band in range(BANDS):
