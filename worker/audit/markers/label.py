@@ -40,7 +40,8 @@ def refresh(room: Room) -> None:
     known_ms = room.facts.ai_presenter.since_ms
     late = bool(known_ms) and label.since_ms > known_ms + GRACE_MS
     shown = [visible for _, visible in room.label_marks]
-    had_gap = late or False in shown[shown.index(True) :]
+    first = shown.index(True) if True in shown else 0  # only the latest marks are kept, all of them may be gaps
+    had_gap = late or False in shown[first:]
     healed = room.max_at_ms - label.since_ms >= HEALED_MS
     continuous = label.visible and (not had_gap or healed)
     if continuous != label.continuous:
