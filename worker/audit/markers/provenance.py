@@ -41,6 +41,8 @@ def _digital_source(event: ProvenanceRead) -> Certainty:
 def _gb45438(event: ProvenanceRead) -> Certainty:
     for key, value in (event.aigc or {}).items():
         if key.lower() == "label":
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
+                return Certainty.NONE  # null, a list, an object: nothing was said
             label = str(value).strip()
             return GB_LABELS.get(label, Certainty.SUSPECTED if label else Certainty.NONE)
     return Certainty.NONE
