@@ -10,7 +10,7 @@ from enum import IntEnum
 from worker.audit.events import Event, ReviewDecided, RoomHeartbeat, RoomOpened
 from worker.audit.facts import FACT_BIT, SESSION_BIT, Facts
 from worker.audit.panes import close_all
-from worker.audit.room import BLOCK_MS, Block, Counts, Phase, Room
+from worker.audit.room import BLOCK_MS, BREAKS_MAX, Block, Counts, Phase, Room
 
 SILENCE_MS = 6 * 3_600_000
 
@@ -56,11 +56,18 @@ def move(room: Room, what: str, at_ms: int) -> None:
         for pane in room.panes.values():
             pane.prompts.clear()
     elif before == Phase.PAUSED:
-        room.block.paused_ms += max(0, at_ms - max(room.paused_since_ms, room.block_start_ms))
+        _remember_break(room, room.paused_since_ms, at_ms)
         room.resumed_ms = room.unbroken_since_ms = at_ms
     if after == Phase.CLOSED:
         room.closed_ms = at_ms
         room.changed |= SESSION_BIT
+
+
+def _remember_break(room: Room, start_ms: int, end_ms: int) -> None:
+    """Until its blocks have closed. More breaks than are kept run together: abstaining too much accuses nobody."""
+    if len(room.breaks) >= BREAKS_MAX:
+        start_ms = room.breaks.pop()[0]
+    room.breaks.append((start_ms, end_ms))
 
 
 def admit(room: Room, event: Event, offset: int) -> Status:
@@ -93,7 +100,7 @@ def admit(room: Room, event: Event, offset: int) -> Status:
 def _begins(room: Room, event: Event) -> bool:
     if not room.max_at_ms or event.at_ms - room.max_at_ms > SILENCE_MS:
         return True
-    if not isinstance(event, RoomOpened | RoomHeartbeat) or event.session_id == room.session_id:
+    if not isinstance(event, RoomOpened | RoomHeartbeat) or room.session_id in ("", event.session_id):
         return False
     return event.started_at_ms > room.started_at_ms
 

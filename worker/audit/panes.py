@@ -36,7 +36,7 @@ def close_due(room: Room, watermark_ms: int) -> None:
             _fold(room, room.panes.pop(first))
         else:
             _close_block(room, block_end)
-            if first is None and watermark_ms - room.block_start_ms > BLOCK_MS:
+            if first is None and not room.prompts and watermark_ms - room.block_start_ms > BLOCK_MS:
                 _skip_silence(room, watermark_ms)
         room.due_ms = _next_due(room)
 
@@ -76,8 +76,8 @@ def _fold(room: Room, pane: Pane) -> None:
 def _close_block(room: Room, end_ms: int) -> None:
     block = room.block
     start_ms = room.block_start_ms
-    if room.phase == Phase.PAUSED:
-        block.paused_ms += max(0, end_ms - max(room.paused_since_ms, start_ms))
+    unanswered.fall_due(room, min(end_ms, room.max_at_ms))  # a session that closes takes nobody's 90 s
+    block.paused_ms = _paused_ms(room, start_ms, end_ms)
     voice_visual = looks.values(block)
     _bet(room, "AI", end_ms, voice_visual)
     labelled = label.labelled_ms(room, start_ms, end_ms) >= LABELLED_SHARE * BLOCK_MS
@@ -94,6 +94,17 @@ def _close_block(room: Room, end_ms: int) -> None:
     if any(moved):
         presenter.combine(room, end_ms)
     room.changed |= BLOCK_BIT
+
+
+def _paused_ms(room: Room, start_ms: int, end_ms: int) -> int:
+    """For how much of [start, end) a break was declared; breaks that ended by then are forgotten."""
+    breaks = room.breaks
+    if room.phase == Phase.PAUSED:
+        breaks = [*breaks, (room.paused_since_ms, end_ms)]
+    total = sum(max(0, min(end, end_ms) - max(begin, start_ms)) for begin, end in breaks)
+    if room.breaks:
+        room.breaks = [span for span in room.breaks if span[1] > end_ms]
+    return total
 
 
 def _bet(room: Room, name: str, at_ms: int, y: tuple[float | None, ...]) -> None:

@@ -30,6 +30,7 @@ REPLIES_PER_PANE = 8
 CHALLENGES_PER_PANE = 4
 LABEL_MARKS_MAX = 16
 MENTIONS_MAX = 16
+BREAKS_MAX = 8
 
 
 class Phase(IntEnum):
@@ -207,6 +208,7 @@ class Room(Struct, gc=False, array_like=True):
     excerpts: list[Excerpt] = []
     episodes: dict[str, Episode] = {}
     reviews: list[tuple[str, str, str]] = []  # violation_id, outcome, by: waiting for the policy layer
+    breaks: list[tuple[int, int]] = []  # that ended, start and end ms, until their blocks have closed
 
     @property
     def watermark_ms(self) -> int:

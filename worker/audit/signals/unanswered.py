@@ -5,12 +5,12 @@ the host, by speech that shares surprising bigrams with it (Σ idf ≥ 5.4 nats)
 Speech that repeats at a loop's lag answers nothing: a recording thanks people too.
 
 Abstains: fewer than three prompts; a break in the block; overload, when more than half of the prompts were beyond
-what a pane keeps, because an answer to one that was dropped could not be seen; a session in which nothing of the host
-was ever heard or seen, because then nobody listens to this room.
+what a pane keeps, because an answer to one that was dropped could not be seen; a session in which no word and no answer
+of the host was ever heard or seen, because then nobody listens to this room (pinning products proves no listening).
 Evasion: an LLM that answers. Cost: a set intersection per open prompt and speech segment.
 """
 
-from worker.audit.room import BLOCK_MS, PANE_MS, PROMPTS_MAX, Block, Pane, Prompt, Room
+from worker.audit.room import BLOCK_MS, PANE_MS, PROMPTS_MAX, Pane, Prompt, Room
 from worker.audit.text import bigrams, shared_nats, thanks, welcomes
 
 DUE_MS = 90_000
@@ -40,7 +40,7 @@ def fold(room: Room, pane: Pane, locked: list[bool]) -> None:
     for utterance, repeats in zip(pane.speech, locked, strict=True):
         if not repeats:
             _answer(room, utterance.at_ms, utterance.text)
-    _fall_due(room, block, pane.start_ms + PANE_MS)
+    fall_due(room, pane.start_ms + PANE_MS)
 
 
 def _in_time(prompt: Prompt) -> tuple[int, int]:
@@ -77,26 +77,26 @@ def _is_answer(prompt: Prompt, text: str, grams: frozenset[str]) -> bool:
     return shared_nats(bigrams(prompt.text), grams) >= ANSWER_NATS
 
 
-def _fall_due(room: Room, block: Block, now_ms: int) -> None:
-    """Prompts are in time order: those whose 90 s have run out stand in front."""
-    prompts, found = room.prompts, room.answered_due_ms
+def fall_due(room: Room, now_ms: int) -> None:
+    """Prompts whose 90 s ran out before `now_ms` (half-open, as panes and blocks) count in the open block."""
+    block, prompts, found = room.block, room.prompts, room.answered_due_ms
     due = 0
-    while due < len(prompts) and prompts[due].at_ms + DUE_MS <= now_ms:
+    while due < len(prompts) and prompts[due].at_ms + DUE_MS < now_ms:  # in time order
         due += 1
     if due:
         block.due += due
         del prompts[:due]
-        answered = sum(1 for due_ms in found if due_ms <= now_ms)
+        answered = sum(1 for due_ms in found if due_ms < now_ms)
         if answered:
             block.answered += answered
-            room.answered_due_ms = [due_ms for due_ms in found if due_ms > now_ms]
+            room.answered_due_ms = [due_ms for due_ms in found if due_ms >= now_ms]
 
 
 def value(room: Room) -> float | None:
     """1 when nobody was answered, 0 when somebody was, None when the block cannot tell."""
-    block, counts = room.block, room.counts
+    block = room.block
     if block.due < PROMPTS_MIN or block.paused_ms > 0 or block.skipped > block.due:
         return None
-    if not counts.speech + counts.replies + counts.actions:
+    if not room.last_speech_ms and not room.last_reply_ms:
         return None
     return 0.0 if block.answered or block.replies else 1.0
