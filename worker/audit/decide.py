@@ -73,7 +73,7 @@ def apply(room: Room, event: e.Event, offset: int) -> Status:
     handler, by_viewer = HANDLERS[event.__class__]
     if _seen(room, event.id, by_viewer):
         return _DUPLICATE
-    if at_ms > max_at_ms and room.phase != _CLOSED:
+    if at_ms > max_at_ms and room.phase != _CLOSED and event.__class__ is not e.ReviewDecided:
         room.max_at_ms = at_ms
         if at_ms - LATENESS_MS >= room.due_ms:
             close_due(room, at_ms - LATENESS_MS)
