@@ -1,17 +1,19 @@
 """A room as bytes and back, with versions.
 
-A snapshot is one byte of version and the room as a msgpack array, without its speech ring; the ring is saved beside it
-in chunks of 128 segments, only those that changed. Fields are only ever added at the end, with defaults, so an older
-snapshot decodes; a newer version than this code knows is refused, never guessed at.
+A snapshot is one byte of version, eight of checksum (xxh3) and the room as a msgpack array, without its speech ring;
+the ring is saved beside it in chunks of 128 segments, only those that changed. Fields are only ever added at the end,
+with defaults, so an older snapshot decodes; a newer version than this code knows is refused, never guessed at.
 """
 
 import msgspec
+from xxhash import xxh3_64_digest
 
 from worker.audit import speech
 from worker.audit.room import Room
 
 VERSION = 1
 _PREFIX = bytes((VERSION,))
+_BODY = 9  # where the room begins
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Room)
@@ -34,10 +36,10 @@ def encode(room: Room) -> bytes:
     """The room's core: version and msgpack."""
     ring = room.speech
     if ring is None:
-        return _PREFIX + _encoder.encode(room)
+        return _sealed(_encoder.encode(room))
     store, ring.store = ring.store, None
     try:
-        return _PREFIX + _encoder.encode(room)
+        return _sealed(_encoder.encode(room))
     finally:
         ring.store = store
 
@@ -56,9 +58,9 @@ def decode(core: bytes, chunks: dict[int, bytes]) -> Room:
     Raises:
         SnapshotError: corrupt, truncated, or a version from the future.
     """
-    _check_version(core)
+    _check(core)
     try:
-        room = _decoder.decode(memoryview(core)[1:])
+        room = _decoder.decode(memoryview(core)[_BODY:])
         if room.speech is not None:
             speech.restore(room.speech, chunks)
     except (msgspec.MsgspecError, ValueError) as error:
@@ -72,15 +74,21 @@ def offset_of(core: bytes) -> int:
     Raises:
         SnapshotError: as `decode`.
     """
-    _check_version(core)
+    _check(core)
     try:
-        return _head_decoder.decode(memoryview(core)[1:]).offset
+        return _head_decoder.decode(memoryview(core)[_BODY:]).offset
     except msgspec.MsgspecError as error:
         raise SnapshotError(f"snapshot of {len(core)} bytes: {error}") from error
 
 
-def _check_version(core: bytes) -> None:
+def _sealed(body: bytes) -> bytes:
+    return _PREFIX + xxh3_64_digest(body) + body
+
+
+def _check(core: bytes) -> None:
     if not core:
         raise SnapshotError("snapshot is empty")
     if core[0] != VERSION:
         raise SnapshotError(f"snapshot has version {core[0]}; this worker reads version {VERSION}: roll forward first")
+    if xxh3_64_digest(memoryview(core)[_BODY:]) != core[1:_BODY]:
+        raise SnapshotError(f"snapshot of {len(core)} bytes does not match its checksum: it was cut or altered")
