@@ -12,6 +12,7 @@ from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
 
 EXCERPT_CHARS = 120
 GREETING_CHARS = 12
+REMEMBERED_CHARS = 64  # of longer texts the bigrams are not kept: 8,192 of 2,000 characters would be 1.8 GB
 _MASK = (1 << 64) - 1
 _LANES = sum(1 << (16 * i) for i in range(64))
 _TOP = 0x8000 * _LANES
@@ -28,11 +29,17 @@ _WELCOME = re.compile(r"欢迎|你好|哈喽|晚上好|早上好|hello|welcome",
 _PRIVATE = re.compile(r"\d{3,}|[\w.+-]{1,64}@[\w.-]{1,64}|https?://\S{1,200}|@\S{1,40}")
 
 
-@lru_cache(maxsize=8192)
 def bigrams(text: str) -> frozenset[str]:
     """The distinct pairs of neighbouring letters or digits, case folded."""
+    return _remembered(text) if len(text) <= REMEMBERED_CHARS else _bigrams(text)
+
+
+def _bigrams(text: str) -> frozenset[str]:
     letters = _NOT_LETTERS.sub("", text.lower())
     return frozenset(map(add, letters, letters[1:]))
+
+
+_remembered = lru_cache(maxsize=8192)(_bigrams)
 
 
 def shared_nats(a: frozenset[str], b: frozenset[str]) -> float:
