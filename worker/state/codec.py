@@ -67,6 +67,7 @@ _meta_version_decoder = msgspec.msgpack.Decoder(tuple[int, ...])
 
 
 def encode_meta(meta: Meta) -> Write:
+    """The record that ends a flush: its presence implies the rest."""
     return Write(META_KEY, msgspec.msgpack.encode(meta))
 
 
@@ -82,10 +83,12 @@ def decode_meta(value: bytes) -> Meta:
 
 
 def room_key(room_id: str) -> bytes:
+    """Key of a room's core."""
     return room_id.encode()
 
 
 def chunk_key(room_id: str, chunk: int) -> bytes:
+    """Key of one chunk of a room's speech ring."""
     return f"{room_id}#c{chunk}".encode()
 
 
@@ -98,6 +101,7 @@ def parse_key(key: bytes) -> tuple[str, int | None]:
 
 
 def prefixed(number: int, data: bytes) -> bytes:
+    """`data` behind 8 bytes that can be read without decoding it."""
     return number.to_bytes(PREFIX_BYTES, "big") + data
 
 
