@@ -22,6 +22,7 @@ COMMANDS: dict[str, Entry] = {
     "demo": Entry("demo", "Embedded broker, worker and simulated rooms in one terminal."),
     "replay": Entry("replay", "Judge room logs without Kafka."),
     "import": Entry("import_", "Turn a recording of a real room into a room log."),
+    "simulate": Entry("simulate", "Write simulated rooms as a room log, the truth beside it."),
     "explain": Entry("explain", "Say why a violation was emitted, and recompute it."),
     "policy": Entry("policy", "Check, test, compare and publish policies."),
     "topics": Entry("topics", "Compare or create topics from schemas/."),

@@ -26,7 +26,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from worker.clock import monotonic_s
 from worker.lab.replay import ViolationLine
 from worker.lab.roomlog import LogRecord, Writer
-from worker.lab.simulate import STARTED_AT_MS, Event, Truth, simulate, truth
+from worker.lab.simulate import STARTED_AT_MS, Event, Truth, at_ms_of, simulate, truth
 from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 
 PARTITIONS = 8
@@ -115,10 +115,10 @@ class Feeder(threading.Thread):
 
     def _feed(self) -> None:
         logs = [simulate(name, seed, duration_ms=self._duration_ms, ends=False) for name, seed in self._rooms]
-        events: Iterator[Event] = heapq.merge(*logs, key=_at_ms)
+        events: Iterator[Event] = heapq.merge(*logs, key=at_ms_of)
         began_s = monotonic_s()
         for event in events:
-            self.at_ms = _at_ms(event)
+            self.at_ms = at_ms_of(event)
             ahead_s = (self.at_ms - STARTED_AT_MS) / 1000 / self._speed - (monotonic_s() - began_s)
             if ahead_s > 0 and self._halt.wait(max(ahead_s, FEED_STEP_S)):
                 return
@@ -129,7 +129,7 @@ class Feeder(threading.Thread):
 
     def _send(self, event: Event) -> None:
         room_id = str(event["room_id"])
-        key, value, at_ms = room_id.encode(), orjson.dumps(event), _at_ms(event)
+        key, value, at_ms = room_id.encode(), orjson.dumps(event), at_ms_of(event)
         partition = crc32(key) % PARTITIONS
         self._producer.produce(EVENTS_TOPIC, value, key, partition, timestamp=at_ms)
         self._log.record(LogRecord(partition, self._offsets[partition], at_ms, key, value))
@@ -143,12 +143,6 @@ class Feeder(threading.Thread):
         if error is not None:
             self.error = f"a record was not delivered: {error}"
             self._halt.set()
-
-
-def _at_ms(event: Event) -> int:
-    at_ms = event["at_ms"]
-    assert isinstance(at_ms, int)
-    return at_ms
 
 
 class Watcher:

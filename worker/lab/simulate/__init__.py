@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from worker.lab.simulate.archetypes import ARCHETYPES
 from worker.lab.simulate.stage import Event, Plan, Stage
 
-__all__ = ["ARCHETYPES", "Event", "Truth", "simulate", "truth"]
+__all__ = ["ARCHETYPES", "Event", "Truth", "at_ms_of", "simulate", "truth"]
 
 STARTED_AT_MS = 1_772_413_200_000  # 2026-03-02 01:00 UTC, 09:00 in Shanghai
 
@@ -24,6 +24,13 @@ class Truth:
     honest: bool
     expects: tuple[str, ...]
     seed: int
+
+
+def at_ms_of(event: Event) -> int:
+    """An event's time, Unix ms."""
+    at_ms = event["at_ms"]
+    assert isinstance(at_ms, int)
+    return at_ms
 
 
 def room_id_of(archetype: str, seed: int, platform: str | None = None) -> str:

@@ -1,0 +1,48 @@
+"""`simulate`: a room log that replays, and the truth apart from it."""
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from worker.cli import cli
+from worker.lab import roomlog
+from worker.lab.simulate import ARCHETYPES
+
+
+def test_rooms_of_several_archetypes_in_one_log_in_order_of_event_time(tmp_path: Path) -> None:
+    log, truth = tmp_path / "rooms.jsonl.gz", tmp_path / "truth.jsonl"
+    args = ["simulate", "quiet", "tampered", "--rooms", "2", "--minutes", "6", "-o", str(log), "--truth", str(truth)]
+    assert CliRunner().invoke(cli, args).exit_code == 0
+    records = list(roomlog.read(log))
+    times = [record.timestamp for record in records]
+    assert times == sorted(times)
+    known = [json.loads(line) for line in truth.read_text().splitlines()]
+    assert [(k["archetype"], k["seed"], k["honest"]) for k in known] == [
+        ("quiet", 1, True), ("quiet", 2, True), ("tampered", 1, False), ("tampered", 2, False),
+    ]  # fmt: skip
+    assert {record.key for record in records} == {k["room_id"].encode() for k in known}
+    found = json.loads(CliRunner().invoke(cli, ["replay", str(log), "--json", "--rooms"]).stdout)
+    assert {room["room_id"]: room["rules"] for room in found["rooms"] if room["rules"]} == {
+        "douyin:tampered-1": ["CN-TAMPER-01"],
+        "douyin:tampered-2": ["CN-TAMPER-01"],
+    }
+
+
+def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        CliRunner().invoke(cli, ["simulate", "loop", "--minutes", "5", "-o", str(tmp_path / name)])
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes() != b""
+
+
+def test_every_archetype_is_listed() -> None:
+    listed = json.loads(CliRunner().invoke(cli, ["simulate", "--list", "--json"]).stdout)
+    assert [one["name"] for one in listed] == list(ARCHETYPES)
+    shown = CliRunner().invoke(cli, ["simulate", "--list"]).stdout
+    assert all(name in shown for name in ARCHETYPES)
+
+
+def test_an_unknown_archetype_or_no_file_is_wrong_usage() -> None:
+    result = CliRunner().invoke(cli, ["simulate", "robot", "-o", "x"])
+    assert (result.exit_code, "no archetype robot" in result.stderr) == (2, True)
+    assert CliRunner().invoke(cli, ["simulate", "loop"]).exit_code == 2

@@ -1,0 +1,77 @@
+"""`simulate`: labelled rooms by archetype and seed → one room log, and the truth in a file of its own."""
+
+import heapq
+from dataclasses import asdict
+
+import click
+
+
+@click.command(name="simulate")
+@click.argument("archetypes", nargs=-1, metavar="[ARCHETYPE…]")
+@click.option("-o", "--output", metavar="FILE", help="The room log, .gz and .zst as the suffix says; - is stdout.")
+@click.option("--truth", metavar="FILE", help="Which room is what, one JSON object a line.")
+@click.option("--rooms", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Rooms per archetype.")
+@click.option("--minutes", type=click.IntRange(1, 2_880), default=60, show_default=True, help="Length of each room.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same rooms.")
+@click.option("--list", "list_them", is_flag=True, help="List the archetypes.")
+@click.option("--json", "as_json", is_flag=True, help="With --list: print JSON.")
+def simulate(
+    archetypes: tuple[str, ...],
+    output: str | None,
+    truth: str | None,
+    rooms: int,
+    minutes: int,
+    seed: int,
+    list_them: bool,
+    as_json: bool,
+) -> None:
+    """Write simulated rooms as a room log, in order of event time.
+
+    Everything in it is synthetic. The log does not say which room is what; --truth writes that beside it.
+
+    \b
+    Example:
+      stream-audit simulate loop responsive --minutes 90 -o rooms.jsonl.zst --truth truth.jsonl
+      stream-audit replay rooms.jsonl.zst --rooms
+    """
+    from worker.lab import roomlog
+    from worker.lab.simulate import ARCHETYPES, at_ms_of
+    from worker.lab.simulate import simulate as play
+    from worker.lab.simulate import truth as truth_of
+
+    if list_them:
+        _list(as_json)
+        return
+    if unknown := [name for name in archetypes if name not in ARCHETYPES]:
+        raise click.UsageError(f"no archetype {', '.join(unknown)}; `stream-audit simulate --list` lists them.")
+    if not archetypes or output is None:
+        raise click.UsageError("Name an archetype, and a file with -o; or use --list.")
+    cast = [(name, seed + i) for name in dict.fromkeys(archetypes) for i in range(rooms)]
+    logs = [play(name, one, duration_ms=minutes * 60_000) for name, one in cast]
+    count = roomlog.write(output, heapq.merge(*logs, key=at_ms_of))
+    if truth is not None:
+        roomlog.write(truth, (asdict(truth_of(name, one)) for name, one in cast))
+    click.echo(f"{len(cast):,} rooms, {count:,} events", err=True)
+
+
+def _list(as_json: bool) -> None:
+    from rich.table import Table
+
+    from worker.cli.terminal import console
+    from worker.lab.simulate import ARCHETYPES
+
+    if as_json:
+        import orjson
+
+        found = [
+            {"name": a.name, "title": a.title, "honest": a.honest, "platform": a.platform, "expects": a.expects}
+            for a in ARCHETYPES.values()
+        ]
+        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("archetype", "what it is", "platform", "rules it breaks"):
+        table.add_column(name)
+    for a in ARCHETYPES.values():
+        table.add_row(a.name, a.title, a.platform, ", ".join(a.expects) or "none")
+    console().print(table, highlight=False)
