@@ -3,7 +3,7 @@
 Everything here is synthetic. It shows that the detection works as designed, not how well it works on real rooms.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from worker.lab.simulate.archetypes import ARCHETYPES
@@ -26,7 +26,7 @@ class Truth:
     seed: int
 
 
-def at_ms_of(event: Event) -> int:
+def at_ms_of(event: Mapping[str, object]) -> int:
     """An event's time, Unix ms."""
     at_ms = event["at_ms"]
     assert isinstance(at_ms, int)
