@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
@@ -194,14 +195,14 @@ class Log:
             consumer.close()
         return sorted(found, key=lambda sent: (sent.partition, sent.offset))
 
-    def ends(self) -> dict[int, int]:
-        """The room log's end by partition; as many as there are records, since nothing is ever deleted."""
-        consumer = Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "reader"})
-        try:
-            tps = [TopicPartition(self.topic(EVENTS_TOPIC), p) for p in range(self.partitions)]
-            return {tp.partition: consumer.get_watermark_offsets(tp, timeout=10)[1] for tp in tps}
-        finally:
-            consumer.close()
+    def ends(self, name: str = EVENTS_TOPIC) -> dict[int, int]:
+        """A topic's end by partition; as many as there are records, since nothing is ever deleted."""
+        tps = [TopicPartition(self.topic(name), p) for p in range(self.partitions)]
+        return {tp.partition: self._watcher.get_watermark_offsets(tp, timeout=10)[1] for tp in tps}
+
+    @cached_property
+    def _watcher(self) -> Consumer:
+        return Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "reader"})
 
     def committed(self) -> dict[int, int]:
         """The group's committed offsets of the room log; 0 where there is none."""
