@@ -10,6 +10,7 @@ LABEL_EVERY_MS = 5 * MINUTE_MS
 
 
 def build(stage: Stage) -> None:
+    """An avatar with label, registration, watermark, and a person behind it."""
     label(stage)
     registration(stage, registered=True, verified=True)
     stage.every(10 * MINUTE_MS, lambda: watermark(stage))

@@ -11,6 +11,7 @@ MANNER = Manner(answers=0.05, thanks=0.0, reports_reply=0.0, breaks_per_hour=0.0
 
 
 def build(stage: Stage) -> None:
+    """The unattended avatar, and its watermark read every 5 min."""
     unattended_avatar(stage)
     stage.every(5 * MINUTE_MS, lambda: watermark(stage), first_ms=3 * MINUTE_MS)
 
