@@ -40,7 +40,7 @@ from worker.audit.room import (
     Utterance,
 )
 from worker.audit.signals import looks
-from worker.audit.signals.unanswered import GIFT, GREETING, ORDER, QUESTION
+from worker.audit.signals.unanswered import GIFT, GREETING, ORDER, QUESTION, meets_break
 from worker.audit.text import is_greeting, is_question
 
 Handler = Callable[[Room, Any, int], None]
@@ -226,7 +226,7 @@ def _prompt(
     room: Room, event: e.ViewerComment | e.ViewerGift | e.ViewerOrder, kind: int, text: str, offset: int
 ) -> None:
     """Keep a prompt in its pane: those with the smallest hashes, whatever order they arrive in."""
-    if room.phase == _PAUSED:
+    if room.phase == _PAUSED or (room.breaks and meets_break(room, event.at_ms)):
         return
     pane = pane_at(room, event.at_ms)
     pane.prompts_seen += 1

@@ -11,6 +11,7 @@ from worker.audit.events import Event, ReviewDecided, RoomHeartbeat, RoomOpened
 from worker.audit.facts import FACT_BIT, SESSION_BIT, Facts
 from worker.audit.panes import close_all
 from worker.audit.room import BLOCK_MS, BREAKS_MAX, Block, Counts, Phase, Room
+from worker.audit.signals import unanswered
 
 SILENCE_MS = 6 * 3_600_000
 
@@ -51,10 +52,7 @@ def move(room: Room, what: str, at_ms: int) -> None:
     room.changed |= FACT_BIT["room"]
     if after == Phase.PAUSED:
         room.paused_since_ms = at_ms
-        room.prompts.clear()
-        room.answered_due_ms.clear()
-        for pane in room.panes.values():
-            pane.prompts.clear()
+        unanswered.void_open(room, at_ms)
     elif before == Phase.PAUSED:
         _remember_break(room, room.paused_since_ms, at_ms)
         room.resumed_ms = room.unbroken_since_ms = at_ms

@@ -92,6 +92,20 @@ def fall_due(room: Room, now_ms: int) -> None:
             room.answered_due_ms = [due_ms for due_ms in found if due_ms >= now_ms]
 
 
+def void_open(room: Room, break_ms: int) -> None:
+    """A break begins at `break_ms`: who still waits then is not counted; what was due before stays."""
+    room.prompts = [prompt for prompt in room.prompts if prompt.at_ms + DUE_MS < break_ms]
+    room.answered_due_ms = [due_ms for due_ms in room.answered_due_ms if due_ms < break_ms]
+    for pane in room.panes.values():  # open panes are younger than a prompt's time
+        pane.prompts.clear()
+        pane.prompts_seen = 0
+
+
+def meets_break(room: Room, at_ms: int) -> bool:
+    """Whether a prompt of `at_ms` that arrives now would have waited through a break."""
+    return any(start <= at_ms + DUE_MS and at_ms < end for start, end in room.breaks)
+
+
 def value(room: Room) -> float | None:
     """1 when nobody was answered, 0 when somebody was, None when the block cannot tell."""
     block = room.block
