@@ -22,9 +22,11 @@ from worker.transport import FetchBatch, RecordSlice
 
 log = logging.getLogger(__name__)
 
-RECORDS_PER_STEP = 256
 STEP_S = 0.005
-PENDING_MAX = 20_000
+STEP_RECORDS_MAX = 512
+STEP_RECORDS_MIN = 8
+TURNS = 4
+PENDING_MAX = 2_000
 
 ReadTails = Callable[[Mapping[int, int]], Awaitable[dict[int, set[Identity]]]]
 """Partition → offset in the violations topic where to start; returns what was sent from there on."""
@@ -69,6 +71,7 @@ class Engine:
         self._committed = committed
         self._now_s = now_s
         self._fresh: set[int] = set()
+        self._step_records = 64
 
     # ---- assignment
     def assign(self, partitions: Collection[int]) -> set[int]:
@@ -120,29 +123,40 @@ class Engine:
             await self._take_over()
         busy_s, started_s = 0.0, self._now_s()
         for part in batch.parts:
-            for first in range(0, len(part.records), RECORDS_PER_STEP):
-                self._step(part, first)
+            first = 0
+            while first < len(part.records):
+                first += self._step(part, first)
                 now_s = self._now_s()
                 if now_s - started_s >= STEP_S:
                     busy_s += now_s - started_s
-                    await asyncio.sleep(0)
+                    for _ in range(TURNS):  # one request of the producer takes several
+                        await asyncio.sleep(0)
                     await self.outbox.below(PENDING_MAX)
                     started_s = self._now_s()
             self.applied[part.tp.partition] = part.next_offset
         self.batch_events.observe(batch.count)
         self.batch_seconds.observe(busy_s + self._now_s() - started_s)
 
-    def _step(self, part: RecordSlice, first: int) -> None:
-        """Judges some records and queues what they lead to, in one go: no commit may come in between."""
+    def _step(self, part: RecordSlice, first: int) -> int:
+        """Judges some records and queues what they lead to, in one go: no commit may come in between.
+
+        Returns how many. The number follows the time that the last ones took, so that a step takes about 5 ms.
+        """
         partition = part.tp.partition
-        records = part.records[first : first + RECORDS_PER_STEP]
+        records = part.records[first : first + self._step_records]
         before_s = self._now_s()
         out = self.processors[partition].process(records)  # type: ignore[arg-type]
         self.applied[partition] = records[-1].offset + 1
         judged_s = self._now_s()
         self._queue(partition, out)
+        done_s = self._now_s()
         self.process_seconds += judged_s - before_s
-        self.publish_seconds += self._now_s() - judged_s
+        self.publish_seconds += done_s - judged_s
+        if done_s - before_s > STEP_S:
+            self._step_records = max(STEP_RECORDS_MIN, self._step_records // 2)
+        elif done_s - before_s < STEP_S / 3:
+            self._step_records = min(STEP_RECORDS_MAX, self._step_records * 2)
+        return len(records)
 
     def _queue(self, partition: int, out: Output) -> None:
         violations = self.sent.unsent(partition, out.violations)

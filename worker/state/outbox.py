@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from worker.egress.record import OutRecord
 
-BATCH_RECORDS_MAX = 5_000
+BATCH_RECORDS_MAX = 500
 
 Send = Callable[[str, int, Sequence[OutRecord]], Awaitable[int]]
 """Writes records in order to one partition of a topic; returns the offset of the last one when the broker has
