@@ -112,7 +112,7 @@ class PartitionProcessor:
             if event.__class__ is Reject:
                 self.breaker.good(good)
                 good = 0
-                self._reject(out, record, event)  # type: ignore[arg-type]
+                self._reject(out, record, event)
                 continue
             assert not isinstance(event, Reject)
             good += 1

@@ -5,6 +5,8 @@ stratum, the score that 95 % of audited human looks stay below. A detector, vers
 abstains: a new version starts with no evidence until it is calibrated.
 """
 
+from itertools import pairwise
+
 CALIBRATION_VERSION = "2026-11-provisional"
 
 HUMAN_SCORE_95: dict[tuple[str, str, str], float] = {
@@ -20,17 +22,21 @@ BIGRAM_IDF_DEFAULT_NATS = 6.0
 
 
 def _grams(words: str) -> list[str]:
-    return [a + b for word in words.split() for a, b in zip(word, word[1:], strict=False)]
+    return [a + b for word in words.split() for a, b in pairwise(word)]
 
 
 _EVERYWHERE = (
-    "这个 我们 你们 大家 宝宝 家人 人们 老铁 主播 直播 播间 一个 就是 可以 没有 有没 什么 怎么 多少 少钱 是不 不是 喜欢 "
-    "今天 现在 真的 非常 特别 的话 时候 因为 所以 但是 然后 还有 还是 已经 可能 如果 知道 觉得 我的 你的 的是 是的 来说 "
-    "一下 给大 家看 看一 感谢 谢谢 欢迎 来到 关注 点点 点赞 双击 小黄 黄车 下单 链接 号链 拍下 这款 那个 那款 一款 的这 "
+    "这个 我们 你们 大家 宝宝 家人 人们 老铁 主播 直播 播间 一个 就是 可以 没有 有没 什么 怎么 多少 少钱 是不 不是 "
+    "喜欢 "
+    "今天 现在 真的 非常 特别 的话 时候 因为 所以 但是 然后 还有 还是 已经 可能 如果 知道 觉得 我的 你的 的是 是的 "
+    "来说 "
+    "一下 给大 家看 看一 感谢 谢谢 欢迎 来到 关注 点点 点赞 双击 小黄 黄车 下单 链接 号链 拍下 这款 那个 那款 一款 "
+    "的这 "
     "了一 个是 是我 是一 不要 要的 的宝 需要 想要 the th he in er an re on at en nd to ing is it you"
 )
 _OFTEN = (
-    "好看 便宜 价格 优惠 库存 发货 包邮 质量 尺码 颜色 推荐 适合 东西 效果 产品 品牌 正品 售后 退换 活动 福利 抽奖 礼物 "
+    "好看 便宜 价格 优惠 库存 发货 包邮 质量 尺码 颜色 推荐 适合 东西 效果 产品 品牌 正品 售后 退换 活动 福利 抽奖 "
+    "礼物 "
     "朋友 姐妹 新款 爆款 直接 赶紧 马上 最后 倒计 计时 开始 几号 号的 身高 体重 斤穿 穿多 多大 大码"
 )
 BIGRAM_IDF_NATS: dict[str, float] = dict.fromkeys(_grams(_OFTEN), 3.0) | dict.fromkeys(_grams(_EVERYWHERE), 1.2)

@@ -16,7 +16,8 @@ from worker.audit.room import MENTIONS_MAX, Room
 _SOFTWARE = re.compile(
     r"无人直播|(?:数字人|虚拟人|虚拟主播|AI主播|ai主播|智能主播)(?:直播|代播|软件|系统|源码|平台|工具|课程|教程|克隆|形象定制)|"
     r"自动回复弹幕|弹幕自动回复|关键词(?:触发|回复)|录播循环|循环录播|话术改写|直播挂机|挂机直播|24小时(?:不间断)?(?:无人|自动|挂机)|"
-    r"(?:virtual[- ]host|ai[- ](?:avatar|host|streamer)|digital[- ]human) (?:software|system|tool|course)|unattended live ?stream",
+    r"(?:virtual[- ]host|ai[- ](?:avatar|host|streamer)|digital[- ]human) (?:software|system|tool|course)|"
+    r"unattended live ?stream",
     re.IGNORECASE,
 )
 _SELLS = re.compile(
@@ -24,10 +25,15 @@ _SELLS = re.compile(
     r"\b(?:buy|price|order|discount|license|sale)\b",
     re.IGNORECASE,
 )
-_TEACHES = re.compile(r"教程|教你|教大家|课程|培训|学员|学会|搭建|安装|部署|演示|怎么用|怎么做|开播|\b(?:teach|course|tutorial|learn|install|set up)\b", re.IGNORECASE)
+_TEACHES = re.compile(
+    r"教程|教你|教大家|课程|培训|学员|学会|搭建|安装|部署|演示|怎么用|怎么做|开播|"
+    r"\b(?:teach|course|tutorial|learn|install|set up)\b",
+    re.IGNORECASE,
+)
 _WARNS = re.compile(
     r"不要|别(?:买|信|用|去|再|被)|千万别|禁止|违规|违法|骗[局子人了钱]|被骗|封号|封禁|警惕|防骗|当心|踩坑|"
-    r"从来?不(?:用|卖)|拒绝|举报|打击|曝光|上当|小心|抵制|不得|不允许|处罚|不是(?:数字人|虚拟|AI|ai)|没有用|割韭菜|\b(?:don't|do not|never|scam|banned|beware|illegal|report)\b",
+    r"从来?不(?:用|卖)|拒绝|举报|打击|曝光|上当|小心|抵制|不得|不允许|处罚|不是(?:数字人|虚拟|AI|ai)|没有用|割韭菜|"
+    r"\b(?:don't|do not|never|scam|banned|beware|illegal|report)\b",
     re.IGNORECASE,
 )
 WARNING, SELLING, TEACHING, BOTH = -1, 1, 2, 3
