@@ -25,7 +25,7 @@ demo: $(VENV)/.base  ## Watch the worker judge simulated rooms; needs neither Ja
 	$(BIN)/stream-audit demo $(ARGS)
 
 .PHONY: test
-test: $(VENV)/.dev java  ## Run every test, those on a real Kafka too; needs Java ≥ 17 and Maven (ARGS="-k label")
+test: java $(VENV)/.dev  ## Run every test, those on a real Kafka too; needs Java ≥ 17 and Maven (ARGS="-k label")
 	$(BIN)/pytest $(ARGS)
 
 ##@ For those who change things
@@ -48,7 +48,7 @@ golden: $(VENV)/.dev  ## Write the golden files anew; review the diff before you
 	git --no-pager diff --stat -- tests/golden
 
 .PHONY: bench
-bench: $(VENV)/.dev java  ## Measure the worker on a real Kafka (ARGS="--help" lists the options)
+bench: java $(VENV)/.dev  ## Measure the worker on a real Kafka (ARGS="--help" lists the options)
 	$(BIN)/python -m tests.bench.engine $(ARGS)
 
 .PHONY: lock
@@ -94,8 +94,8 @@ build/lock/.made: Makefile $(VENV)/.made
 
 .PHONY: java
 java:
-	@command -v java >/dev/null || { echo "make test starts a real Kafka and needs Java 17 or newer: \`java\` is not" \
-		"on PATH. \`make demo\` and \`make check\` do without." >&2; exit 1; }
+	@command -v java >/dev/null || { echo "This starts a real Kafka, which needs Java 17 or newer: \`java\` is not on" \
+		"PATH. \`make demo\` and \`make check\` do without." >&2; exit 1; }
 	@major=$$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1); [ "$${major:-0}" -ge 17 ] || { \
-		echo "make test starts a real Kafka and needs Java 17 or newer; \`java\` on PATH is $${major:-unknown}" >&2; exit 1; }
-	@command -v mvn >/dev/null || { echo "make test fetches Kafka's jars through Maven: \`mvn\` is not on PATH" >&2; exit 1; }
+		echo "This starts a real Kafka, which needs Java 17 or newer; \`java\` on PATH is $${major:-unknown}" >&2; exit 1; }
+	@command -v mvn >/dev/null || { echo "This fetches Kafka's jars through Maven: \`mvn\` is not on PATH" >&2; exit 1; }
