@@ -3,10 +3,11 @@
 from msgspec.structs import replace
 
 from worker.audit.evidence import THRESHOLDS, Level, new_family
-from worker.audit.facts import FACT_BIT, LEVEL_BIT, AiPresenter, Certainty
+from worker.audit.facts import BLOCK_BIT, FACT_BIT, LEVEL_BIT, AiPresenter, Certainty
 from worker.audit.room import Phase, Room
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
+from worker.policy.model import Decision
 
 T0 = 1_718_679_600_000
 MINUTE = 60_000
@@ -105,3 +106,15 @@ def upheld(room: Room, **counts: int) -> None:
     """Let people have upheld earlier violations, by rule id with _ for -."""
     by_rule = {rule.replace("_", "-"): n for rule, n in counts.items()}
     room.facts.history = replace(room.facts.history, upheld=by_rule)
+
+
+def look(judge: Judge, room: Room, minutes: float = 0, bits: int = BLOCK_BIT) -> list[Decision]:
+    """A block closes `minutes` after T0."""
+    room.max_at_ms = T0 + int(minutes * MINUTE)
+    room.changed |= bits
+    return judge.evaluate(room, room.max_at_ms)
+
+
+def only(decisions: list[Decision]) -> Decision:
+    assert len(decisions) == 1, decisions
+    return decisions[0]

@@ -5,27 +5,28 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.policy.build import MINUTE, T0, a_judge, a_policy, a_room, a_rule, closed, set_ai, set_level, upheld
-from worker.audit.evidence import THRESHOLDS, Level
-from worker.audit.facts import BLOCK_BIT, FACT_BIT, REVIEW_BIT, AiPresenter, Certainty, Label, Recorded
-from worker.audit.room import EPISODES_MAX, Room
+from tests.policy.build import (
+    MINUTE,
+    T0,
+    a_judge,
+    a_policy,
+    a_room,
+    a_rule,
+    closed,
+    look,
+    only,
+    set_ai,
+    set_level,
+    upheld,
+)
+from worker.audit.evidence import Level
+from worker.audit.facts import FACT_BIT, REVIEW_BIT, Certainty, Label
+from worker.audit.room import EPISODES_MAX
 from worker.policy.judge import Judge, mode_of
 from worker.policy.load import load_policies
 from worker.policy.model import Decision
 
 NONE, SUSPECTED, POSSIBLE, CONFIRMED = Certainty
-
-
-def look(judge: Judge, room: Room, minutes: float = 0, bits: int = BLOCK_BIT) -> list[Decision]:
-    """A block closes `minutes` after T0."""
-    room.max_at_ms = T0 + int(minutes * MINUTE)
-    room.changed |= bits
-    return judge.evaluate(room, room.max_at_ms)
-
-
-def only(decisions: list[Decision]) -> Decision:
-    assert len(decisions) == 1, decisions
-    return decisions[0]
 
 
 def test_a_rule_opens_once_and_says_why() -> None:
@@ -174,33 +175,6 @@ def test_statistics_of_one_family_are_never_confirmed_and_two_independent_ones_a
     set_level(room, "AI", Level.LIMIT)
     set_level(room, "CHALLENGE", Level.LIMIT)
     assert only(look(judge, room)).certainty == CONFIRMED
-
-
-def test_statistics_explain_themselves_and_add_up() -> None:
-    judge, room = a_judge(a_rule(when='level("AI") >= LIMIT')), a_room()
-    set_level(room, "AI", Level.LIMIT, dominant=1)
-    decision = only(look(judge, room))
-    assert (decision.family, decision.level) == ("AI", Level.LIMIT)
-    assert decision.log_e == sum(e.nats for e in decision.evidence)
-    assert abs((decision.log_e or 0) - room.families["AI"].log_e()) < 1e-9
-    assert [e.signal for e in decision.evidence] == ["start", "time", "voice", "visual"]
-    assert decision.counterfactual == ("AI", "AI.visual")  # without voice it would hold all the same
-
-
-def test_a_family_that_does_not_matter_is_not_named() -> None:
-    when = 'ai_presenter.certainty >= POSSIBLE || level("AI") >= LIMIT'
-    judge, room = a_judge(a_rule(when=when)), a_room()
-    set_ai(room, CONFIRMED)
-    set_level(room, "AI", Level.WATCH)
-    decision = only(look(judge, room))
-    assert (decision.family, decision.evidence, decision.log_e) == (None, (), None)
-
-
-def test_a_record_that_would_have_saved_the_room_stands_in_the_counterfactual() -> None:
-    judge, room = a_judge(a_rule(when="ai_presenter.certainty >= POSSIBLE && label.ever")), a_room()
-    set_ai(room, CONFIRMED)
-    room.facts.label = Label(ever=True)
-    assert only(look(judge, room)).counterfactual == ("ai_presenter", "label")
 
 
 def test_an_exemption_holds_a_rule_back() -> None:
@@ -397,22 +371,6 @@ def history(steps: list[tuple[str, int]]) -> list[Decision]:
     return found
 
 
-def test_a_signal_is_needed_when_without_it_the_bar_would_not_have_been_reached() -> None:
-    judge, room = a_judge(a_rule(when='level("PLAY") >= LABEL')), a_room()
-    set_level(room, "PLAY", Level.LABEL)
-    family = room.families["PLAY"]
-    family.without = [[THRESHOLDS[Level.LABEL] / 2]]
-    assert only(look(judge, room)).counterfactual == ("PLAY", "PLAY.locked")
-
-
-def test_a_level_that_lingers_above_a_twentieth_of_its_bar_may_linger_without_a_signal_too() -> None:
-    judge, room = a_judge(a_rule(when='level("PLAY") >= LABEL')), a_room()
-    set_level(room, "PLAY", Level.LABEL)
-    family = room.families["PLAY"]
-    family.m, family.without = [THRESHOLDS[Level.LABEL] / 3], [[THRESHOLDS[Level.LABEL] / 10]]
-    assert only(look(judge, room)).counterfactual == ("PLAY",)
-
-
 def test_what_is_inherited_keeps_to_its_own_regions() -> None:
     parent = a_policy(a_rule("T-US-01"), name="common_us").replace(
         "platforms: [wechat_channels], regions: [CN]", "regions: [US]"
@@ -421,41 +379,6 @@ def test_what_is_inherited_keeps_to_its_own_regions() -> None:
     book = load_policies({"p": parent, "c": child})
     assert [r.id for r in book.active("wechat_channels", "US", T0).rules] == ["T-US-01", "T-WX-01"]
     assert [r.id for r in book.active("wechat_channels", "CN", T0).rules] == ["T-WX-01"]
-
-
-def test_a_fact_that_rests_on_a_family_falls_with_it() -> None:
-    when = 'ai_presenter.certainty >= POSSIBLE || level("AI") >= LIMIT || level("UNLABELLED") >= LIMIT'
-    judge, room = a_judge(a_rule(when=when)), a_room()
-    set_ai(room, POSSIBLE, by="detectors")
-    set_level(room, "AI", Level.LIMIT, dominant=0)
-    set_level(room, "UNLABELLED", Level.LIMIT, dominant=0)
-    assert only(look(judge, room)).counterfactual == ("AI", "AI.voice")
-
-
-def test_a_marker_that_stands_without_the_family_keeps_the_rule_up() -> None:
-    when = 'ai_presenter.certainty >= POSSIBLE || level("AI") >= LIMIT'
-    judge, room = a_judge(a_rule(when=when)), a_room()
-    room.marked = AiPresenter(POSSIBLE, "declared", True, T0)
-    set_ai(room, CONFIRMED, by="voice_and_visual")
-    set_level(room, "AI", Level.LIMIT)
-    assert only(look(judge, room)).counterfactual == ()
-
-
-def test_a_recording_that_rests_on_repetition_says_so() -> None:
-    judge, room = a_judge(a_rule(when='recorded.certainty >= POSSIBLE || level("PLAY") >= LIMIT')), a_room()
-    room.facts.recorded = Recorded(CONFIRMED, "repetition_and_challenge", T0)
-    set_level(room, "PLAY", Level.LIMIT)
-    room.families["PLAY_LONG"] = room.families["PLAY"]
-    decision = only(look(judge, room))
-    assert (decision.family, decision.counterfactual) == ("PLAY", ("PLAY", "PLAY.locked"))
-
-
-def test_a_family_takes_the_facts_of_its_kin_with_it() -> None:
-    judge, room = a_judge(a_rule(when='ai_presenter.certainty >= POSSIBLE || level("UNLABELLED") >= LABEL')), a_room()
-    set_ai(room, POSSIBLE, by="detectors")
-    set_level(room, "AI", Level.LIMIT)
-    set_level(room, "UNLABELLED", Level.LIMIT)
-    assert only(look(judge, room)).counterfactual == ("UNLABELLED", "UNLABELLED.voice")
 
 
 def test_episodes_stay_bounded_through_changes_of_policy_and_active_ones_are_kept() -> None:
