@@ -72,19 +72,21 @@ $(VENV)/.made:
 	@[ -n "$(PYTHON)" ] || { echo "stream-audit needs Python 3.11 or newer: none of python3, python3.11 … python3.14" \
 		"on PATH is. Install one, or name it: make PYTHON=/path/to/python3.12 …" >&2; exit 1; }
 	@"$(PYTHON)" -c '$(NEW_ENOUGH)' || { echo "$(PYTHON) is not Python 3.11 or newer" >&2; exit 1; }
-	"$(PYTHON)" -m venv $(VENV) || { echo "The venv module is missing: on Debian and Ubuntu, install" \
+	@"$(PYTHON)" -m venv $(VENV) || { echo "The venv module is missing: on Debian and Ubuntu, install" \
 		"python3-venv" >&2; exit 1; }
 	@touch $@
 
 # Requirements hold setuptools, so that the package itself is built without fetching anything unpinned.
 $(VENV)/.base: $(VENV)/.made requirements/base.txt pyproject.toml
-	$(PIP) install --require-hashes -r requirements/base.txt
-	$(PIP) install --no-deps --no-build-isolation -e .
+	@echo "Installing requirements/base.txt into $(VENV); the first time takes a minute"
+	@$(PIP) install --require-hashes -r requirements/base.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.made requirements/dev.txt pyproject.toml
-	$(PIP) install --require-hashes -r requirements/dev.txt
-	$(PIP) install --no-deps --no-build-isolation -e .
+	@echo "Installing requirements/dev.txt into $(VENV); the first time takes a minute"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.base
 
 build/lock/.made: Makefile $(VENV)/.made
