@@ -25,6 +25,7 @@ REFRESH_S = 0.25
 PLAIN_EVERY_S = 5.0
 ACCOUNTING = ("read", "applied", "duplicate", "late", "replay_skipped", "rejected")
 WIDE_CELLS = 150
+FIXED_CELLS = {"time": 8} | {family: max(8, len(family)) for family in FAMILIES}  # the others give way
 
 
 @click.command(name="demo")
@@ -221,7 +222,7 @@ class Show:
         caption = self._status() if self.feeder else None
         table = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         for name in ("room", *(("what it is",) if wide else ()), "time", *FAMILIES, "open", "last violation"):
-            table.add_column(name, no_wrap=True)
+            table.add_column(name, no_wrap=True, min_width=FIXED_CELLS.get(name))
         for row in self.rows.values():
             room_id = row.truth.room_id
             levels = [Text(row.levels.get(f, "·"), style=STYLES.get(row.levels.get(f, ""), "dim")) for f in FAMILIES]
