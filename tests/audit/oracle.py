@@ -1,0 +1,346 @@
+"""The evidence of one session, computed slowly and obviously: everything is kept, sorted by event time, and counted.
+
+Written from the documentation (the docstrings of `worker.audit.signals`, `worker.audit.evidence`, and
+detection-v2), not from the code; shares no function with it but word lists and calibration tables.
+
+    oracle = Oracle(log)             # a list of events in log order, none late, duplicate or out of session
+    oracle.log_e()                   # {"NONINT": ln M, …} as of the last event's watermark
+    oracle.blocks                    # per closed block: what was due, answered, looked at
+"""
+
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import log
+from typing import Any
+
+from xxhash import xxh3_64_intdigest
+
+from worker.audit import events as e
+from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS, HUMAN_SCORE_95
+from worker.audit.text import is_greeting, is_question, thanks, welcomes
+
+LATENESS, PANE, BLOCK, DUE = 60_000, 10_000, 300_000, 90_000
+HOUR = 3_600_000
+GRID = [(0.8, 0.0), (0.0, 0.8), (0.4, 0.4), (0.2, 0.2)]
+SINGLE = [(0.9,), (0.5,)]
+
+
+class Bet:
+    """M_j ← (M_j + π_j·½·Δh)·(1 + Σ_k b_jk(Y_k/μ_k − 1)), as the formula stands."""
+
+    def __init__(self, start_ms: int, norms: tuple[float, ...], experts: list[Any], envelope: bool) -> None:
+        self.at, self.norms, self.experts, self.envelope = start_ms, norms, experts, envelope
+        self.m = [0.5 / len(experts)] * len(experts)
+        self.prev: list[float | None] = [None] * len(norms)
+        self.begun = False
+
+    def step(self, at_ms: int, y: tuple[float | None, ...], norms: tuple[float, ...] | None = None) -> None:
+        norms = norms or self.norms
+        if all(v is None for v in y):
+            self.prev = [None] * len(y)
+            return
+        self.begun = True
+        hours, self.at = (at_ms - self.at) / HOUR, at_ms
+        after = []
+        for m, bets in zip(self.m, self.experts, strict=True):
+            factor = 1.0
+            for k, value in enumerate(y):
+                mu = norms[k]
+                if self.envelope and self.prev[k] is not None:
+                    mu *= max(1.0, 0.92 + 0.12 * self.prev[k] / norms[k])
+                if value is not None and mu < 1.0:
+                    factor += bets[k] * (value / mu - 1.0)
+            after.append((m + 0.5 * hours / len(self.m)) * factor)
+        total = sum(after)
+        self.m = [v * 1e12 / total for v in after] if total > 1e12 else after
+        self.prev = list(y)
+
+    def log_e(self) -> float:
+        return log(sum(self.m))
+
+
+@dataclass
+class BlockSeen:
+    """What one block was found to hold."""
+
+    start_ms: int
+    due: int = 0
+    answered: int = 0
+    skipped: int = 0
+    replies: int = 0
+    paused_ms: int = 0
+    unanswered: float | None = None
+    voice: float | None = None
+    visual: float | None = None
+    labelled_ms: int = 0
+    locked: set[str] = field(default_factory=set)
+
+
+class Oracle:
+    """See the module."""
+
+    def __init__(self, events: list[Any]) -> None:
+        self.events = events
+        self.by_pane: dict[int, list[Any]] = {}
+        for event in events:
+            self.by_pane.setdefault(event.at_ms // PANE, []).append(event)
+        self.start = events[0].at_ms
+        self.started = next((x.started_at_ms for x in events if isinstance(x, e.RoomHeartbeat | e.RoomOpened)), 0)
+        self.watermark = max(x.at_ms for x in events) - LATENESS
+        self.breaks = _spans(events)
+        self.play = Bet(self.start, (0.5,), SINGLE, False)
+        self.play_long = Bet(self.start, (0.5,), SINGLE, False)
+        self.locked_ids: set[str] = set()
+        self.heard_ids: set[str] = set()
+        self._play()
+        self.challenge = Bet(self.start, (0.05,), SINGLE, False)
+        self._challenges()
+        self.nonint = Bet(self.start, (0.6, 0.4), GRID, True)
+        self.ai = Bet(self.start, (0.25, 0.25), GRID, True)
+        self.unlabelled = Bet(self.start, (0.25, 0.25), GRID, True)
+        self.blocks: list[BlockSeen] = []
+        self.prompts = self._prompts()
+        start = self.start - self.start % BLOCK
+        while start + BLOCK <= self.watermark:
+            self._block(start)
+            start += BLOCK
+
+    def log_e(self) -> dict[str, float]:
+        """ln M of each family that has bet."""
+        all_of = {"NONINT": self.nonint, "AI": self.ai, "UNLABELLED": self.unlabelled, "PLAY": self.play,
+                  "PLAY_LONG": self.play_long, "CHALLENGE": self.challenge}  # fmt: skip
+        return {name: bet.log_e() for name, bet in all_of.items() if bet.begun}
+
+    # --- windows ---
+
+    def of(self, kind: Any, start: int, end: int) -> list[Any]:
+        """Events of a kind with event time in [start, end)."""
+        near = [x for pane in range(start // PANE, (end - 1) // PANE + 1) for x in self.by_pane.get(pane, [])]
+        return [x for x in near if isinstance(x, kind) and start <= x.at_ms < end]
+
+    def panes(self) -> list[int]:
+        """Starts of closed panes that hold anything statistical."""
+        kinds = e.ViewerComment | e.ViewerGift | e.ViewerOrder | e.HostSpeech | e.HostReply | e.HostAction
+        found = set()
+        for x in self.events:
+            if isinstance(x, kinds | e.DetectorScore | e.ChallengeResult):
+                start = x.at_ms - x.at_ms % PANE
+                if start + PANE <= self.watermark:
+                    found.add(start)
+        return sorted(found)
+
+    def spoken(self, start: int) -> list[Any]:
+        """The eight segments of a pane that are kept, by time."""
+        kept = sorted(self.of(e.HostSpeech, start, start + PANE), key=_rank)[:8]
+        return sorted(kept, key=lambda x: (x.at_ms, _rank(x)))
+
+    # --- unanswered ---
+
+    def _prompts(self) -> list[tuple[int, str, str, str]]:
+        """(at, kind, text, id) of prompts that are kept, and how many were skipped by pane."""
+        self.skipped: dict[int, int] = {}
+        kept = []
+        by_pane: dict[int, list[tuple[Any, str]]] = {}
+        for x in self.events:
+            kind = _prompt_kind(x)
+            pane = x.at_ms - x.at_ms % PANE
+            if kind and not any(x.at_ms < end and pane + PANE > s - LATENESS for s, end in self.breaks):
+                by_pane.setdefault(pane, []).append((x, kind))  # a break empties the panes that are open when it begins
+        for pane, found in by_pane.items():
+            found.sort(key=lambda pair: _rank(pair[0]))
+            kept += [(x.at_ms, kind, getattr(x, "text", "")[:32], x.id) for x, kind in found[:4]]
+            self.skipped[pane] = max(0, len(found) - 4)
+        return sorted(p for p in kept if not any(s <= p[0] + DUE and p[0] < end for s, end in self.breaks))
+
+    def _block(self, start: int) -> None:
+        end = start + BLOCK
+        block = BlockSeen(start)
+        self.blocks.append(block)
+        mine = [p for p in self.prompts if start <= p[0] + DUE < end]
+        block.due = len(mine)
+        block.answered = sum(self._is_answered(p) for p in mine)
+        block.skipped = sum(n for pane, n in self.skipped.items() if start <= pane < end)
+        block.replies = sum(map(_is_reply, self.of(object, start, end)))
+        block.paused_ms = sum(max(0, min(b, end) - max(a, start)) for a, b in self.breaks)
+        block.labelled_ms = self._labelled(start, end)
+        if block.due >= 3 and not block.paused_ms and block.skipped <= block.due and self._heard_by(end):
+            block.unanswered = 0.0 if block.answered or block.replies else 1.0
+        block.voice, block.visual = self._looks("voice", start), self._looks("face", start)
+        self.nonint.step(end, (block.unanswered, None))
+        self.ai.step(end, (block.voice, block.visual))
+        hidden = block.labelled_ms < BLOCK / 2
+        self.unlabelled.step(end, (block.voice, block.visual) if hidden else (None, None))
+
+    def _heard_by(self, end: int) -> bool:
+        """Whether anything of the host had come before the log reached the block's end plus lateness."""
+        for x in self.events:
+            if x.at_ms >= end + LATENESS:
+                return False
+            if isinstance(x, e.HostSpeech) or _is_reply(x):
+                return True
+        return False
+
+    def _is_answered(self, prompt: tuple[int, str, str, str]) -> bool:
+        at, kind, text, _ = prompt
+        for x in self.of(object, at + 1, at + DUE + 1):
+            if _is_reply(x):
+                return True
+            if isinstance(x, e.HostSpeech) and x.id in self.heard_ids - self.locked_ids:
+                if kind == "thanked":
+                    if thanks(x.text):
+                        return True
+                elif (kind == "greeting" and welcomes(x.text)) or _nats(text, x.text) >= 5.4:
+                    return True
+        return False
+
+    def _labelled(self, start: int, end: int) -> int:
+        """Milliseconds with a visible label, counted one state after the other."""
+        total, since = 0, None
+        states = sorted((x.at_ms, x.visible) for x in self.events if isinstance(x, e.LabelState))
+        for at, visible in states:
+            if visible and since is None:
+                since = at
+            elif not visible and since is not None:
+                total += max(0, min(at, end) - max(since, start))
+                since = None
+        return total + (max(0, end - max(since, start)) if since is not None else 0)
+
+    # --- looks ---
+
+    def _looks(self, modality: str, start: int) -> float | None:
+        means = []
+        for pane in range(start, start + BLOCK, PANE):
+            above = []
+            for x in self.of(e.DetectorScore, pane, pane + PANE):
+                limit = HUMAN_SCORE_95.get((x.detector, x.version, x.stratum or ""))
+                if x.modality == modality and limit is not None:
+                    above.append(x.score > limit)
+            if above:
+                means.append(sum(above) / len(above))
+        return sum(means) / len(means) if len(means) >= 6 else None
+
+    # --- challenges ---
+
+    def _challenges(self) -> None:
+        known: list[tuple[int, bool]] = []
+        for pane in self.panes():
+            results = [x for x in self.of(e.ChallengeResult, pane, pane + PANE) if x.outcome != "void"]
+            results = [x for x in results if not any(s <= x.at_ms < end for s, end in self.breaks)]
+            for x in sorted(sorted(results, key=_rank)[:4], key=lambda x: (x.at_ms, _rank(x))):
+                failed = x.outcome != "passed"
+                hot = any(bad and x.at_ms - at <= 600_000 for at, bad in known)
+                self.challenge.step(x.at_ms, (float(failed),), (0.10,) if hot else (0.05,))
+                known = [*known, (x.at_ms, failed)][-12:]
+
+    # --- playback ---
+
+    def _play(self) -> None:
+        ring: list[tuple[int, int]] = []  # every segment: second, simhash
+        recent: list[list[int]] = []  # lag bins of the last eight
+        short, long = Fraction(30), Fraction(120)
+        before: int | None = None
+        for pane in self.panes():
+            if before is not None:
+                refill = Fraction(pane - before, PANE * 6)
+                short, long = min(Fraction(30), short + refill), min(Fraction(120), long + refill)
+            before = pane
+            armed = _modal(recent)[1] >= 5
+            found: list[tuple[Any, list[int]]] = []
+            spoken = self.spoken(pane)
+            self.heard_ids |= {x.id for x in spoken}
+            for x in spoken:
+                grams = _grams(x.text)
+                if len(grams) < 8:
+                    continue
+                second, hashed = max(0, x.at_ms - self.started) // 1000, _simhash(grams)
+                near = [then for then, other in ring[-896:] if then < second and _near(hashed, other)]
+                lags = {(second - then) * 1000 // 5000 for then in near}
+                found.append((x, sorted(lags)[:8]))
+                ring.append((second, hashed))
+                recent = [*recent, sorted(lags)[:8]][-8:]
+            modal, votes = _modal(recent)
+            locked = [x for x, lags in found if votes and any(abs(lag - modal) <= 1 for lag in lags)]
+            if not armed or not found:
+                continue
+            self.locked_ids |= {x.id for x in locked}
+            share = len(locked) / len(found)
+            if short < 1:
+                self.play.step(pane + PANE, (share,))
+            if long < 1:
+                self.play_long.step(pane + PANE, (share,))
+            if share:
+                short, long = short - (short >= 1), long - (long >= 1)
+
+
+def _rank(event: Any) -> int:
+    return xxh3_64_intdigest(event.id.encode())
+
+
+def _spans(events: list[Any]) -> list[tuple[int, int]]:
+    """Declared breaks, in log order; one that goes on ends never."""
+    spans, since = [], None
+    for x in events:
+        paused = isinstance(x, e.RoomPaused) or (isinstance(x, e.RoomHeartbeat) and x.paused)
+        resumed = isinstance(x, e.RoomResumed) or (isinstance(x, e.RoomHeartbeat) and not x.paused)
+        if paused and since is None:
+            since = x.at_ms
+        elif resumed and since is not None:
+            spans.append((since, x.at_ms))
+            since = None
+    return [*spans, (since, 1 << 60)] if since is not None else spans
+
+
+def _is_reply(event: Any) -> bool:
+    return isinstance(event, e.HostReply) or (
+        isinstance(event, e.HostAction) and event.kind in ("thank_gift", "pin_comment")
+    )
+
+
+def _prompt_kind(event: Any) -> str:
+    if isinstance(event, e.ViewerGift | e.ViewerOrder):
+        return "thanked"
+    if isinstance(event, e.ViewerComment):
+        if event.question or (event.question is None and is_question(event.text)):
+            return "question"
+        if is_greeting(event.text):
+            return "greeting"
+    return ""
+
+
+def _grams(text: str) -> set[str]:
+    letters = re.sub(r"[\W_]", "", text.lower())
+    return {letters[i : i + 2] for i in range(len(letters) - 1)}
+
+
+def _nats(a: str, b: str) -> float:
+    return sum(BIGRAM_IDF_NATS.get(g, BIGRAM_IDF_DEFAULT_NATS) for g in _grams(a) & _grams(b))
+
+
+def _splitmix(x: int) -> int:
+    mask = (1 << 64) - 1
+    z = (x + 0x9E3779B97F4A7C15) & mask
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+    return z ^ (z >> 31)
+
+
+def _simhash(grams: set[str]) -> int:
+    """Bit i is set when more than half of the bigrams' hashes have it."""
+    hashes = [_splitmix(ord(g[0]) << 21 | ord(g[1])) for g in grams]
+    return sum(1 << i for i in range(64) if sum(h >> i & 1 for h in hashes) * 2 > len(hashes))
+
+
+def _near(a: int, b: int) -> bool:
+    """Hamming distance at most 8, and one of four 16-bit bands agrees."""
+    return (a ^ b).bit_count() <= 8 and any((a ^ b) >> (16 * band) & 0xFFFF == 0 for band in range(4))
+
+
+def _modal(recent: list[list[int]]) -> tuple[int, int]:
+    """The lag with most votes (± 1 bin), the smallest of equals."""
+    best = (0, 0)
+    for lag in sorted({lag for lags in recent for lag in lags}):
+        votes = sum(1 for lags in recent if any(abs(other - lag) <= 1 for other in lags))
+        if votes > best[1]:
+            best = (lag, votes)
+    return best
