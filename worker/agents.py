@@ -202,6 +202,7 @@ class Engine:
                 (rule, mode, str(step)): n for (rule, mode, step), n in dict(counts.violations_by).items()
             },
             "violations_suppressed_total": self.sent.suppressed,
+            "output_tails_failed_total": self.tails_failed,
             "actions_withheld_total": {(because,): n for because, n in dict(counts.withheld).items()},
             "rule_errors_total": {(rule,): n for rule, n in dict(self.judge.errors).items()},
             "rule_parked": {(rule,): 1.0 for rule in sorted(self.judge.parked)},

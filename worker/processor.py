@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from worker import __version__
 from worker.audit.decide import apply
+from worker.audit.events import Event
 from worker.audit.lifecycle import Status
 from worker.audit.room import Room
 from worker.egress.record import OutRecord
@@ -27,6 +28,9 @@ VIOLATIONS_TOPIC = "live.audit.violations"
 ROOMS_TOPIC = "live.audit.rooms"
 DEAD_LETTERS_TOPIC = "live.audit.deadletter"
 ROOM_RECORD_EVERY_MS = 10_000
+
+_APPLIED, _DUPLICATE, _LATE, _SESSION_ENDED = Status.APPLIED, Status.DUPLICATE, Status.LATE, Status.SESSION_ENDED
+_OTHER_SESSION = "the event's session is not the room's present one"
 
 
 class Rooms(Protocol):
@@ -79,6 +83,28 @@ class Output(Struct):
     rooms: list[OutRecord] = []
 
 
+class _Pending:
+    """Outputs with the offsets that led to them, until the whole batch is judged."""
+
+    def __init__(self) -> None:
+        self.violations: list[tuple[int, OutRecord]] = []
+        self.dead_letters: list[tuple[int, OutRecord]] = []
+        self.rooms: list[tuple[int, OutRecord]] = []
+
+    def in_order(self) -> Output:
+        """In the order of the log; what one record led to keeps its own order."""
+        return Output(
+            *(
+                [record for _, record in sorted(pending, key=_offset)]
+                for pending in (self.violations, self.dead_letters, self.rooms)
+            )
+        )
+
+
+def _offset(pending: tuple[int, OutRecord]) -> int:
+    return pending[0]
+
+
 class BreakerTripped(Exception):
     """Too many records were rejected; the partition must not progress. The message says how many and why."""
 
@@ -96,63 +122,82 @@ class PartitionProcessor:
         self.watermark_ms = 0
 
     def process(self, records: Iterable[Record]) -> Output:
-        """Judge records in log order.
+        """Judge a batch of consecutive records.
+
+        Rooms are independent of each other, so a batch is judged room by room: a room's state is fetched into the
+        processor's cache once, not once per event. Within a room the order of the log holds, and what goes out is put
+        back into the order of the log, so batch sizes change nothing.
 
         Raises:
             BreakerTripped: more than a fifth of the last 1,000 records, or 500 in a row, were rejected. What the batch
                 had led to is lost with it: nothing of it may be acknowledged.
         """
-        out = Output()
-        counts, live, dirty = self.counts, self.rooms.live, self.rooms.dirty
-        by_type, live_get, load = counts.events, live.get, self.rooms.load
-        read = applied = good = 0
+        out = _Pending()
+        by_room: dict[str, list[tuple[Record, Event]]] = {}
+        self._decode(records, by_room, out)
+        live, load = self.rooms.live, self.rooms.load
+        for room_id, entries in by_room.items():
+            room = live.get(room_id) or load(room_id)
+            if room is None:
+                room = live[room_id] = Room(room_id, self.partition)
+            self._apply(room, entries, out)
+        return out.in_order()
+
+    def _decode(
+        self, records: Iterable[Record], by_room: dict[str, list[tuple[Record, Event]]], out: "_Pending"
+    ) -> None:
+        read = good = 0
         for record in records:
             read += 1
             event = decode(record.key, record.value, record.timestamp)
-            if event.__class__ is Reject:
+            if isinstance(event, Reject):
                 self.breaker.good(good)
                 good = 0
                 self._reject(out, record, event)
                 continue
-            assert not isinstance(event, Reject)
             good += 1
+            entries = by_room.get(event.room_id)
+            if entries is None:
+                by_room[event.room_id] = [(record, event)]
+            else:
+                entries.append((record, event))
+        self.breaker.good(good)
+        self.counts.read += read
+
+    def _apply(self, room: Room, entries: list[tuple[Record, Event]], out: "_Pending") -> None:
+        """Apply one room's events in the order of the log, letting rules look whenever something changed."""
+        counts = self.counts
+        by_type = counts.events
+        applied, before = 0, room.offset
+        for record, event in entries:
             offset = record.offset
-            room_id = event.room_id
-            room = live_get(room_id) or load(room_id)
-            if room is None:
-                room = live[room_id] = Room(room_id, self.partition)
-            elif offset <= room.offset:
+            if offset <= before:
                 counts.replay_skipped += 1
                 continue
+            before = offset
             status = apply(room, event, offset)
-            if status is Status.SESSION_ENDED:
+            if status is _SESSION_ENDED:
                 self._judge(out, room, offset)
                 status = apply(room, event, offset)
-            room.offset = offset
-            dirty.add(room_id)
-            kind = event.__class__
-            if status is Status.APPLIED:
+            if status is _APPLIED:
                 applied += 1
+                kind = event.__class__
                 by_type[kind] = by_type.get(kind, 0) + 1
                 if room.changed:
                     self._judge(out, room, offset)
-                self.watermark_ms = max(self.watermark_ms, room.max_at_ms)
-            elif status is Status.DUPLICATE:
+            elif status is _DUPLICATE:
                 counts.duplicate += 1
-            elif status is Status.LATE:
+            elif status is _LATE:
                 counts.late += 1
             else:
-                good -= 1
-                self.breaker.good(good)
-                good = 0
-                detail = "the event's session is not the room's present one"
-                self._reject(out, record, Reject(Reason.OUT_OF_SESSION, detail, "session"))
-        self.breaker.good(good)
-        counts.read += read
+                self._reject(out, record, Reject(Reason.OUT_OF_SESSION, _OTHER_SESSION, "session"))
         counts.applied += applied
-        return out
+        room.offset = before
+        self.rooms.dirty.add(room.room_id)
+        if room.max_at_ms > self.watermark_ms:  # noqa: PLR1730 - cheaper than a call of max
+            self.watermark_ms = room.max_at_ms
 
-    def _judge(self, out: Output, room: Room, offset: int) -> None:
+    def _judge(self, out: "_Pending", room: Room, offset: int) -> None:
         now_ms = room.max_at_ms
         decisions = self.judge.evaluate(room, now_ms)
         for decision in decisions:
@@ -165,7 +210,7 @@ class PartitionProcessor:
                 last_offset=offset,
                 control=self.judge.control,
             )
-            out.violations.append(record)
+            out.violations.append((offset, record))
             counts = self.counts
             counts.violations += 1
             by = (decision.rule.id, decision.mode, decision.step)
@@ -174,20 +219,17 @@ class PartitionProcessor:
                 counts.withheld[withheld.because] = counts.withheld.get(withheld.because, 0) + 1
         if now_ms - room.published_ms >= ROOM_RECORD_EVERY_MS or decisions:
             room.published_ms = now_ms
-            out.rooms.append(encode_room(room))
+            out.rooms.append((offset, encode_room(room)))
 
-    def _reject(self, out: Output, record: Record, reject: Reject) -> None:
+    def _reject(self, out: "_Pending", record: Record, reject: Reject) -> None:
         counts = self.counts
         counts.dead_lettered += 1
         counts.rejected[reject.reason] = counts.rejected.get(reject.reason, 0) + 1
-        letter = dead_letter(
-            record, reject, topic=self.topic, partition=self.partition, worker_version=__version__
-        )
-        out.dead_letters.append(OutRecord(DEAD_LETTERS_TOPIC, *letter))
+        letter = dead_letter(record, reject, topic=self.topic, partition=self.partition, worker_version=__version__)
+        out.dead_letters.append((record.offset, OutRecord(DEAD_LETTERS_TOPIC, *letter)))
         if self.breaker.bad():
             raise BreakerTripped(
                 f"{self.topic}[{self.partition}] stops before offset {record.offset}: {self.breaker.why}; "
                 f"last reason {reject.reason}. Nothing was committed past the last flush. Look at "
                 f"`stream-audit dlq ls`, mend the producer, then restart."
             )
-

@@ -1,9 +1,12 @@
 """One event enters a room. Everything the core does begins here; what rules make of it is `policy.judge`.
 
 The way of an event: its session is right → it is not late → it was not seen before → event time passes, closing panes
-and blocks → its handler changes the room. Counting a viewer's event costs one addition.
+and blocks → its handler changes the room. Counting a viewer's event costs one addition: a like or a join is no
+evidence, so one that is delivered twice counts twice, and heartbeats say the same when said again. Everything that can
+weigh is taken once.
 """
 
+from bisect import insort
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +48,9 @@ from worker.audit.text import is_greeting, is_question
 
 Handler = Callable[[Room, Any, int], None]
 
+_REPEATABLE, _VIEWER, _OTHER = "repeatable", "viewer", "other"
+"""Whose memory of recent event ids an event type uses; `_REPEATABLE` ones need none."""
+
 # Plain names for the hot path: an attribute of an enum costs as much as a comparison.
 _UNKNOWN, _PAUSED, _CLOSED = int(Phase.UNKNOWN), int(Phase.PAUSED), int(Phase.CLOSED)
 _APPLIED, _DUPLICATE, _LATE = Status.APPLIED, Status.DUPLICATE, Status.LATE
@@ -70,8 +76,8 @@ def apply(room: Room, event: e.Event, offset: int) -> Status:
     if at_ms < max_at_ms - LATENESS_MS and not isinstance(event, e.ReviewDecided):
         room.counts.late += 1
         return _LATE
-    handler, by_viewer = HANDLERS[event.__class__]
-    if _seen(room, event.id, by_viewer):
+    handler, once = HANDLERS[event.__class__]
+    if once is not _REPEATABLE and _seen(room, event.id, once is _VIEWER):
         return _DUPLICATE
     if at_ms > max_at_ms and room.phase != _CLOSED and event.__class__ is not e.ReviewDecided:
         room.max_at_ms = at_ms
@@ -144,6 +150,9 @@ def _take_descriptor(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: 
 
 
 def _heartbeat(room: Room, event: e.RoomHeartbeat, offset: int) -> None:
+    if event.at_ms < room.heartbeat_ms:
+        return  # overtaken by a newer one, which said it all
+    room.heartbeat_ms = event.at_ms
     _describe(room, event, offset)
     room.viewers = event.viewers
     if event.paused != (room.phase == _PAUSED):
@@ -233,11 +242,10 @@ def _prompt(
     rank = xxh3_64_intdigest(event.id.encode())
     kept = pane.prompts
     if len(kept) >= PROMPTS_PER_PANE:
-        worst = max(kept, key=lambda p: p.rank)
-        if rank >= worst.rank:
+        if rank >= kept[-1].rank:
             return
-        kept.remove(worst)
-    kept.append(Prompt(event.at_ms, rank, kind, text[:PROMPT_CHARS], offset))
+        kept.pop()
+    insort(kept, Prompt(rank, event.at_ms, kind, text[:PROMPT_CHARS], offset))
 
 
 # --- the host --------------------------------------------------------------------------------------------------
@@ -312,36 +320,36 @@ def _marker(then: Handler) -> Handler:
     return count_and_apply
 
 
-HANDLERS: dict[type, tuple[Handler, bool]] = {
-    e.RoomOpened: (_describe, False),
-    e.RoomHeartbeat: (_heartbeat, False),
-    e.RoomPaused: (_paused, False),
-    e.RoomResumed: (_resumed, False),
-    e.RoomClosed: (_closed, False),
-    e.ViewerJoined: (_joined, True),
-    e.ViewerLeft: (_left, True),
-    e.ViewerLiked: (_liked, True),
-    e.ViewerFollowed: (_followed, True),
-    e.ViewerShared: (_shared, True),
-    e.ViewerComment: (_comment, True),
-    e.ViewerGift: (_gift, True),
-    e.ViewerOrder: (_order, True),
-    e.ViewerTally: (_tally, True),
-    e.HostSpeech: (_speech, False),
-    e.HostReply: (_reply, False),
-    e.HostAction: (_action, False),
-    e.DetectorScore: (_detector, False),
-    e.WatermarkRead: (_marker(watermark.apply), False),
-    e.ProvenanceRead: (_marker(provenance.apply), False),
-    e.LabelState: (_marker(label.apply), False),
-    e.ChallengeIssued: (_challenge_issued, False),
-    e.ChallengeResult: (_challenge_result, False),
-    e.PersonaFlag: (_marker(persona.apply), False),
-    e.LikenessMatch: (_marker(likeness.apply), False),
-    e.FrameMeasured: (_marker(frame.apply), False),
-    e.ProductMedia: (_marker(media.apply), False),
-    e.RegistrationState: (_marker(registration.apply), False),
-    e.FleetMatched: (_marker(fleet.apply), False),
-    e.ReviewDecided: (_review, False),
+HANDLERS: dict[type, tuple[Handler, str]] = {
+    e.RoomOpened: (_describe, _OTHER),
+    e.RoomHeartbeat: (_heartbeat, _REPEATABLE),
+    e.RoomPaused: (_paused, _OTHER),
+    e.RoomResumed: (_resumed, _OTHER),
+    e.RoomClosed: (_closed, _OTHER),
+    e.ViewerJoined: (_joined, _REPEATABLE),
+    e.ViewerLeft: (_left, _REPEATABLE),
+    e.ViewerLiked: (_liked, _REPEATABLE),
+    e.ViewerFollowed: (_followed, _REPEATABLE),
+    e.ViewerShared: (_shared, _REPEATABLE),
+    e.ViewerComment: (_comment, _VIEWER),
+    e.ViewerGift: (_gift, _VIEWER),
+    e.ViewerOrder: (_order, _VIEWER),
+    e.ViewerTally: (_tally, _REPEATABLE),
+    e.HostSpeech: (_speech, _OTHER),
+    e.HostReply: (_reply, _OTHER),
+    e.HostAction: (_action, _OTHER),
+    e.DetectorScore: (_detector, _OTHER),
+    e.WatermarkRead: (_marker(watermark.apply), _OTHER),
+    e.ProvenanceRead: (_marker(provenance.apply), _OTHER),
+    e.LabelState: (_marker(label.apply), _OTHER),
+    e.ChallengeIssued: (_challenge_issued, _OTHER),
+    e.ChallengeResult: (_challenge_result, _OTHER),
+    e.PersonaFlag: (_marker(persona.apply), _OTHER),
+    e.LikenessMatch: (_marker(likeness.apply), _OTHER),
+    e.FrameMeasured: (_marker(frame.apply), _OTHER),
+    e.ProductMedia: (_marker(media.apply), _OTHER),
+    e.RegistrationState: (_marker(registration.apply), _OTHER),
+    e.FleetMatched: (_marker(fleet.apply), _OTHER),
+    e.ReviewDecided: (_review, _OTHER),
 }
-"""What each event type does, and whether a viewer caused it."""
+"""What each event type does, and which memory keeps it from being taken twice."""

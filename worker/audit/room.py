@@ -75,11 +75,11 @@ class Episode(Struct, gc=False, array_like=True):
     upheld: bool = False
 
 
-class Prompt(Struct, frozen=True, gc=False, array_like=True):
+class Prompt(Struct, frozen=True, gc=False, array_like=True, order=True):
     """Something a viewer did that asks for an answer; `text` is cut to what matching and an excerpt need."""
 
-    at_ms: int
     rank: int  # 64-bit hash of the event id: which prompts are kept does not depend on arrival order
+    at_ms: int
     kind: int
     text: str
     offset: int
@@ -179,6 +179,7 @@ class Room(Struct, gc=False, array_like=True):
     closed_ms: int = 0
     paused_since_ms: int = 0
     published_ms: int = 0
+    heartbeat_ms: int = 0
     block_start_ms: int = 0
     changed: int = 0
     seen_viewer: bytearray = bytearray()
