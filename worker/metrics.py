@@ -48,6 +48,7 @@ METRICS: tuple[Spec, ...] = (
     # what goes out
     Spec("violations_total", "counter", "Violations emitted.", ("rule", "mode", "step")),
     Spec("violations_suppressed_total", "counter", "Violations not sent again after a takeover."),
+    Spec("output_tails_failed_total", "counter", "Takeovers that could not read what was already sent."),
     Spec("actions_withheld_total", "counter", "Actions held back, by reason.", ("because",)),
     Spec("outputs_pending", "gauge", "Records sent or queued that the broker has not acknowledged."),
     # where we are

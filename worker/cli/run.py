@@ -79,9 +79,7 @@ def _serve(settings: Settings, partitions: int, judge: "Judge") -> None:
     host = f"[{settings.metrics_host}]" if ":" in settings.metrics_host else settings.metrics_host
     click.echo(f"metrics and health  http://{host}:{port}/metrics /livez /readyz")
     sys.stdout.flush()
-    foreground = faust.Worker(
-        worker.app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
-    )
+    foreground = faust.Worker(worker.app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True)
     foreground.spinner = None  # it writes control characters into logs
     foreground.execute_from_commandline()
 
