@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.support.kafka import KafkaCluster, wait_until
 from tests.support.transport_app import QUICK, TransportApp, until
+from worker.clock import now_ms
 
 PUBLIC = replace(QUICK, direct=False)
 BOTH_PATHS = pytest.mark.parametrize("settings", [QUICK, PUBLIC], ids=["direct", "public"])
@@ -156,7 +157,10 @@ def test_holes_of_a_compacted_source_are_neither_loss_nor_obstacle(
         consumer.close()
         return offsets
 
-    write(kafka, topic, [b"last"])  # rolls the segment, so that what is before may be compacted
+    # Rolls the segment, so that what is before may be compacted: dated past segment_ms, however fast the writes were.
+    roller = Producer({"bootstrap.servers": kafka.bootstrap})
+    roller.produce(topic, b"last", key=b"k0", partition=0, timestamp=now_ms() + 1_000)
+    assert roller.flush(30) == 0
     wait_until(lambda: len(left()) < 600, timeout_s=60, what="compaction")
 
     async def body() -> None:
