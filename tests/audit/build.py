@@ -113,6 +113,6 @@ def a_room(events: Iterable[Any] = ()) -> Room:
 
 
 def reborn(room: Room, chunks: dict[int, bytes]) -> Room:
-    """The room after a crash: from its snapshot; `chunks` holds what was saved of its speech and is brought up to date."""
+    """The room after a crash: from its snapshot; `chunks`, what was saved of its speech, is brought up to date."""
     chunks.update(snapshot.take_changed_chunks(room))
     return snapshot.decode(snapshot.encode(room), chunks)

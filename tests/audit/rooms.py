@@ -6,10 +6,23 @@ from typing import Any
 from tests.audit.build import MINUTE, SECOND, beat, ev, in_time
 from worker.audit import events as e
 
-QUESTIONS = ("这件衣服多少钱？", "有没有黑色的呀", "身高一米六穿几号", "what size should I buy", "发什么快递呢", "包邮吗")
+QUESTIONS = (
+    "这件衣服多少钱？",
+    "有没有黑色的呀",
+    "身高一米六穿几号",
+    "what size should I buy",
+    "发什么快递呢",
+    "包邮吗",
+)
 CHATTER = ("好看", "主播好", "666", "hello", "来了来了", "买了")
-ANSWERS = ("黑色的还有最后十件大家抓紧", "一米六建议穿小码的姐妹们", "谢谢大家送的礼物感谢支持", "欢迎新进直播间的朋友们",
-           "快递统一发顺丰速运到家", "buy the medium size please")  # fmt: skip
+ANSWERS = (
+    "黑色的还有最后十件大家抓紧",
+    "一米六建议穿小码的姐妹们",
+    "谢谢大家送的礼物感谢支持",
+    "欢迎新进直播间的朋友们",
+    "快递统一发顺丰速运到家",
+    "buy the medium size please",
+)
 _SYLLABLES = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏闰余成岁律吕调阳云腾致雨露结为霜金生丽水玉出昆冈"
 
 
