@@ -128,4 +128,3 @@ def _set_driven(room: Room, replies: bool, at_ms: int) -> None:
     if replies != old.replies or passed != old.challenges_passed:
         room.facts.driven = Driven(replies, passed, at_ms)
         room.changed |= FACT_BIT["driven"]
-
