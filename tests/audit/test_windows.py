@@ -1,7 +1,7 @@
 """Windows, signals and families against the oracle, and their half-open boundaries by name."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.audit.build import MINUTE, SECOND, T0, a_room, ask, beat, beats, ev, feed, in_time, say
@@ -16,7 +16,7 @@ def log_e(room: Room) -> dict[str, float]:
     return {name: family.log_e() for name, family in room.families.items()}
 
 
-@settings(derandomize=True, deadline=None, max_examples=25)
+@settings(derandomize=True, deadline=None, max_examples=25, phases=(Phase.generate,))
 @given(st.integers(0, 2**32))
 def test_every_family_equals_the_slow_and_obvious_one(seed: int) -> None:
     log = random_log(seed, minutes=40)
