@@ -1,0 +1,62 @@
+"""Likeness, persona, product media, fleet and registration: the worst that is known, and nothing before it is."""
+
+from typing import Any
+
+import pytest
+
+from tests.audit.build import T0, a_room, beat, ev
+from worker.audit import events as e
+from worker.audit.facts import Certainty, Facts, Fleet, Likeness, Persona, ProductMedia, Registration
+
+
+def facts(*events: Any) -> Facts:
+    return a_room([beat(0), *events]).facts
+
+
+@pytest.mark.parametrize(("similarity", "certainty"), [(0.69, 0), (0.70, 1), (0.8499, 1), (0.85, 2), (0.95, 3)])
+def test_similarity_gives_the_certainty_of_a_likeness(similarity: float, certainty: int) -> None:
+    assert facts(ev(e.LikenessMatch, 1, similarity=similarity)).likeness.certainty == certainty
+
+
+def test_the_best_match_holds_and_news_about_the_same_person_replaces_it() -> None:
+    star = ev(e.LikenessMatch, 1, person_id="star", similarity=0.9, consent="none")
+    other = ev(e.LikenessMatch, 2, person_id="other", similarity=0.8)
+    consent = ev(e.LikenessMatch, 3, person_id="star", similarity=0.88, consent="granted")
+    assert facts(star, other).likeness.person_id == "star"
+    assert facts(star, other, consent).likeness == Likeness(Certainty.POSSIBLE, 0.88, "granted", "star", T0 + 1)
+
+
+@pytest.mark.parametrize(("confidence", "certainty"), [(0.59, 0), (0.60, 1), (0.89, 1), (0.90, 2), (1.0, 2)])
+def test_a_classifier_alone_never_confirms_a_persona(confidence: float, certainty: int) -> None:
+    assert facts(ev(e.PersonaFlag, 1, confidence=confidence)).persona.certainty == certainty
+
+
+def test_the_most_confident_persona_holds() -> None:
+    sure = ev(e.PersonaFlag, 1, kind="elite", conduct="courses", confidence=0.92)
+    less = ev(e.PersonaFlag, 2, kind="foreign", conduct="other", confidence=0.7)
+    assert facts(sure, less).persona == Persona(Certainty.POSSIBLE, "elite", "courses", 0.92, T0 + 1)
+
+
+def test_synthetic_media_that_does_not_mislead_accuses_nobody() -> None:
+    synthetic = ev(e.ProductMedia, 1, synthetic=True, misleading=False)
+    assert facts(synthetic).product_media == ProductMedia(Certainty.NONE, True, False, "p", T0 + 1)
+
+
+def test_the_worst_product_holds() -> None:
+    misleading = ev(e.ProductMedia, 1, product_id="bad", synthetic=False, misleading=True)
+    honest = ev(e.ProductMedia, 2, product_id="good", synthetic=False, misleading=False)
+    fact = facts(misleading, honest).product_media
+    assert (fact.certainty, fact.product_id) == (Certainty.POSSIBLE, "bad")
+
+
+def test_the_latest_word_of_fleet_and_registry_holds() -> None:
+    first = ev(e.FleetMatched, 1, size=5)
+    then = ev(e.FleetMatched, 2, kind="device", size=2, permitted=True)
+    assert facts(first, then).fleet == Fleet("device", 2, True, T0 + 2)
+    unregistered = ev(e.RegistrationState, 3, avatar_registered=False, driver_verified=False)
+    assert facts(unregistered).registration == Registration(True, False, False, True, T0 + 3)
+
+
+def test_until_the_registry_has_spoken_nothing_is_missing() -> None:
+    assert facts().registration == Registration()
+    assert not facts().registration.known
