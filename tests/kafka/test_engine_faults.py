@@ -78,12 +78,14 @@ def test_partitions_move_between_two_workers_without_loss_or_repetition(log: Log
 
 def test_a_zombie_that_wakes_up_does_no_harm(log: Log, tmp_path: Path) -> None:
     records = list(room_log(5, rooms=40, steps=9_000))
-    log.create().produce(records[:3_000])
+    log.create()
     with Worker(log, tmp_path, COMMIT_INTERVAL_S="5") as zombie, Worker(log, tmp_path) as heir:
         wait_until(
-            lambda: zombie.metric("read_total") > 0 and heir.metric("partitions_assigned") > 0,
+            lambda: zombie.metric("partitions_assigned") == heir.metric("partitions_assigned") == PARTITIONS // 2,
             timeout_s=60, what=lambda: zombie.log() + heir.log(),
         )  # fmt: skip
+        log.produce(records[:3_000])
+        wait_until(lambda: zombie.metric("read_total") > 0, timeout_s=30, what=zombie.log)
         zombie.process.send_signal(signal.SIGSTOP)
         log.produce(records[3_000:6_000])
         log.wait_committed(workers=[heir])  # after the session timeout, the heir has all partitions
