@@ -202,7 +202,7 @@ class Log:
 
     @cached_property
     def _watcher(self) -> Consumer:
-        return Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "reader"})
+        return Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "reader", "log_level": 0})
 
     def committed(self) -> dict[int, int]:
         """The group's committed offsets of the room log; 0 where there is none."""
