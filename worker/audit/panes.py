@@ -83,6 +83,8 @@ def _close_block(room: Room, end_ms: int) -> None:
     labelled = label.labelled_ms(room, start_ms, end_ms) >= LABELLED_SHARE * BLOCK_MS
     _bet(room, "UNLABELLED", end_ms, (None, None) if labelled else voice_visual)
     silent = unanswered.value(room)
+    if silent:
+        unanswered.quote_questions(room)
     _bet(room, "NONINT", end_ms, (silent, None))
     room.counts.prompts += block.due
     room.counts.answered += block.answered

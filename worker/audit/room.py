@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from worker.audit.events import Shop
 from worker.audit.evidence import Family, Level
 from worker.audit.facts import AiPresenter, Facts
+from worker.audit.said import Said
 from worker.audit.speech import SpeechRing
 
 LATENESS_MS = 60_000
@@ -121,6 +122,7 @@ class Block(Struct, gc=False, array_like=True):
     visual_looks: int = 0
     visual_high: float = 0.0
     paused_ms: int = 0
+    questions: list[Prompt] = []  # the last two that fell due
     locked: int = 0  # speech segments that repeated at the loop lag
 
 
@@ -194,6 +196,7 @@ class Room(Struct, gc=False, array_like=True):
     facts: Facts = field(default_factory=Facts)
     families: dict[str, Family] = {}
     speech: SpeechRing | None = None
+    said: Said | None = None
     play_tokens: float = 30.0
     play_tokens_long: float = 120.0
     play_refill_ms: int = 0

@@ -8,8 +8,6 @@ import re
 from functools import lru_cache
 from operator import add
 
-from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
-
 EXCERPT_CHARS = 120
 GREETING_CHARS = 12
 REMEMBERED_CHARS = 64  # of longer texts the bigrams are not kept: 8,192 of 2,000 characters would be 1.8 GB
@@ -40,15 +38,6 @@ def _bigrams(text: str) -> frozenset[str]:
 
 
 _remembered = lru_cache(maxsize=8192)(_bigrams)
-
-
-def shared_nats(a: frozenset[str], b: frozenset[str]) -> float:
-    """Σ idf over shared bigrams, in nats: how surprising it is that both texts contain them."""
-    common = a & b
-    if not common:
-        return 0.0
-    idf = BIGRAM_IDF_NATS
-    return sum(idf.get(g, BIGRAM_IDF_DEFAULT_NATS) for g in common)
 
 
 @lru_cache(maxsize=32768)
@@ -82,14 +71,16 @@ def is_greeting(text: str) -> bool:
     return len(text) <= GREETING_CHARS and _GREETING.search(text) is not None
 
 
-def thanks(text: str) -> bool:
-    """Whether speech thanks somebody."""
-    return _THANKS.search(text) is not None
+def thanks(text: str) -> str:
+    """The word by which speech thanks somebody; empty when it does not."""
+    found = _THANKS.search(text)
+    return found[0] if found else ""
 
 
-def welcomes(text: str) -> bool:
-    """Whether speech greets or welcomes somebody."""
-    return _WELCOME.search(text) is not None
+def welcomes(text: str) -> str:
+    """The word by which speech greets or welcomes somebody; empty when it does not."""
+    found = _WELCOME.search(text)
+    return found[0] if found else ""
 
 
 def redact(text: str) -> str:

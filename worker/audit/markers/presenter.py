@@ -62,6 +62,8 @@ def _combine_recorded(room: Room, at_ms: int) -> None:
         certainty, by = Certainty.POSSIBLE, "repetition"
         if challenge >= Level.LIMIT or room.facts.frame.same_source_audio:
             certainty, by = Certainty.CONFIRMED, "repetition_and_challenge"
+    elif play >= Level.LABEL and challenge >= Level.LIMIT:
+        certainty, by = Certainty.POSSIBLE, "repetition_and_challenge"
     elif play >= Level.LABEL and certainty < Certainty.SUSPECTED:
         certainty, by = Certainty.SUSPECTED, "repetition"
     old = room.facts.recorded

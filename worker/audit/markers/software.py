@@ -14,13 +14,14 @@ from worker.audit.facts import FACT_BIT, Certainty, SoftwarePromotion
 from worker.audit.room import MENTIONS_MAX, Room
 
 _SOFTWARE = re.compile(
-    r"无人直播|(?:数字人|虚拟人|虚拟主播|AI主播|ai主播|智能主播)(?:直播|代播|软件|系统|源码|平台|工具|课程|教程|克隆|形象定制)|"
+    r"无人直播|(?:数字人|虚拟人|虚拟主播|AI主播|智能主播|真人替身)[^，。！？,.!?]{0,6}"
+    r"(?:直播间?搭建|代播|软件|系统|源码|平台|工具|课程|教程|克隆|定制|挂着)|"
     r"自动回复弹幕|弹幕自动回复|关键词(?:触发|回复)|录播循环|循环录播|话术改写|直播挂机|挂机直播|24小时(?:不间断)?(?:无人|自动|挂机)|"
     r"(?:virtual[- ]host|ai[- ](?:avatar|host|streamer)|digital[- ]human) (?:software|system|tool|course)|"
     r"unattended live ?stream",
     re.IGNORECASE,
 )
-_HINTS = frozenset("无数虚智弹键循写挂4AaIiDdUuVv")
+_HINTS = frozenset("无数虚智替弹键循写挂4AaIiDdUuVv")
 """Every software term has one of these letters; most speech has none."""
 _SELLS = re.compile(
     r"下单|拍下|链接|购买|买|优惠|价格|[0-9零一二三四五六七八九十百千]+[块元]|一套|授权|代理|加盟|招商|源码|定制|试用|加微信|领取|"
@@ -33,7 +34,7 @@ _TEACHES = re.compile(
     re.IGNORECASE,
 )
 _WARNS = re.compile(
-    r"不要|别(?:买|信|用|去|再|被)|千万别|禁止|违规|违法|骗[局子人了钱]|被骗|封号|封禁|警惕|防骗|当心|踩坑|"
+    r"不要|别(?:买|信|用|去|再|被)|千万别|禁止|违规|违法|骗[局子人了钱]|被骗|(?<!防)(?<!不)(?<!会)封号|(?<!防)封禁|警惕|防骗|当心|踩坑|"
     r"从来?不(?:用|卖)|拒绝|举报|打击|曝光|上当|小心|抵制|不得|不允许|处罚|不是(?:数字人|虚拟|AI|ai)|没有用|割韭菜|"
     r"\b(?:don't|do not|never|scam|banned|beware|illegal|report)\b",
     re.IGNORECASE,

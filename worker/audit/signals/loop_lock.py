@@ -11,7 +11,8 @@ Cost: about 30 µs a segment. Source: detection-v2 (PLAY).
 """
 
 from worker.audit.evidence import new_family, step
-from worker.audit.room import PANE_MS, Pane, Room
+from worker.audit.excerpts import quote
+from worker.audit.room import LATENESS_MS, PANE_MS, Pane, Room
 from worker.audit.speech import add, modal_lag, new_ring
 from worker.audit.text import bigrams, simhash
 
@@ -37,13 +38,16 @@ def fold(room: Room, pane: Pane) -> list[bool]:
         if len(grams) < BIGRAMS_MIN:
             lags.append(None)
             continue
-        second = max(0, utterance.at_ms - room.started_at_ms) // 1000
+        second = max(0, utterance.at_ms - room.session_start_ms + LATENESS_MS) // 1000
         lags.append(add(ring, second, simhash(grams)))
     modal, count = modal_lag(ring)
     locked = [bool(found) and count > 0 and any(abs(lag - modal) <= 1 for lag in found or ()) for found in lags]
     long_enough = sum(found is not None for found in lags)
     if locked_before >= ARMED_MIN and long_enough:
         _bet(room, pane.start_ms + PANE_MS, sum(locked) / long_enough)
+        if any(locked):
+            utterance = pane.speech[locked.index(True)]
+            quote(room, utterance.at_ms, "repeated_speech", utterance.text, utterance.offset)
     return [repeats and locked_before >= ARMED_MIN for repeats in locked]
 
 

@@ -1,21 +1,27 @@
 """`unanswered`: in a block, at least three prompts fell due and none was answered within 90 s.
 
 A prompt is a question, a greeting, a gift or an order. It is answered by a reply, a thanks or a pinned comment of
-the host, by speech that shares surprising bigrams with it (Σ idf ≥ 5.4 nats), or by thanks or a welcome of its kind.
-Speech that repeats at a loop's lag answers nothing: a recording thanks people too.
+the host, or by speech: words that share surprising bigrams with it (Σ idf ≥ 7.5 nats), thanks, a welcome. Only words
+count that the host had not been saying anyway (`audit.said`): a recording, too, talks of the product that viewers ask
+about, and thanks people all the time. Speech that fits a prompt but is nothing new says nothing about it: that prompt
+is struck, neither answered nor due. Speech that repeats at a loop's lag answers nothing.
 
-Abstains: fewer than three prompts; a break in the block; overload, when more than half of the prompts were beyond
+Abstains: fewer than three prompts left; a break in the block; overload, when more than half of the prompts were beyond
 what a pane keeps, because an answer to one that was dropped could not be seen; a session in which no word and no answer
 of the host was ever heard or seen, because then nobody listens to this room (pinning products proves no listening).
 Evasion: an LLM that answers. Cost: a set intersection per open prompt and speech segment.
 """
 
+from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
+from worker.audit.excerpts import quote
 from worker.audit.room import BLOCK_MS, PANE_MS, PROMPTS_MAX, Pane, Prompt, Room
-from worker.audit.text import bigrams, shared_nats, thanks, welcomes
+from worker.audit.said import Said, new_said, note, unsaid
+from worker.audit.text import bigrams, thanks, welcomes
 
 DUE_MS = 90_000
 PROMPTS_MIN = 3
-ANSWER_NATS = 5.4
+QUOTED = 2
+ANSWER_NATS = 7.5  # two rare bigrams: one alone is shared by chance in half of a recording's blocks (synthetic)
 QUESTION, GREETING, GIFT, ORDER = range(4)
 THANKED = (GIFT, ORDER)
 
@@ -33,48 +39,73 @@ def fold(room: Room, pane: Pane, locked: list[bool]) -> None:
         room.prompts += kept
         del room.prompts[:-PROMPTS_MAX]
     block.replies += len(pane.replies)
-    if not room.prompts:
-        return
     for at_ms in pane.replies:
-        _answer(room, at_ms, None)
+        _reply(room, at_ms)
     for utterance, repeats in zip(pane.speech, locked, strict=True):
-        if not repeats:
-            _answer(room, utterance.at_ms, utterance.text)
-    fall_due(room, pane.start_ms + PANE_MS)
+        said = room.said
+        if said is None:
+            said = room.said = new_said()
+        grams = bigrams(utterance.text)
+        if room.prompts and not repeats:
+            _speak(room, said, utterance.at_ms, utterance.text, grams)
+        note(said, grams)
+    if room.prompts:
+        fall_due(room, pane.start_ms + PANE_MS)
 
 
 def _in_time(prompt: Prompt) -> tuple[int, int]:
     return prompt.at_ms, prompt.rank
 
 
-def _answer(room: Room, at_ms: int, text: str | None) -> None:
-    """Mark what a reply (`text` None) or an utterance answers.
+def _reply(room: Room, at_ms: int) -> None:
+    """A reply, a thanks or a pinned comment answers whoever waits.
 
     A block asks only whether anybody was answered, so one answered prompt per block in which it falls due is enough:
     `room.answered_due_ms` holds the due times of those found.
     """
     found = room.answered_due_ms
-    enough = {due_ms // BLOCK_MS for due_ms in found}
-    grams: frozenset[str] | None = None
     for prompt in room.prompts:
         due_ms = prompt.at_ms + DUE_MS
-        if not prompt.at_ms < at_ms <= due_ms or due_ms // BLOCK_MS in enough:
+        if prompt.at_ms < at_ms <= due_ms and not _answered_in_block(found, due_ms):
+            found.append(due_ms)
+
+
+def _speak(room: Room, said: Said, at_ms: int, text: str, grams: frozenset[str]) -> None:
+    """An utterance answers the prompts that it fits with words that are new, and strikes those it fits otherwise."""
+    found = room.answered_due_ms
+    struck = []
+    for prompt in room.prompts:
+        due_ms = prompt.at_ms + DUE_MS
+        if not prompt.at_ms < at_ms <= due_ms or _answered_in_block(found, due_ms):
             continue
-        if text is not None:
-            if grams is None:
-                grams = bigrams(text)
-            if not _is_answer(prompt, text, grams):
-                continue
-        found.append(due_ms)
-        enough.add(due_ms // BLOCK_MS)
+        fits = _fit(prompt, text, grams)
+        if not fits:
+            continue
+        if _nats(unsaid(said, fits)) >= min(ANSWER_NATS, _nats(fits)):
+            found.append(due_ms)
+        else:
+            struck.append(prompt)
+    if struck:
+        room.prompts = [prompt for prompt in room.prompts if prompt not in struck]
 
 
-def _is_answer(prompt: Prompt, text: str, grams: frozenset[str]) -> bool:
+def _fit(prompt: Prompt, text: str, grams: frozenset[str]) -> frozenset[str]:
+    """The bigrams by which an utterance fits a prompt; empty when it does not."""
     if prompt.kind in THANKED:
-        return thanks(text)
-    if prompt.kind == GREETING and welcomes(text):
-        return True
-    return shared_nats(bigrams(prompt.text), grams) >= ANSWER_NATS
+        return bigrams(found) if (found := thanks(text)) else frozenset()
+    if prompt.kind == GREETING and (found := welcomes(text)):
+        return bigrams(found)
+    common = bigrams(prompt.text) & grams
+    return common if _nats(common) >= ANSWER_NATS else frozenset()
+
+
+def _nats(grams: frozenset[str]) -> float:
+    return sum(BIGRAM_IDF_NATS.get(gram, BIGRAM_IDF_DEFAULT_NATS) for gram in grams)
+
+
+def _answered_in_block(found: list[int], due_ms: int) -> bool:
+    block = due_ms // BLOCK_MS
+    return any(due // BLOCK_MS == block for due in found)
 
 
 def fall_due(room: Room, now_ms: int) -> None:
@@ -85,6 +116,8 @@ def fall_due(room: Room, now_ms: int) -> None:
         due += 1
     if due:
         block.due += due
+        questions = [prompt for prompt in prompts[:due] if prompt.kind == QUESTION]
+        block.questions = (block.questions + questions)[-QUOTED:]
         del prompts[:due]
         answered = sum(1 for due_ms in found if due_ms < now_ms)
         if answered:
@@ -104,6 +137,12 @@ def void_open(room: Room, break_ms: int) -> None:
 def meets_break(room: Room, at_ms: int) -> bool:
     """Whether a prompt of `at_ms` that arrives now would have waited through a break."""
     return any(start <= at_ms + DUE_MS and at_ms < end for start, end in room.breaks)
+
+
+def quote_questions(room: Room) -> None:
+    """Show what nobody answered in this block."""
+    for prompt in room.block.questions:
+        quote(room, prompt.at_ms, "unanswered_question", prompt.text, prompt.offset)
 
 
 def value(room: Room) -> float | None:

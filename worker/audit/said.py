@@ -1,0 +1,55 @@
+"""What the host has been saying lately: a small memory of bigrams, to tell an answer from talk of the topic.
+
+Two Bloom filters of 4,096 bits and one hash; the older one is dropped after every twelve utterances, so a bigram is
+remembered for twelve to twenty-four of them. With 50 bigrams an utterance a filter says yes wrongly at most one time
+in seven. Bloom, CACM 1970.
+"""
+
+from functools import lru_cache
+from zlib import crc32
+
+from msgspec import Struct
+
+BITS = 4096
+UTTERANCES = 12
+
+
+class Said(Struct, gc=False, array_like=True):
+    """The filter being filled, the one before it, and how many utterances the former holds."""
+
+    now: bytearray
+    before: bytearray
+    count: int = 0
+
+
+def new_said() -> Said:
+    """Nothing was said."""
+    return Said(bytearray(BITS // 8), bytearray(BITS // 8))
+
+
+@lru_cache(maxsize=32768)
+def _place(gram: str) -> tuple[int, int]:
+    bit = crc32(gram.encode()) % BITS
+    return bit >> 3, 1 << (bit & 7)
+
+
+def note(said: Said, grams: frozenset[str]) -> None:
+    """The host has said these bigrams."""
+    if said.count == UTTERANCES:
+        said.now, said.before, said.count = bytearray(BITS // 8), said.now, 0
+    said.count += 1
+    now = said.now
+    for gram in grams:
+        byte, mask = _place(gram)
+        now[byte] |= mask
+
+
+def unsaid(said: Said, grams: frozenset[str]) -> frozenset[str]:
+    """Those of `grams` that the host had not been saying."""
+    now, before = said.now, said.before
+    fresh = []
+    for gram in grams:
+        byte, mask = _place(gram)
+        if not (now[byte] | before[byte]) & mask:
+            fresh.append(gram)
+    return frozenset(fresh)
