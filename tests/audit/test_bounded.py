@@ -1,0 +1,129 @@
+"""Whatever comes, a room stays bounded: every list, ring and text, and what a snapshot takes."""
+
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.audit.build import EVERY_TYPE, SECOND, T0, a_room, beat, beats, ev, feed, in_time, say
+from tests.audit.rooms import random_log, sentence
+from worker.audit import events as e
+from worker.audit import room as r
+from worker.audit import snapshot
+from worker.audit.room import Room
+from worker.audit.speech import CAPACITY, RECENT
+
+EVENTS = 100_000
+BOUNDS = {
+    "panes": 8,  # lateness, and the pane that is being filled
+    "prompts": r.PROMPTS_MAX,
+    "answered_due_ms": r.PROMPTS_MAX,
+    "challenges": 12,
+    "label_marks": r.LABEL_MARKS_MAX,
+    "mentions": r.MENTIONS_MAX,
+    "excerpts": r.EXCERPTS_MAX,
+    "reviews": r.REVIEWS_MAX,
+    "breaks": r.BREAKS_MAX,
+    "seen_viewer": r.SEEN_MAX,
+    "seen_other": r.SEEN_MAX,
+    "episodes": 0,  # no rules look here
+    "families": 6,
+    "shop_ids": 64,
+}
+PANE_BOUNDS = {
+    "prompts": r.PROMPTS_PER_PANE,
+    "speech": r.SPEECH_PER_PANE,
+    "replies": r.REPLIES_PER_PANE,
+    "challenges": r.CHALLENGES_PER_PANE,
+}
+TEXTS = ("多少钱？", "hello", "无人直播软件下单", "无人直播软件都是骗人的", "谢谢礼物", "好")
+
+
+def random_event(rng: Random, at_ms: int) -> Any:
+    """Any type, with fields that move the room about."""
+    kind = rng.choice(EVERY_TYPE)
+    fields: dict[str, Any] = {}
+    if kind is e.RoomClosed and rng.random() < 0.99:
+        kind = e.HostSpeech
+    if kind in (e.ViewerComment, e.HostSpeech):
+        fields["text"] = rng.choice(TEXTS) if rng.random() < 0.3 else sentence(rng)
+    elif kind is e.LabelState:
+        fields = {"visible": rng.random() < 0.5, "by": rng.choice(["host", "platform"])}
+    elif kind is e.ChallengeResult:
+        fields["outcome"] = rng.choice(["passed", "failed", "no_response", "void"])
+    elif kind is e.FrameMeasured:
+        fields = {"person_present": rng.random() < 0.5, "same_source_audio": rng.random() < 0.1}
+    elif kind is e.ReviewDecided:
+        fields["violation_id"] = f"v{rng.randint(0, 99)}"
+    elif kind in (e.RoomOpened, e.RoomHeartbeat) and rng.random() < 0.01:
+        fields = {"session_id": f"s{at_ms}", "started_at_ms": at_ms}
+    if "session_id" not in fields and rng.random() < 0.9:
+        fields["session_id"] = None
+    return ev(kind, at_ms, **fields)
+
+
+def check(room: Room) -> None:
+    """Every container of the room against its bound; a list without one fails."""
+    for name in Room.__struct_fields__:
+        value = getattr(room, name)
+        if isinstance(value, list | dict | bytearray):
+            assert len(value) <= BOUNDS[name], name
+    for pane in room.panes.values():
+        for name, most in PANE_BOUNDS.items():
+            assert len(getattr(pane, name)) <= most, name
+    if room.speech is not None and room.speech.store is not None:
+        assert len(room.speech.recent) <= RECENT
+        assert len(room.speech.store.times) <= 4 * CAPACITY
+        assert all(len(band) <= 2 * CAPACITY for band in room.speech.store.bands)
+    assert all(len(x.text) <= 120 for x in room.excerpts)
+
+
+@pytest.mark.parametrize("pace_ms", [1, 300, 20_000])
+def test_a_hundred_thousand_events_of_every_type_keep_every_bound(pace_ms: int) -> None:
+    rng, room, at_ms, largest = Random(pace_ms), Room("r"), T0, 0
+    for i in range(EVENTS // (1 if pace_ms == 300 else 4)):
+        at_ms += rng.randint(0, 2 * pace_ms)
+        feed(room, [random_event(rng, at_ms - rng.randint(0, 70_000))])
+        if i % 97 == 0:
+            check(room)
+            largest = max(largest, len(snapshot.encode(room)))
+    assert largest <= 8 * 1024, largest
+
+
+def test_a_container_of_each_part_is_known_to_this_test() -> None:
+    for kind, known in ((Room, set(BOUNDS)), (r.Pane, set(PANE_BOUNDS))):
+        found = {
+            field.name
+            for field in msgspec.structs.fields(kind)
+            if any(word in str(field.type) for word in ("list[", "dict[", "bytearray"))
+        }
+        assert found == known
+
+
+def test_a_quiet_rooms_snapshot_takes_less_than_two_kilobytes() -> None:
+    """An hour of heartbeats, frames, likes, and now and then a question."""
+    log = in_time(
+        beats(60 * 60 * SECOND), [ev(e.FrameMeasured, at * SECOND) for at in range(0, 3_600, 30)],
+        [ev(e.ViewerComment, at * SECOND, text="多少钱？") for at in range(0, 3_600, 200)],
+    )  # fmt: skip
+    room = a_room(log)
+    assert len(snapshot.encode(room)) <= 2 * 1024
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_busy_rooms_snapshot_takes_less_than_eight_kilobytes(seed: int) -> None:
+    room, largest = Room("r"), 0
+    for i, event in enumerate(random_log(seed, minutes=30)):
+        feed(room, [event])
+        if i % 50 == 0:
+            largest = max(largest, len(snapshot.encode(room)))
+    assert largest <= 8 * 1024
+
+
+def test_the_text_of_the_longest_segments_is_all_that_can_make_a_snapshot_large() -> None:
+    """Eight segments a pane of 2,000 characters, every pane: bounded, and the bound is known."""
+    log = [beat(0)] + [say(i * 1_000, sentence(Random(i)) * 200) for i in range(100)]
+    for event in log[1:]:
+        event.text = event.text[:2_000]
+    assert len(snapshot.encode(a_room(log))) <= r.SPEECH_PER_PANE * 8 * 2_000 * 3 + 8 * 1024
