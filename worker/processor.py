@@ -168,13 +168,13 @@ class PartitionProcessor:
         """Apply one room's events in the order of the log, letting rules look whenever something changed."""
         counts = self.counts
         by_type = counts.events
-        applied, before = 0, room.offset
+        applied = 0
         for record, event in entries:
             offset = record.offset
-            if offset <= before:
+            if offset <= room.offset:
                 counts.replay_skipped += 1
                 continue
-            before = offset
+            room.offset = offset
             status = apply(room, event, offset)
             if status is _SESSION_ENDED:
                 self._judge(out, room, offset)
@@ -192,7 +192,6 @@ class PartitionProcessor:
             else:
                 self._reject(out, record, Reject(Reason.OUT_OF_SESSION, _OTHER_SESSION, "session"))
         counts.applied += applied
-        room.offset = before
         self.rooms.dirty.add(room.room_id)
         if room.max_at_ms > self.watermark_ms:  # noqa: PLR1730 - cheaper than a call of max
             self.watermark_ms = room.max_at_ms
