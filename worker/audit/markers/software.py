@@ -16,7 +16,8 @@ from worker.audit.room import MENTIONS_MAX, Room
 _SOFTWARE = re.compile(
     r"无人直播|(?:数字人|虚拟人|虚拟主播|AI主播|智能主播|真人替身)[^，。！？,.!?]{0,6}"
     r"(?:直播间?搭建|代播|软件|系统|源码|平台|工具|课程|教程|克隆|定制|挂着)|"
-    r"自动回复弹幕|弹幕自动回复|关键词(?:触发|回复)|录播循环|循环录播|话术改写|直播挂机|挂机直播|24小时(?:不间断)?(?:无人|自动|挂机)|"
+    r"自动回复弹幕|弹幕自动回复|关键词(?:触发|自动回复)|(?:弹幕|公屏|评论区?)关键词回复|"
+    r"录播循环|循环录播|话术改写|直播挂机|挂机直播|24小时(?:不间断)?(?:无人|自动|挂机)|"
     r"(?:virtual[- ]host|ai[- ](?:avatar|host|streamer)|digital[- ]human) (?:software|system|tool|course)|"
     r"unattended live ?stream",
     re.IGNORECASE,
