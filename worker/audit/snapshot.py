@@ -9,6 +9,7 @@ import msgspec
 from xxhash import xxh3_64_digest
 
 from worker.audit import speech
+from worker.audit.facts import AiPresenter, Facts
 from worker.audit.room import Room
 
 VERSION = 1
@@ -25,6 +26,8 @@ class _Head(msgspec.Struct, array_like=True):
     offset: int
 
 
+_NOTHING_KNOWN = tuple((name, getattr(Facts(), name)) for name in Facts.__struct_fields__)
+_NOTHING_MARKED = AiPresenter()
 _head_decoder = msgspec.msgpack.Decoder(_Head)
 
 
@@ -63,9 +66,19 @@ def decode(core: bytes, chunks: dict[int, bytes]) -> Room:
         room = _decoder.decode(memoryview(core)[_BODY:])
         if room.speech is not None:
             speech.restore(room.speech, chunks)
+        _share_defaults(room)
     except (msgspec.MsgspecError, ValueError) as error:
         raise SnapshotError(f"snapshot of {len(core)} bytes with {len(chunks)} speech chunks: {error}") from error
     return room
+
+
+def _share_defaults(room: Room) -> None:
+    """Facts are immutable: of those that know nothing, one object serves all rooms; saves a restored one 1 KB."""
+    for name, nothing in _NOTHING_KNOWN:
+        if getattr(room.facts, name) == nothing:
+            setattr(room.facts, name, nothing)
+    if room.marked == _NOTHING_MARKED:
+        room.marked = _NOTHING_MARKED
 
 
 def offset_of(core: bytes) -> int:
