@@ -94,8 +94,17 @@ def hands_only() -> list[Any]:
 
 
 ROOMS = [
-    quiet, overloaded, paused_often, signed, unheard, uncalibrated, other_modalities, voided, failed_on_break, hands_only,
-]  # fmt: skip
+    quiet,
+    overloaded,
+    paused_often,
+    signed,
+    unheard,
+    uncalibrated,
+    other_modalities,
+    voided,
+    failed_on_break,
+    hands_only,
+]
 
 
 @pytest.mark.parametrize("make", ROOMS, ids=lambda make: str(make.__name__))

@@ -117,9 +117,7 @@ def test_a_move_is_announced_and_standing_still_is_not() -> None:
         (Level.NONE, 0.5, Level.RESTRICT, Certainty.NONE),
     ],
 )
-def test_what_evidence_says_of_the_presenter(
-    ai: Level, without: float, challenge: Level, certainty: Certainty
-) -> None:
+def test_what_evidence_says_of_the_presenter(ai: Level, without: float, challenge: Level, certainty: Certainty) -> None:
     room = a_room([beat(0)])
     with_mass(room, "AI", 1e9, without=without)
     room.families["AI"].level = ai

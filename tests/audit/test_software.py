@@ -14,21 +14,37 @@ SELLS = [
     "our virtual host software, buy it with a discount",
     "招商代理：24小时无人直播",
 ]
-TEACHES = ["数字人直播教程，教你从零搭建", "无人直播怎么做，课程里都有", "learn how to install the digital human software"]
+TEACHES = [
+    "数字人直播教程，教你从零搭建",
+    "无人直播怎么做，课程里都有",
+    "learn how to install the digital human software",
+]
 HARMLESS = [
-    "今天下单有优惠，点链接", "教大家怎么穿搭", "我们家主播24小时在线", "我看过一个数字人直播", "无人机直播课程",
-    "软件教程，五十块一套", "buy this course now", "the host sells software",
+    "今天下单有优惠，点链接",
+    "教大家怎么穿搭",
+    "我们家主播24小时在线",
+    "我看过一个数字人直播",
+    "无人机直播课程",
+    "软件教程，五十块一套",
+    "buy this course now",
+    "the host sells software",
     "关注公众号关键词回复一领取优惠券",
-]  # fmt: skip
+]
 WARNS = [
-    "千万别买数字人直播软件，都是骗人的", "无人直播是违规的，会封号，不要买", "我从来不用数字人直播软件，链接里都是我自己",
-    "有人卖无人直播课程，大家小心上当", "never buy virtual host software, it is a scam",
-    "平台禁止无人直播教程", "卖数字人直播软件的都被举报了",
-]  # fmt: skip
+    "千万别买数字人直播软件，都是骗人的",
+    "无人直播是违规的，会封号，不要买",
+    "我从来不用数字人直播软件，链接里都是我自己",
+    "有人卖无人直播课程，大家小心上当",
+    "never buy virtual host software, it is a scam",
+    "平台禁止无人直播教程",
+    "卖数字人直播软件的都被举报了",
+]
 
 
 def after(*texts: str, every_s: int = 30) -> SoftwarePromotion:
-    return a_room([beat(0), *(say(i * every_s * SECOND, text) for i, text in enumerate(texts))]).facts.software_promotion
+    return a_room(
+        [beat(0), *(say(i * every_s * SECOND, text) for i, text in enumerate(texts))]
+    ).facts.software_promotion
 
 
 @pytest.mark.parametrize("text", SELLS)

@@ -123,7 +123,10 @@ def test_a_ring_from_its_chunks_is_the_ring(count: int, seed: int) -> None:
     assert (again.store.bands, again.store.times) == (ring.store.bands, ring.store.times)
 
 
-@pytest.mark.parametrize("damage", [lambda c: {}, lambda c: {0: c[0][:-1]}, lambda c: {0: c[0][:-12]}, lambda c: {1: c[0]}])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda c: {}, lambda c: {0: c[0][:-1]}, lambda c: {0: c[0][:-12]}, lambda c: {1: c[0]}],
+)
 def test_a_missing_or_short_chunk_is_refused(damage: object) -> None:
     ring = new_ring()
     for i in range(50):

@@ -3,7 +3,8 @@
     python -m tests.bench.memory [ROOMS]
 
 A quiet room sees heartbeats, frames and a question now and then; a speaking one fills its speech ring, is asked and
-looked at; the last kind has everything at once, floods of comments and all six families too. Rooms are lived through once and then multiplied through their snapshots, so no two share anything.
+looked at; the last kind has everything at once, floods of comments and all six families too. Rooms are
+lived through once and then multiplied through their snapshots, so no two share anything.
 """
 
 import gc
