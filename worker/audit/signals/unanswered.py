@@ -39,7 +39,7 @@ def fold(room: Room, pane: Pane, locked: list[bool]) -> None:
         room.prompts += kept
         del room.prompts[:-PROMPTS_MAX]
     block.replies += len(pane.replies)
-    for at_ms in pane.replies:
+    for at_ms in sorted(pane.replies):
         _reply(room, at_ms)
     for utterance, repeats in zip(pane.speech, locked, strict=True):
         said = room.said
