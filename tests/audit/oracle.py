@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import log
 from typing import Any
+from zlib import crc32
 
 from xxhash import xxh3_64_intdigest
 
@@ -86,13 +87,11 @@ class Oracle:
         for event in events:
             self.by_pane.setdefault(event.at_ms // PANE, []).append(event)
         self.start = events[0].at_ms
-        self.started = next((x.started_at_ms for x in events if isinstance(x, e.RoomHeartbeat | e.RoomOpened)), 0)
         self.watermark = max(x.at_ms for x in events) - LATENESS
         self.breaks = _spans(events)
         self.play = Bet(self.start, (0.5,), SINGLE, False)
         self.play_long = Bet(self.start, (0.5,), SINGLE, False)
         self.locked_ids: set[str] = set()
-        self.heard_ids: set[str] = set()
         self._play()
         self.challenge = Bet(self.start, (0.05,), SINGLE, False)
         self._challenges()
@@ -101,6 +100,9 @@ class Oracle:
         self.unlabelled = Bet(self.start, (0.25, 0.25), GRID, True)
         self.blocks: list[BlockSeen] = []
         self.prompts = self._prompts()
+        self.answered: list[Any] = []
+        self.struck: list[Any] = []
+        self._dialogue()
         start = self.start - self.start % BLOCK
         while start + BLOCK <= self.watermark:
             self._block(start)
@@ -157,9 +159,9 @@ class Oracle:
         end = start + BLOCK
         block = BlockSeen(start)
         self.blocks.append(block)
-        mine = [p for p in self.prompts if start <= p[0] + DUE < end]
+        mine = [p for p in self.prompts if start <= p[0] + DUE < end and p not in self.struck]
         block.due = len(mine)
-        block.answered = sum(self._is_answered(p) for p in mine)
+        block.answered = sum(p in self.answered for p in mine)
         block.skipped = sum(n for pane, n in self.skipped.items() if start <= pane < end)
         block.replies = sum(map(_is_reply, self.of(object, start, end)))
         block.paused_ms = sum(max(0, min(b, end) - max(a, start)) for a, b in self.breaks)
@@ -181,18 +183,36 @@ class Oracle:
                 return True
         return False
 
-    def _is_answered(self, prompt: tuple[int, str, str, str]) -> bool:
-        at, kind, text, _ = prompt
-        for x in self.of(object, at + 1, at + DUE + 1):
-            if _is_reply(x):
-                return True
-            if isinstance(x, e.HostSpeech) and x.id in self.heard_ids - self.locked_ids:
-                if kind == "thanked":
-                    if thanks(x.text):
-                        return True
-                elif (kind == "greeting" and welcomes(x.text)) or _nats(text, x.text) >= 5.4:
-                    return True
-        return False
+    def _dialogue(self) -> None:
+        """Who was answered, who was struck, pane by pane: replies first, then what was said, then who falls due.
+
+        One answered prompt a block is enough: while it waits, no other of its block is looked at.
+        """
+        said: list[set[str]] = []  # the bigrams of every utterance
+        waiting: list[tuple[int, str, str, str]] = []
+        for pane in self.panes():
+            waiting += [p for p in self.prompts if pane <= p[0] < pane + PANE]
+            for x in sorted(filter(_is_reply, self.of(object, pane, pane + PANE)), key=lambda x: x.at_ms)[:8]:
+                self._note_answers(waiting, x.at_ms, None, set())
+            for x in self.spoken(pane):
+                first = max(0, ((len(said) - 1) // 12 - 1) * 12)  # this dozen and the one before
+                known = {_bit(gram) for grams in said[first:] for gram in grams}
+                if x.id not in self.locked_ids:
+                    self._note_answers(waiting, x.at_ms, x.text, known)
+                said.append(_grams(x.text))
+            waiting = [p for p in waiting if p[0] + DUE >= pane + PANE and p not in self.struck]
+
+    def _note_answers(self, waiting: list[Any], at_ms: int, text: str | None, known: set[int]) -> None:
+        for prompt in waiting:
+            due = prompt[0] + DUE
+            same = [p for p in waiting if p in self.answered and (p[0] + DUE) // BLOCK == due // BLOCK]
+            if prompt in self.struck or same or not prompt[0] < at_ms <= due:
+                continue
+            fits = None if text is None else _fit(prompt, text)
+            if fits is None or (fits and _nats({g for g in fits if _bit(g) not in known}) >= min(7.5, _nats(fits))):
+                self.answered.append(prompt)
+            elif fits:
+                self.struck.append(prompt)
 
     def _labelled(self, start: int, end: int) -> int:
         """Milliseconds with a visible label, counted one state after the other."""
@@ -247,13 +267,11 @@ class Oracle:
             before = pane
             armed = _modal(recent)[1] >= 5
             found: list[tuple[Any, list[int]]] = []
-            spoken = self.spoken(pane)
-            self.heard_ids |= {x.id for x in spoken}
-            for x in spoken:
+            for x in self.spoken(pane):
                 grams = _grams(x.text)
                 if len(grams) < 8:
                     continue
-                second, hashed = max(0, x.at_ms - self.started) // 1000, _simhash(grams)
+                second, hashed = (x.at_ms - self.start + LATENESS) // 1000, _simhash(grams)
                 near = [then for then, other in ring[-896:] if then < second and _near(hashed, other)]
                 lags = {(second - then) * 1000 // 5000 for then in near}
                 found.append((x, sorted(lags)[:8]))
@@ -313,8 +331,24 @@ def _grams(text: str) -> set[str]:
     return {letters[i : i + 2] for i in range(len(letters) - 1)}
 
 
-def _nats(a: str, b: str) -> float:
-    return sum(BIGRAM_IDF_NATS.get(g, BIGRAM_IDF_DEFAULT_NATS) for g in _grams(a) & _grams(b))
+def _nats(grams: set[str]) -> float:
+    return sum(BIGRAM_IDF_NATS.get(g, BIGRAM_IDF_DEFAULT_NATS) for g in grams)
+
+
+def _bit(gram: str) -> int:
+    """Where a bigram falls in a memory of 4,096 bits; two may share a bit."""
+    return crc32(gram.encode()) % 4096
+
+
+def _fit(prompt: tuple[int, str, str, str], text: str) -> set[str]:
+    """The bigrams by which speech fits a prompt."""
+    _, kind, asked, _ = prompt
+    if kind == "thanked":
+        return _grams(thanks(text))
+    if kind == "greeting" and welcomes(text):
+        return _grams(welcomes(text))
+    common = _grams(asked) & _grams(text)
+    return common if _nats(common) >= 7.5 else set()
 
 
 def _splitmix(x: int) -> int:

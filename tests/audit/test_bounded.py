@@ -40,6 +40,9 @@ PANE_BOUNDS = {
 TEXTS = ("多少钱？", "hello", "无人直播软件下单", "无人直播软件都是骗人的", "谢谢礼物", "好")
 
 
+BLOCK_BOUNDS = {"questions": 2}
+
+
 def random_event(rng: Random, at_ms: int) -> Any:
     """Any type, with fields that move the room about."""
     kind = rng.choice(EVERY_TYPE)
@@ -72,6 +75,9 @@ def check(room: Room) -> None:
     for pane in room.panes.values():
         for name, most in PANE_BOUNDS.items():
             assert len(getattr(pane, name)) <= most, name
+    assert len(room.block.questions) <= BLOCK_BOUNDS["questions"]
+    if room.said is not None:
+        assert len(room.said.now) == len(room.said.before) == 512
     if room.speech is not None and room.speech.store is not None:
         assert len(room.speech.recent) <= RECENT
         assert len(room.speech.store.times) <= 4 * CAPACITY
@@ -92,7 +98,7 @@ def test_a_hundred_thousand_events_of_every_type_keep_every_bound(pace_ms: int) 
 
 
 def test_a_container_of_each_part_is_known_to_this_test() -> None:
-    for kind, known in ((Room, set(BOUNDS)), (r.Pane, set(PANE_BOUNDS))):
+    for kind, known in ((Room, set(BOUNDS)), (r.Pane, set(PANE_BOUNDS)), (r.Block, set(BLOCK_BOUNDS))):
         found = {
             field.name
             for field in msgspec.structs.fields(kind)

@@ -7,7 +7,7 @@ from worker.audit import events as e
 from worker.audit.decide import apply
 from worker.audit.facts import SESSION_BIT, Facts
 from worker.audit.lifecycle import NEXT, SILENCE_MS, Status
-from worker.audit.room import Phase, Room
+from worker.audit.room import Phase
 
 EXPECTED = """\
             opened   heartbeat  heartbeat+paused  paused  resumed  closed  comment

@@ -137,6 +137,15 @@ def test_speech_chunks_newer_than_their_core_equal_the_uninterrupted_run(core_at
     assert snapshot.encode(restored) == snapshot.encode(plain)
 
 
+def test_replies_of_one_pane_answer_the_same_in_either_order() -> None:
+    log = [beat(0), ask(1_000), ask(9_000), ask(85_000), ask(86_000)]
+    replies = [ev(e.HostReply, 90_500), ev(e.HostReply, 95_000)]
+    tail = beats(7 * MINUTE, from_ms=100_000)
+    assert a_room([*log, *replies, *tail]).answered_due_ms == a_room([*log, *replies[::-1], *tail]).answered_due_ms
+    early = [a_room([*log, *order, beat(161_000)]).answered_due_ms for order in (replies, replies[::-1])]
+    assert early[0] == early[1]
+
+
 def test_pauses_in_order_and_everything_else_in_disorder_voids_the_same_prompts() -> None:
     """A prompt that arrives after the break, but was asked before or in it, waits in nobody's count."""
     pause, resume = ev(e.RoomPaused, 100_000), ev(e.RoomResumed, 120_000)
