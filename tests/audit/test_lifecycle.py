@@ -27,9 +27,7 @@ COLUMNS = {
 }
 _HEAD, *_ROWS = EXPECTED.splitlines()
 TABLE = [
-    (row.split()[0], what, after)
-    for row in _ROWS
-    for what, after in zip(_HEAD.split(), row.split()[1:], strict=True)
+    (row.split()[0], what, after) for row in _ROWS for what, after in zip(_HEAD.split(), row.split()[1:], strict=True)
 ]
 INTO = {
     "UNKNOWN": [ask(0)],
