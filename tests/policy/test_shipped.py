@@ -218,6 +218,9 @@ def test_every_rule_has_two_tests_each_way_and_a_basis_that_fits_its_mode() -> N
         "CN-LABEL-01", "CN-TAMPER-01", "CN-LIKE-01", "CN-DVH-01",
         "WX-AVATAR-01", "WX-REPLAY-01", "WX-IDLE-01", "WX-SOFT-01",
         "DY-REG-01", "DY-DRIVE-01", "DY-PERSONA-01", "DY-PERSONA-02", "DY-PERSONA-03", "DY-FALSE-01",
+        "KS-FRAME-01", "KS-REPLAY-01", "KS-TRAFFIC-01", "TB-IDLE-01", "JD-IDLE-01", "ALI-IDLE-01",
+        "XHS-HOST-01", "BILI-LABEL-01", "TT-VOICE-01", "TT-COVER-01", "TT-LABEL-01", "YT-DISC-01", "TW-NCII-01",
+        "EU-50-01",
     }  # fmt: skip
     for rule in rules:
         opens = sum(bool(case.expect) for case in rule.cases)
