@@ -129,8 +129,8 @@ class PartitionProcessor:
         back into the order of the log, so batch sizes change nothing.
 
         Raises:
-            BreakerTripped: more than a fifth of the last 1,000 records, or 500 in a row, were rejected. What the batch
-                had led to is lost with it: nothing of it may be acknowledged.
+            BreakerTripped: more than a fifth of the last 1,000 records, or 500 in a row, could not be decoded. What
+                the batch had led to is lost with it: nothing of it may be acknowledged.
         """
         out = _Pending()
         by_room: dict[str, list[tuple[Record, Event]]] = {}
@@ -190,7 +190,8 @@ class PartitionProcessor:
             elif status is _LATE:
                 counts.late += 1
             else:
-                self._reject(out, record, Reject(Reason.OUT_OF_SESSION, _OTHER_SESSION, "session"))
+                # Not the breaker's business: who leaves after a close is no sign of a bad producer.
+                self._dead_letter(out, record, Reject(Reason.OUT_OF_SESSION, _OTHER_SESSION, "session"))
         counts.applied += applied
         self.rooms.dirty.add(room.room_id)
         if room.max_at_ms > self.watermark_ms:  # noqa: PLR1730 - cheaper than a call of max
@@ -220,12 +221,15 @@ class PartitionProcessor:
             room.published_ms = now_ms
             out.rooms.append((offset, encode_room(room)))
 
-    def _reject(self, out: "_Pending", record: Record, reject: Reject) -> None:
+    def _dead_letter(self, out: "_Pending", record: Record, reject: Reject) -> None:
         counts = self.counts
         counts.dead_lettered += 1
         counts.rejected[reject.reason] = counts.rejected.get(reject.reason, 0) + 1
         letter = dead_letter(record, reject, topic=self.topic, partition=self.partition, worker_version=__version__)
         out.dead_letters.append((record.offset, OutRecord(DEAD_LETTERS_TOPIC, *letter)))
+
+    def _reject(self, out: "_Pending", record: Record, reject: Reject) -> None:
+        self._dead_letter(out, record, reject)
         if self.breaker.bad():
             raise BreakerTripped(
                 f"{self.topic}[{self.partition}] stops before offset {record.offset}: {self.breaker.why}; "
