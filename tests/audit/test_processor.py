@@ -1,0 +1,54 @@
+"""The processor: batches of any size give the same, and stragglers after a close stop nobody."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.audit.build import beat, ev
+from tests.audit.rooms import random_log
+from worker.audit import events as e
+from worker.lab.replay import read_policies
+from worker.policy.judge import Judge
+from worker.processor import MemoryRooms, PartitionProcessor
+
+
+@dataclass
+class Record:
+    """What the processor reads of a consumed record."""
+
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]] = field(default_factory=list)
+
+
+def records(log: list[Any]) -> list[Record]:
+    return [Record(i, x.at_ms, x.room_id.encode(), msgspec.json.encode(x)) for i, x in enumerate(log)]
+
+
+def run(log: list[Record], batch: int) -> tuple[Any, list[Any]]:
+    processor = PartitionProcessor(topic="t", partition=0, rooms=MemoryRooms(), judge=Judge(read_policies()))
+    outputs = [processor.process(log[i : i + batch]) for i in range(0, len(log), batch)]
+    parts = [[r for o in outputs for r in getattr(o, name)] for name in ("violations", "dead_letters", "rooms")]
+    return processor.counts, parts
+
+
+def test_batches_of_any_size_lead_to_the_same_records_and_counts() -> None:
+    one, two = random_log(3, minutes=6), random_log(4, minutes=6)
+    for event in two:
+        event.room_id = "douyin:2"
+    log = records(sorted([*one, *two, ev(e.WatermarkRead, 100_000)], key=lambda event: event.at_ms))
+    counts, parts = run(log, len(log))
+    assert parts[0] and counts.balanced()
+    for batch in (1, 7, 500):
+        assert run(log, batch) == (counts, parts)
+
+
+@pytest.mark.parametrize("batch", [100, 10_000])
+def test_viewers_who_leave_after_the_close_are_dead_letters_and_stop_nobody(batch: int) -> None:
+    leaving = [ev(e.ViewerLeft, 2_000 + i) for i in range(1_500)]
+    counts, _ = run(records([beat(0), ev(e.RoomClosed, 1_000), *leaving]), batch)
+    assert counts.dead_lettered == 1_500 and counts.balanced()
