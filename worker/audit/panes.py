@@ -10,6 +10,7 @@ from worker.audit.facts import BLOCK_BIT, FACT_BIT, Driven
 from worker.audit.markers import label, presenter
 from worker.audit.room import BLOCK_MS, PANE_MS, Block, Pane, Phase, Room
 from worker.audit.signals import challenge, looks, loop_lock, unanswered
+from worker.audit.text import bigrams
 
 LABELLED_SHARE = 0.5
 PASSED_RECENTLY_MS = 3_600_000
@@ -60,9 +61,10 @@ def _skip_silence(room: Room, watermark_ms: int) -> None:
 
 def _fold(room: Room, pane: Pane) -> None:
     pane.speech.sort(key=lambda u: (u.at_ms, u.rank))
-    locked = loop_lock.fold(room, pane)
+    spoken = [bigrams(utterance.text) for utterance in pane.speech]
+    locked = loop_lock.fold(room, pane, spoken)
     room.block.locked += sum(locked)
-    unanswered.fold(room, pane, locked)
+    unanswered.fold(room, pane, spoken, locked)
     looks.fold(room.block, pane)
     if pane.challenges:
         challenge.fold(room, pane)

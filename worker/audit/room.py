@@ -60,6 +60,7 @@ class Episode(Struct, gc=False, array_like=True):
         violation_id: of the newest record about this episode.
         certainty: the highest one that was decided upon (`audit.facts.Certainty`).
         upheld: a person has upheld it, and the history counts it.
+        parked: id of its newest record, when a cap held that back and nobody has released it.
     """
 
     rule: str
@@ -74,6 +75,7 @@ class Episode(Struct, gc=False, array_like=True):
     session_id: str = ""
     certainty: int = 0
     upheld: bool = False
+    parked: str = ""
 
 
 class Prompt(Struct, frozen=True, gc=False, array_like=True, order=True):

@@ -14,7 +14,7 @@ from worker.audit.evidence import new_family, step
 from worker.audit.excerpts import quote
 from worker.audit.room import LATENESS_MS, PANE_MS, Pane, Room
 from worker.audit.speech import add, modal_lag, new_ring
-from worker.audit.text import bigrams, simhash
+from worker.audit.text import simhash
 
 BIGRAMS_MIN = 8
 ARMED_MIN = 5
@@ -23,8 +23,8 @@ TOKENS_LONG_MAX = 120.0
 REFILL_PER_PANE = 1 / 6
 
 
-def fold(room: Room, pane: Pane) -> list[bool]:
-    """Fold one pane's speech (sorted by time); returns for each segment whether it repeats at the modal lag."""
+def fold(room: Room, pane: Pane, spoken: list[frozenset[str]]) -> list[bool]:
+    """Fold one pane's speech (sorted by time, with its bigrams); returns which segments repeat at the modal lag."""
     _refill(room, pane.start_ms)
     if not pane.speech:
         return []
@@ -33,8 +33,7 @@ def fold(room: Room, pane: Pane) -> list[bool]:
         ring = room.speech = new_ring()
     _, locked_before = modal_lag(ring)
     lags: list[list[int] | None] = []
-    for utterance in pane.speech:
-        grams = bigrams(utterance.text)
+    for utterance, grams in zip(pane.speech, spoken, strict=True):
         if len(grams) < BIGRAMS_MIN:
             lags.append(None)
             continue

@@ -22,14 +22,16 @@ DUE_MS = 90_000
 PROMPTS_MIN = 3
 QUOTED = 2
 ANSWER_NATS = 7.5  # two rare bigrams: one alone is shared by chance in half of a recording's blocks (synthetic)
+ANSWER_BIGRAMS_MIN = 2  # fewer cannot reach it
 QUESTION, GREETING, GIFT, ORDER = range(4)
 THANKED = (GIFT, ORDER)
 
 
-def fold(room: Room, pane: Pane, locked: list[bool]) -> None:
+def fold(room: Room, pane: Pane, spoken: list[frozenset[str]], locked: list[bool]) -> None:
     """Fold one pane: new prompts open, answers close them, prompts whose 90 s ran out fall due.
 
-    `locked[i]` says that the pane's i-th speech segment (in time order) repeats at the loop's lag.
+    `spoken[i]` are the bigrams of the pane's i-th speech segment (in time order), `locked[i]` says that it repeats at
+    the loop's lag.
     """
     block = room.block
     kept = pane.prompts
@@ -39,13 +41,13 @@ def fold(room: Room, pane: Pane, locked: list[bool]) -> None:
         room.prompts += kept
         del room.prompts[:-PROMPTS_MAX]
     block.replies += len(pane.replies)
-    for at_ms in sorted(pane.replies):
-        _reply(room, at_ms)
-    for utterance, repeats in zip(pane.speech, locked, strict=True):
+    if room.prompts:
+        for at_ms in pane.replies:
+            _reply(room, at_ms)
+    for utterance, grams, repeats in zip(pane.speech, spoken, locked, strict=True):
         said = room.said
         if said is None:
             said = room.said = new_said()
-        grams = bigrams(utterance.text)
         if room.prompts and not repeats:
             _speak(room, said, utterance.at_ms, utterance.text, grams)
         note(said, grams)
@@ -64,48 +66,47 @@ def _reply(room: Room, at_ms: int) -> None:
     `room.answered_due_ms` holds the due times of those found.
     """
     found = room.answered_due_ms
+    blocks = {due_ms // BLOCK_MS for due_ms in found}
     for prompt in room.prompts:
         due_ms = prompt.at_ms + DUE_MS
-        if prompt.at_ms < at_ms <= due_ms and not _answered_in_block(found, due_ms):
+        if prompt.at_ms < at_ms <= due_ms and due_ms // BLOCK_MS not in blocks:
             found.append(due_ms)
+            blocks.add(due_ms // BLOCK_MS)
 
 
 def _speak(room: Room, said: Said, at_ms: int, text: str, grams: frozenset[str]) -> None:
     """An utterance answers the prompts that it fits with words that are new, and strikes those it fits otherwise."""
     found = room.answered_due_ms
+    blocks = {due_ms // BLOCK_MS for due_ms in found}
+    thanked, welcomed = thanks(text), welcomes(text)
     struck = []
     for prompt in room.prompts:
         due_ms = prompt.at_ms + DUE_MS
-        if not prompt.at_ms < at_ms <= due_ms or _answered_in_block(found, due_ms):
+        if not prompt.at_ms < at_ms <= due_ms or due_ms // BLOCK_MS in blocks:
             continue
-        fits = _fit(prompt, text, grams)
+        kind = prompt.kind
+        if kind in THANKED:
+            fits, enough_nats = bigrams(thanked), 0.0
+        elif kind == GREETING and welcomed:
+            fits, enough_nats = bigrams(welcomed), 0.0
+        else:
+            fits, enough_nats = bigrams(prompt.text) & grams, ANSWER_NATS
+            if len(fits) < ANSWER_BIGRAMS_MIN or _nats(fits) < enough_nats:
+                continue
         if not fits:
             continue
-        if _nats(unsaid(said, fits)) >= min(ANSWER_NATS, _nats(fits)):
+        news = unsaid(said, fits)
+        if news and _nats(news) >= enough_nats:
             found.append(due_ms)
+            blocks.add(due_ms // BLOCK_MS)
         else:
             struck.append(prompt)
     if struck:
         room.prompts = [prompt for prompt in room.prompts if prompt not in struck]
 
 
-def _fit(prompt: Prompt, text: str, grams: frozenset[str]) -> frozenset[str]:
-    """The bigrams by which an utterance fits a prompt; empty when it does not."""
-    if prompt.kind in THANKED:
-        return bigrams(found) if (found := thanks(text)) else frozenset()
-    if prompt.kind == GREETING and (found := welcomes(text)):
-        return bigrams(found)
-    common = bigrams(prompt.text) & grams
-    return common if _nats(common) >= ANSWER_NATS else frozenset()
-
-
 def _nats(grams: frozenset[str]) -> float:
-    return sum(BIGRAM_IDF_NATS.get(gram, BIGRAM_IDF_DEFAULT_NATS) for gram in grams)
-
-
-def _answered_in_block(found: list[int], due_ms: int) -> bool:
-    block = due_ms // BLOCK_MS
-    return any(due // BLOCK_MS == block for due in found)
+    return sum([BIGRAM_IDF_NATS.get(gram, BIGRAM_IDF_DEFAULT_NATS) for gram in grams])
 
 
 def fall_due(room: Room, now_ms: int) -> None:
