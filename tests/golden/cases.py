@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from worker.lab import roomlog
-from worker.lab.simulate import simulate
+from worker.lab.simulate import STARTED_AT_MS, simulate
 
 ROOMS = Path(__file__).with_name("rooms")
+ZST = ".jsonl.zst"
+AFTER_ARTICLE_50_MS = 1_786_954_800_000  # 2026-08-17 09:00 UTC
 
 
 class Case(NamedTuple):
@@ -23,6 +25,10 @@ class Case(NamedTuple):
     opened: tuple[str, ...] = ()
     loop_minutes: int = 20
     suffix: str = ".jsonl"
+    platform: str | None = None  # where it is not the archetype's own
+    region: str | None = None
+    started_at_ms: int = STARTED_AT_MS
+    climbs: tuple[str, ...] = ()  # "rule step action…" of each step that a live rule must take, in order
 
     @property
     def log(self) -> Path:
@@ -56,6 +62,99 @@ CASES: tuple[Case, ...] = (
     Case("dy_sign_language", "sign_language", 11, 12),
     Case("dy_overloaded", "overloaded", 11, 4),
     Case("dy_bot_viewers", "bot_viewers", 11, 8),
+    # A plug-in avatar climbs the three steps. Limits on selling are a person's to decide: the third leaves as review.
+    Case(
+        "wx_plugin_avatar_ladder",
+        "plugin_avatar",
+        12,
+        66,
+        ("WX-AVATAR-01", "CN-LABEL-01", "~CN-DVH-01"),
+        suffix=ZST,
+        climbs=(
+            "WX-AVATAR-01 0 reduce_live_recommendation",
+            "WX-AVATAR-01 1 reduce_account_recommendation",
+            "WX-AVATAR-01 2 review",
+        ),
+    ),
+    # Registered and labelled is not enough on Douyin: somebody must drive.
+    Case("dy_avatar_undriven", "avatar_undriven", 11, 24, ("DY-DRIVE-01",), suffix=ZST),
+    # A label and a driver do not stand in for the consent of the person whose face it is.
+    Case("dy_deepfake", "deepfake", 11, 7, ("CN-LIKE-01",), suffix=ZST),
+    # The same declared avatar of a founder: nothing on JD, against the rules of 视频号.
+    Case("jd_founder_avatar", "founder_avatar", 11, 20, suffix=ZST),
+    Case("wx_founder_avatar", "founder_avatar", 11, 20, ("WX-AVATAR-01",), suffix=ZST, platform="wechat_channels"),
+    Case("tb_six_avatars", "six_avatars", 11, 20, suffix=ZST),
+    Case("tb_empty_phone", "empty", 12, 22, ("~TB-IDLE-01",), suffix=ZST, platform="taobao"),
+    Case("jd_empty_phone", "empty", 12, 22, ("~JD-IDLE-01",), suffix=ZST, platform="jd"),
+    Case("ali_empty_phone", "empty", 12, 22, ("~ALI-IDLE-01",), suffix=ZST, platform="alibaba_1688"),
+    # Kuaishou's ratios of the frame; the platform's own avatars keep them and still get no boost.
+    Case("ks_avatar_compliant", "avatar_compliant", 11, 8, ("KS-TRAFFIC-01",), suffix=ZST),
+    Case("ks_avatar_small", "avatar_small", 11, 8, ("KS-FRAME-01", "KS-TRAFFIC-01"), suffix=ZST),
+    Case("ks_borrowed_sound", "borrowed_sound", 11, 6, ("KS-REPLAY-01",), suffix=ZST),
+    # The others: an unlabelled avatar with its watermark still in the picture, and what each of them calls that.
+    Case(
+        "xhs_avatar_watermark",
+        "avatar_watermark",
+        13,
+        30,
+        ("CN-LABEL-01", "~CN-DVH-01", "~XHS-HOST-01"),
+        suffix=ZST,
+        platform="xiaohongshu",
+    ),
+    Case(
+        "bili_avatar_watermark",
+        "avatar_watermark",
+        12,
+        6,
+        ("BILI-LABEL-01", "CN-LABEL-01", "~CN-DVH-01"),
+        suffix=ZST,
+        platform="bilibili",
+    ),
+    Case(
+        "yt_avatar_watermark", "avatar_watermark", 12, 8, ("YT-DISC-01",), suffix=ZST, platform="youtube", region="US"
+    ),
+    Case(
+        "tt_avatar_watermark_us",
+        "avatar_watermark",
+        12,
+        6,
+        ("TT-LABEL-01",),
+        suffix=ZST,
+        platform="tiktok_shop",
+        region="US",
+    ),
+    Case(
+        "tt_covered_screen",
+        "covered_screen",
+        11,
+        14,
+        ("TT-VOICE-01", "TT-COVER-01"),
+        suffix=ZST,
+        climbs=("TT-COVER-01 0 notify", "TT-COVER-01 1 deduct_points", "TT-VOICE-01 0 review"),
+    ),
+    Case("tw_deepfake", "deepfake", 12, 6, ("~TW-NCII-01",), suffix=ZST, platform="twitch", region="US"),
+    # The EU lies over the platform's own rules from the day on which Article 50 applies, and not before.
+    Case(
+        "eu_tt_avatar_watermark",
+        "avatar_watermark",
+        12,
+        6,
+        ("EU-50-01", "TT-LABEL-01"),
+        suffix=ZST,
+        platform="tiktok_shop",
+        region="DE",
+        started_at_ms=AFTER_ARTICLE_50_MS,
+    ),
+    Case(
+        "eu_tt_avatar_before_article_50",
+        "avatar_watermark",
+        12,
+        6,
+        ("TT-LABEL-01",),
+        suffix=ZST,
+        platform="tiktok_shop",
+        region="DE",
+    ),
 )
 
 
@@ -65,7 +164,16 @@ def write_missing() -> list[Path]:
     missing = [case for case in CASES if not case.log.exists()]
     for case in missing:
         duration_ms, loop_ms = int(case.minutes * 60_000), case.loop_minutes * 60_000
-        roomlog.write(case.log, simulate(case.archetype, case.seed, duration_ms=duration_ms, loop_ms=loop_ms))
+        events = simulate(
+            case.archetype,
+            case.seed,
+            duration_ms=duration_ms,
+            started_at_ms=case.started_at_ms,
+            platform=case.platform,
+            region=case.region,
+            loop_ms=loop_ms,
+        )
+        roomlog.write(case.log, events)
     return [case.log for case in missing]
 
 

@@ -1,5 +1,6 @@
 """Golden rooms: a captured room log in, every violation record out, byte for byte as reviewed and committed."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -7,13 +8,17 @@ import pytest
 
 from tests.golden.cases import CASES, ROOMS, Case
 from worker.lab.replay import Replay, read_policies, violation_line
-from worker.lab.roomlog import read
+from worker.lab.roomlog import LogRecord, read
 from worker.policy.judge import Judge
 
 
 def _judge(log: Path) -> bytes:
+    return _judged(read(log))
+
+
+def _judged(records: Iterable[LogRecord]) -> bytes:
     run = Replay(Judge(read_policies()))
-    lines = [violation_line(record) + b"\n" for step in run.run(read(log)) for record in step.violations]
+    lines = [violation_line(record) + b"\n" for step in run.run(records) for record in step.violations]
     counts = run.counts()
     assert counts.balanced()
     assert counts.dead_lettered == 0
@@ -38,6 +43,30 @@ def test_what_is_expected_of_a_golden_room_is_what_the_policies_say(case: Case) 
         if violation["transition"] == "opened":
             opened.append(("~" if violation["mode"] == "shadow" else "") + violation["rule"]["id"])
     assert sorted(opened) == sorted(case.opened)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.climbs], ids=lambda case: case.name)
+def test_a_golden_room_climbs_the_ladders_that_are_said_here(case: Case) -> None:
+    named = {step.split()[0] for step in case.climbs}
+    taken = []
+    for line in case.expected.read_bytes().splitlines():
+        violation = msgspec.json.decode(line)["value"]
+        if violation["rule"]["id"] in named and violation["transition"] in ("opened", "escalated"):
+            actions = " ".join(action["action"] for action in violation["actions"])
+            taken.append(f"{violation['rule']['id']} {violation['step']} {actions}")
+    assert sorted(taken) == sorted(case.climbs)
+
+
+@pytest.mark.parametrize("name", ["wx_avatar_watermark_channels_shop", "wx_plugin_avatar_ladder"])
+def test_a_shop_still_on_the_old_system_and_one_on_the_new_are_judged_alike(name: str) -> None:
+    """The same room, its shop once on 视频号小店 and once on 微信小店: nothing differs but the name of the system."""
+    (case,) = (case for case in CASES if case.name == name)
+    records = list(read(case.log))
+    assert any(b"channels_shop" in (record.value or b"") for record in records)
+    moved = [r._replace(value=(r.value or b"").replace(b"channels_shop", b"wechat_shop")) for r in records]
+    before, after = _judged(records), _judged(moved)
+    assert before != after
+    assert before.replace(b"channels_shop", b"wechat_shop") == after
 
 
 def test_no_file_lies_about_without_a_case() -> None:

@@ -53,7 +53,7 @@ def _judged(name: str, seed: int, hours: float) -> tuple[set[str], dict[str, int
 def test_an_honest_room_is_never_touched(name: str, seed: int) -> None:
     opened, peaks = _judged(name, seed, 1.5)
     assert opened == set(), truth(name, seed)
-    if name == "avatar_driven":  # it is AI, and says so: the AI family may know it, the others must not
+    if name in ("avatar_driven", "founder_avatar"):  # AI that says so: that family may know it, no other
         assert peaks.pop("AI") >= 0
     assert all(level < Level.LABEL for level in peaks.values()), peaks
 

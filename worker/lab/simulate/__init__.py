@@ -52,11 +52,13 @@ def simulate(
     duration_ms: int,
     started_at_ms: int = STARTED_AT_MS,
     platform: str | None = None,
+    region: str | None = None,
     loop_ms: int = 20 * 60_000,
     ends: bool = True,
 ) -> Iterator[Event]:
     """The log of one room, in order of event time, as it happens; equal arguments give equal logs.
 
+    `platform` and `region` say where, if not where the archetype usually is.
     `loop_ms` is the length of a recording. Shops of even seeds have yet to move from 视频号小店 to 微信小店.
 
     Raises:
@@ -70,6 +72,7 @@ def simulate(
             started_at_ms=started_at_ms,
             duration_ms=duration_ms,
             seed=seed,
+            region=region or found.region,
             title=found.room_title,
             viewers=found.viewers,
             shop_system="wechat_shop" if seed % 2 else "channels_shop",

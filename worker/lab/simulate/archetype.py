@@ -24,6 +24,7 @@ class Archetype:
         build: puts the actors on a stage.
         viewers: usual size of the audience.
         room_title: what the room calls itself.
+        region: where its host is, ISO 3166.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Archetype:
     expects: tuple[str, ...] = ()
     viewers: int = 120
     room_title: str = "好物分享"
+    region: str = "CN"
 
 
 def human(

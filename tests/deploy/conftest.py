@@ -1,0 +1,48 @@
+"""Tools that these tests stand on. `make check-deploy` makes them all; without it, tests that need them are skipped."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deploy.files import BIN, DEPLOY, OVERLAYS
+
+REQUIRED = os.environ.get("CHECK_DEPLOY") == "1"
+
+
+def tool(name: str) -> Path:
+    """A program under build/deploy/bin; skips the test when it is not there, and fails it in `make check-deploy`."""
+    path = BIN / name
+    if not path.is_file():
+        (pytest.fail if REQUIRED else pytest.skip)(f"{name} is not built: `make check-deploy` does")
+    return path
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    return tool("promtool")
+
+
+@cache
+def _rendered(overlay: str) -> list[dict[str, Any]]:
+    command = [str(tool("kustomize")), "build", str(DEPLOY / "k8s" / "overlays" / overlay)]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    return list(yaml.safe_load_all(built.stdout))
+
+
+@pytest.fixture(params=OVERLAYS)
+def overlay(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def rendered(overlay: str) -> list[dict[str, Any]]:
+    """Every object of an overlay, as kustomize builds it."""
+    return _rendered(overlay)
