@@ -183,6 +183,14 @@ class Engine:
         return found
 
     # ---- metrics, read from another thread
+    def _caps_reached(self) -> dict[tuple[str, ...], float]:
+        """Rules that park in any of this worker's partitions, and in how many."""
+        found: dict[tuple[str, ...], float] = {}
+        for processor in list(self.processors.values()):
+            for rule in processor.rooms.caps.reached(processor.watermark_ms):
+                found[rule,] = found.get((rule,), 0.0) + 1.0
+        return found
+
     def readings(self) -> Readings:
         """Metrics of judging and of state."""
         counts, stores = self.counts, self.stores
@@ -206,6 +214,8 @@ class Engine:
             "actions_withheld_total": {(because,): n for because, n in dict(counts.withheld).items()},
             "rule_errors_total": {(rule,): n for rule, n in dict(self.judge.errors).items()},
             "rule_parked": {(rule,): 1.0 for rule in sorted(self.judge.parked)},
+            "rule_seconds_total": {(rule,): s for rule, s in dict(self.judge.rule_seconds).items()},
+            "cap_reached": self._caps_reached(),
             "policy_version": {(policy.ref.id,): policy.ref.version for policy in self.judge.book.policies},
             "outputs_pending": self.outbox.pending,
             "batch_events": self.batch_events,

@@ -5,7 +5,8 @@
 Everything that is read is accounted for: read = applied + duplicate + late + replay_skipped + dead_lettered.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
 from typing import Protocol
 
 from msgspec import Struct
@@ -21,6 +22,7 @@ from worker.egress.violation import encode_violation
 from worker.ingress.breaker import Breaker
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reason, Record, Reject, dead_letter
+from worker.policy.caps import Ledger, is_capped, park
 from worker.policy.judge import Judge
 
 EVENTS_TOPIC = "live.room.events"
@@ -34,10 +36,12 @@ _OTHER_SESSION = "the event's session is not the room's present one"
 
 
 class Rooms(Protocol):
-    """Where rooms are kept. `live` holds those in memory, `dirty` the ids of those changed since the last snapshot."""
+    """Where a partition's rooms are kept. `live` holds those in memory, `dirty` the ids of those changed since the last
+    snapshot; `caps` is what the partition has counted against the rules' caps."""
 
     live: dict[str, Room]
     dirty: set[str]
+    caps: Ledger
 
     def load(self, room_id: str) -> Room | None:
         """A room that is not in `live`, put there; None when it has no state anywhere."""
@@ -49,6 +53,7 @@ class MemoryRooms:
     def __init__(self) -> None:
         self.live: dict[str, Room] = {}
         self.dirty: set[str] = set()
+        self.caps = Ledger()
 
     def load(self, room_id: str) -> Room | None:
         """Nothing is kept elsewhere."""
@@ -101,6 +106,13 @@ class _Pending:
         )
 
 
+def _until_cap(steps: Iterator[int], waiting: list[tuple[int, Iterator[int]]]) -> None:
+    """Applies a room's events up to the next question to a cap, and lets it wait there; offsets are unique."""
+    offset = next(steps, None)
+    if offset is not None:
+        heappush(waiting, (offset, steps))
+
+
 def _offset(pending: tuple[int, OutRecord]) -> int:
     return pending[0]
 
@@ -126,7 +138,8 @@ class PartitionProcessor:
 
         Rooms are independent of each other, so a batch is judged room by room: a room's state is fetched into the
         processor's cache once, not once per event. Within a room the order of the log holds, and what goes out is put
-        back into the order of the log, so batch sizes change nothing.
+        back into the order of the log, so batch sizes change nothing. Only caps tie rooms together: a room that comes
+        to one waits until all others have come as far (`_apply` yields), so that caps count in the order of the log.
 
         Raises:
             BreakerTripped: more than a fifth of the last 1,000 records, or 500 in a row, could not be decoded. What
@@ -136,11 +149,14 @@ class PartitionProcessor:
         by_room: dict[str, list[tuple[Record, Event]]] = {}
         self._decode(records, by_room, out)
         live, load = self.rooms.live, self.rooms.load
+        waiting: list[tuple[int, Iterator[int]]] = []
         for room_id, entries in by_room.items():
             room = live.get(room_id) or load(room_id)
             if room is None:
                 room = live[room_id] = Room(room_id, self.partition)
-            self._apply(room, entries, out)
+            _until_cap(self._apply(room, entries, out), waiting)
+        while waiting:
+            _until_cap(heappop(waiting)[1], waiting)
         return out.in_order()
 
     def _decode(
@@ -164,8 +180,11 @@ class PartitionProcessor:
         self.breaker.good(good)
         self.counts.read += read
 
-    def _apply(self, room: Room, entries: list[tuple[Record, Event]], out: "_Pending") -> None:
-        """Apply one room's events in the order of the log, letting rules look whenever something changed."""
+    def _apply(self, room: Room, entries: list[tuple[Record, Event]], out: "_Pending") -> Iterator[int]:
+        """Apply one room's events in the order of the log, letting rules look whenever something changed.
+
+        Yields the offset at which a cap must be asked; goes on when every room has been applied up to there.
+        """
         counts = self.counts
         by_type = counts.events
         applied = 0
@@ -177,14 +196,14 @@ class PartitionProcessor:
             room.offset = offset
             status = apply(room, event, offset)
             if status is _SESSION_ENDED:
-                self._judge(out, room, offset)
+                yield from self._judge(out, room, offset)
                 status = apply(room, event, offset)
             if status is _APPLIED:
                 applied += 1
                 kind = event.__class__
                 by_type[kind] = by_type.get(kind, 0) + 1
                 if room.changed:
-                    self._judge(out, room, offset)
+                    yield from self._judge(out, room, offset)
             elif status is _DUPLICATE:
                 counts.duplicate += 1
             elif status is _LATE:
@@ -197,9 +216,13 @@ class PartitionProcessor:
         if room.max_at_ms > self.watermark_ms:  # noqa: PLR1730 - cheaper than a call of max
             self.watermark_ms = room.max_at_ms
 
-    def _judge(self, out: "_Pending", room: Room, offset: int) -> None:
+    def _judge(self, out: "_Pending", room: Room, offset: int) -> Iterator[int]:
         now_ms = room.max_at_ms
         decisions = self.judge.evaluate(room, now_ms)
+        if any(map(is_capped, decisions)):
+            yield offset
+            caps = self.rooms.caps
+            decisions = [park(room, d) if is_capped(d) and caps.parks(d, offset) else d for d in decisions]
         for decision in decisions:
             record = encode_violation(
                 room,
@@ -208,7 +231,7 @@ class PartitionProcessor:
                 partition=self.partition,
                 first_offset=room.first_offset,
                 last_offset=offset,
-                control=self.judge.control,
+                control=self.judge.control(room, now_ms),
             )
             out.violations.append((offset, record))
             counts = self.counts

@@ -295,7 +295,7 @@ def test_a_rule_that_keeps_failing_is_parked_and_the_others_go_on() -> None:
         room = a_room(f"wechat_channels:r{i}")
         set_ai(room, CONFIRMED)
         assert only(look(judge, room)).rule.id == "T-ONE-01"
-    assert judge.parked == {"T-BAD-01"}
+    assert judge.parked == {"T-BAD-01": 1}
     assert judge.errors == {"T-BAD-01": 10}
 
 
@@ -305,7 +305,7 @@ def test_a_success_between_failures_keeps_a_rule_alive() -> None:
         room = a_room()
         room.viewers = 21 if i % 5 == 4 else 20
         look(judge, room)
-    assert judge.parked == set()
+    assert judge.parked == {}
 
 
 def test_decisions_come_in_the_order_of_policy_and_rule() -> None:

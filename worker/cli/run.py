@@ -85,6 +85,7 @@ def _serve(settings: Settings, partitions: int, judge: "Judge") -> None:
 
 
 def _judge(directory: Path) -> "Judge":
+    from worker import clock
     from worker.policy.judge import Judge
     from worker.policy.load import load_policies
     from worker.policy.model import PolicyErrors
@@ -93,7 +94,7 @@ def _judge(directory: Path) -> "Judge":
     if not files:
         _give_up("policies", [f"{directory} holds no *.yaml: expected policy files"])
     try:
-        return Judge(load_policies(files))
+        return Judge(load_policies(files), clock=clock.monotonic_s)
     except PolicyErrors as wrong:
         _give_up("policies", str(wrong).splitlines())
 

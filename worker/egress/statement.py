@@ -39,7 +39,7 @@ def statement_of(decision: Decision, region: str) -> Statement:
             sentences.append(tongue.without(decision.counterfactual))
     if decision.mode == "shadow":
         sentences.append(tongue.shadow)
-    by_person = decision.kind == "withdrawn"
+    by_person = decision.kind == "withdrawn" or decision.released
     return Statement(
         ground=tongue.ground(decision)[:GROUND_MAX],
         facts_text=tongue.joiner.join(sentences)[:FACTS_TEXT_MAX],

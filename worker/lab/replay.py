@@ -61,6 +61,7 @@ class Replay:
                     self.events_by_room[room_id] = self.events_by_room.get(room_id, 0) + 1
             for partition, slice_ in by_partition.items():
                 yield self._processor(partition).process(slice_)
+                self._rooms[partition].caps.forget_below(slice_[-1].offset + 1)
                 self._note_levels(self._rooms[partition])
 
     def _processor(self, partition: int) -> PartitionProcessor:

@@ -15,12 +15,16 @@ from worker.policy.model import Policy, Rule
 
 
 class Active(Struct, frozen=True):
-    """The rules that hold, in order of (policy, rule); `masks[i]` are the bits of `Room.changed` that rule i reads."""
+    """The rules that hold, in order of (policy, rule); `masks[i]` are the bits of `Room.changed` that rule i reads.
+
+    `offset` is that of the newest of their policies in the policies' topic, None when all came from files.
+    """
 
     rules: tuple[Rule, ...]
     masks: tuple[int, ...]
     mask: int
     ids: frozenset[str]
+    offset: int | None
 
 
 class PolicyBook:
@@ -70,7 +74,8 @@ class PolicyBook:
         union = 0
         for mask in masks:
             union |= mask
-        return Active(tuple(rules), masks, union, frozenset(rule.id for rule in rules))
+        offset = max((p.offset for p in chosen.values() if p.offset is not None), default=None)
+        return Active(tuple(rules), masks, union, frozenset(rule.id for rule in rules), offset)
 
 
 def mask_of(rule: Rule) -> int:

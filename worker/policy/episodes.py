@@ -83,8 +83,13 @@ def step_name(step: int, certainty: int) -> str:
     return f"{step}.{certainty}"
 
 
+def released_name(step: str) -> str:
+    """The name of the record by which a person lets go what a cap had held back at a step."""
+    return f"{step}.released"
+
+
 def ids_of(episode: Episode, platform: str, room_id: str, steps: int) -> Iterator[str]:
     """Every id under which people may have reviewed this episode."""
-    names = [step_name(step, c) for step in range(steps) for c in Certainty]
-    for name in (*names, "cleared"):
+    names = [step_name(step, c) for step in range(max(steps, episode.step + 1)) for c in Certainty]
+    for name in (*names, *map(released_name, names), "cleared"):
         yield violation_id(platform, room_id, episode.session_id, episode.rule, episode.opened_ms, name)

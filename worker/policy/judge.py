@@ -2,9 +2,11 @@
 session closes, and on reviews; never per event. Decisions of one call come in the order of (policy, rule).
 
 A verdict depends on the room's log and the policies in force. One thing is the worker's own: a rule that fails ten
-times in a row, in whatever rooms, is parked and counted, so that a defect of a rule cannot slow the others down.
+times in a row, in whatever rooms, is parked and counted, so that a defect of a rule cannot slow the others down; a new
+version of its policy is tried again.
 """
 
+from collections.abc import Callable
 from hashlib import blake2b
 
 from msgspec.structs import replace
@@ -15,7 +17,7 @@ from worker.audit.room import EPISODES_MAX, Episode, Phase, Room
 from worker.policy.actions import recommend
 from worker.policy.book import Active, PolicyBook
 from worker.policy.compile import RuleError
-from worker.policy.episodes import ACTIVE, Event, State, after, ids_of, step_name, violation_id
+from worker.policy.episodes import ACTIVE, Event, State, after, ids_of, released_name, step_name, violation_id
 from worker.policy.inputs import Inputs, of_room
 from worker.policy.model import Control, Decision, Mode, Rule, Transition
 from worker.policy.reasons import (
@@ -30,6 +32,7 @@ from worker.policy.reasons import (
 )
 
 ERRORS_IN_A_ROW_MAX = 10
+TIMED_ONE_IN = 16
 LOOK_AT_ALL = BLOCK_BIT | SESSION_BIT
 ALWAYS = LOOK_AT_ALL | REVIEW_BIT | FACT_BIT["room"]
 
@@ -38,18 +41,29 @@ class Judge:
     """Judges rooms by a book of policies.
 
     Attributes:
-        errors: failed evaluations by rule id. parked: rules that failed ten times in a row; each is one alert.
+        book: may be replaced by one that knows more versions; rooms switch by event time.
+        errors: failed evaluations by rule id.
+        parked: rules that failed ten times in a row, and under which version of their policy; each is one alert.
         unmatched_reviews: reviews of violations that this room no longer remembers.
-        control: offsets of the control topics that the policies were read from; every record names them.
+        rule_seconds: time spent on each rule by `clock` (s), estimated from one look in `timed_one_in`.
     """
 
-    def __init__(self, book: PolicyBook, control: Control | None = None) -> None:
+    def __init__(
+        self, book: PolicyBook, *, clock: Callable[[], float] | None = None, timed_one_in: int = TIMED_ONE_IN
+    ) -> None:
         self.book = book
-        self.control = control or Control()
         self.errors: dict[str, int] = {}
-        self.parked: set[str] = set()
+        self.parked: dict[str, int] = {}
         self.unmatched_reviews = 0
+        self.rule_seconds: dict[str, float] = {}
         self._in_a_row: dict[str, int] = {}
+        self._clock = clock
+        self._timed_one_in = timed_one_in
+        self._looks = 0
+
+    def control(self, room: Room, now_ms: int) -> Control:
+        """What a record about a room names as the control topics' offsets: a function of the policies in force."""
+        return Control(policies=self.book.active(room.platform, room.region, now_ms).offset)
 
     def evaluate(self, room: Room, now_ms: int) -> list[Decision]:
         """Decide about a room at event time `now_ms`; moves `room.episodes`, clears `room.changed`."""
@@ -73,9 +87,12 @@ class Judge:
 
     def _look(self, room: Room, active: Active, changed: int, inputs: Inputs, decisions: list[Decision]) -> None:
         everything = bool(changed & LOOK_AT_ALL)
+        self._looks += 1
+        clock = self._clock if self._looks % self._timed_one_in == 0 else None
         for rule, mask in zip(active.rules, active.masks, strict=True):
-            if not (everything or changed & mask) or rule.id in self.parked:
+            if not (everything or changed & mask) or self.parked.get(rule.id) == rule.policy.version:
                 continue
+            started_s = clock() if clock else 0.0
             try:
                 self._move(room, rule, inputs, decisions)
             except RuleError:
@@ -83,12 +100,16 @@ class Judge:
             else:
                 if self._in_a_row:
                     self._in_a_row.pop(rule.id, None)
+            if clock:
+                spent_s = (clock() - started_s) * self._timed_one_in
+                self.rule_seconds[rule.id] = self.rule_seconds.get(rule.id, 0.0) + spent_s
 
     def _failed(self, rule: Rule) -> None:
         self.errors[rule.id] = self.errors.get(rule.id, 0) + 1
         row = self._in_a_row[rule.id] = self._in_a_row.get(rule.id, 0) + 1
         if row >= ERRORS_IN_A_ROW_MAX:
-            self.parked.add(rule.id)
+            self.parked[rule.id] = rule.policy.version
+            del self._in_a_row[rule.id]
 
     # --- the life of one rule in one room ---
 
@@ -96,7 +117,11 @@ class Judge:
         true = holds(rule, inputs)
         episode = room.episodes.get(rule.id)
         if episode is not None and episode.state in ACTIVE:
-            if true:
+            if episode.mode != mode_of(rule, room.room_id):  # the rollout has moved on
+                _clear(room, rule, episode, inputs, decisions)
+                if true:
+                    self._open(room, rule, episode, inputs, decisions)
+            elif true:
                 self._go_on(room, rule, episode, inputs, decisions)
             else:
                 self._lapse(room, rule, episode, inputs, decisions)
@@ -176,6 +201,8 @@ class Judge:
                 if episode.state == State.WITHDRAWN:
                     episode.state = after(episode.state, Event.REINSTATE)
                     episode.stepped_ms = inputs.now_ms - rule.cooldown_ms
+                if reviewed == episode.parked:
+                    decisions.append(_decide(room, rule, episode, "escalated", inputs, released=True))
                 if not episode.upheld:
                     episode.upheld = True
                     counts = room.facts.history.upheld
@@ -228,11 +255,17 @@ def _clear(room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: 
     decisions.append(_decide(room, rule, episode, "cleared", inputs))
 
 
-def _decide(room: Room, rule: Rule, episode: Episode, kind: Transition, inputs: Inputs) -> Decision:
+def _decide(
+    room: Room, rule: Rule, episode: Episode, kind: Transition, inputs: Inputs, *, released: bool = False
+) -> Decision:
     """The record of a move; it takes the place of the episode's previous one."""
     now_ms = inputs.now_ms
     asks = kind in ("opened", "escalated")
     name = step_name(episode.step, episode.certainty) if asks else kind
+    if released:
+        name = released_name(name)
+    if asks or kind == "withdrawn":
+        episode.parked = ""
     if kind == "withdrawn":  # an appeal may go to and fro
         name = f"withdrawn.{now_ms}"
     new_id = violation_id(room.platform, room.room_id, episode.session_id, rule.id, episode.opened_ms, name)
@@ -252,13 +285,14 @@ def _decide(room: Room, rule: Rule, episode: Episode, kind: Transition, inputs: 
         window_start_ms=min(episode.opened_ms, now_ms),
         certainty=episode.certainty,
         facts=facts_read(rule, inputs),
+        released=released,
     )
     return _reasoned(decision, room, rule, inputs) if asks else decision
 
 
 def _reasoned(decision: Decision, room: Room, rule: Rule, inputs: Inputs) -> Decision:
     actions, withheld = recommend(
-        rule.ladder[decision.step],
+        rule.ladder[min(decision.step, len(rule.ladder) - 1)],  # a new version may have a shorter ladder
         decision.certainty,
         live=decision.mode == "live",
         now_ms=inputs.now_ms,

@@ -55,7 +55,8 @@ class Recommendation(Struct, frozen=True):
 
 
 class Caps(Struct, frozen=True):
-    """How many automatic violations a rule may emit; excess is parked. None means unlimited."""
+    """How many automatic violations a rule may emit per partition of the room log; excess is parked (`policy.caps`).
+    None means unlimited."""
 
     per_hour: int | None = None
     per_day: int | None = None
@@ -124,6 +125,7 @@ class Policy(Struct, frozen=True):
     inherits: tuple[str, ...]
     rules: tuple[Rule, ...]
     file: str
+    offset: int | None = None  # in the policies' topic; None for a file
 
 
 class Action(Struct, frozen=True):
@@ -159,6 +161,7 @@ class Decision(Struct, frozen=True):
         supersedes: id of the previous record of this episode, "" for the first.
         facts: value of every fact that the rule read, ready for JSON, certainty and levels in words.
         family: family of evidence that drove the rule; with it `level`, `evidence`, `log_e`, `threshold` (nats).
+        released: a person let a parked one go.
         counterfactual: facts (`label`), families (`AI`) and signals (`AI.voice`) without which the rule would not hold.
     """
 
@@ -183,3 +186,4 @@ class Decision(Struct, frozen=True):
     log_e: float | None = None
     threshold: float | None = None
     counterfactual: tuple[str, ...] = ()
+    released: bool = False

@@ -3,6 +3,7 @@
     key                value
     <room_id>          8 bytes newest event time (ms), then the room's core (`audit.snapshot`)
     <room_id>#c<k>     8 bytes source offset, then chunk k of the room's speech ring
+    #caps              8 bytes source offset, then msgpack of `Caps`: the first record of a flush that changes it
     #meta              msgpack of `Meta`: the last record of every flush
 
 A room's id has no `#`. A tombstone carries the source offset up to which its writer knew the room, so that a late one
@@ -10,12 +11,16 @@ cannot take a room which lives on. Integers are big-endian.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from worker.policy.caps import Ledger
+
 META_KEY = b"#meta"
 META_VERSION = 1
+CAPS_KEY = b"#caps"
+CAPS_VERSION = 1
 OFFSET_HEADER = "offset"
 PREFIX_BYTES = 8
 
@@ -62,6 +67,15 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     outputs_end: int = -1
 
 
+class Caps(msgspec.Struct, frozen=True, array_like=True):
+    """What the partition has counted against the rules' caps. New fields are added at the end, with defaults."""
+
+    version: int
+    ledger: Ledger
+
+
+_caps_decoder = msgspec.msgpack.Decoder(Caps)
+_caps_version_decoder = msgspec.msgpack.Decoder(tuple[int, Any])
 _meta_decoder = msgspec.msgpack.Decoder(Meta)
 _meta_version_decoder = msgspec.msgpack.Decoder(tuple[int, ...])
 
@@ -79,6 +93,23 @@ def decode_meta(value: bytes) -> Meta:
             raise ValueError(f"version {version}, this worker knows up to {META_VERSION}")
         return _meta_decoder.decode(value)
     except (msgspec.MsgspecError, IndexError) as unreadable:
+        raise ValueError(str(unreadable)) from unreadable
+
+
+def encode_caps(ledger: Ledger, applied_offset: int) -> Write:
+    """The caps as of a source offset. It goes first: verdicts that are ahead of their rooms are found again by id,
+    rooms that are ahead of their verdicts would have been counted by nobody."""
+    return Write(CAPS_KEY, prefixed(applied_offset, msgspec.msgpack.encode(Caps(CAPS_VERSION, ledger))))
+
+
+def decode_caps(data: bytes) -> Ledger:
+    """From what stands behind the offset. Raises ValueError when it is unreadable or from a later version."""
+    try:
+        version = _caps_version_decoder.decode(data)[0]
+        if version > CAPS_VERSION:
+            raise ValueError(f"version {version}, this worker knows up to {CAPS_VERSION}")
+        return _caps_decoder.decode(data).ledger
+    except msgspec.MsgspecError as unreadable:
         raise ValueError(str(unreadable)) from unreadable
 
 

@@ -13,6 +13,7 @@ from worker.audit import snapshot
 from worker.audit.room import Room
 from worker.audit.snapshot import SnapshotError
 from worker.audit.speech import CHUNKS
+from worker.policy.caps import Ledger
 from worker.state import codec
 from worker.state.codec import ChangelogError, ChangelogRecord, Meta, Write
 
@@ -33,6 +34,7 @@ class RoomStore:
 
     Attributes:
         live: decoded rooms by id. dirty: ids of rooms changed since the last capture.
+        caps: what has been counted against the rules' caps.
         meta: of the newest flush that was recovered or captured; None before the first.
         by_level: decoded rooms by (family, level above 0), as of the last capture.
         stale: changelog records that lost against newer ones. expired, shed: rooms forgotten.
@@ -43,11 +45,14 @@ class RoomStore:
         self.partition = partition
         self.live: dict[str, Room] = {}
         self.dirty: set[str] = set()
+        self.caps = Ledger()
         self.meta: Meta | None = None
         self.by_level: dict[tuple[str, int], int] = {}
         self.stale = 0
         self.expired = 0
         self.shed = 0
+        self._caps_at = -1  # source offset of the caps that were recovered
+        self._caps_written: Write | None = None
         self._cold: dict[str, _Cold] = {}
         self._chunks: dict[str, dict[int, tuple[int, bytes]]] = {}  # of cold rooms: source offset, bytes
         self._chunks_written: dict[str, int] = {}  # room → number of chunk keys that the changelog may hold
@@ -88,6 +93,8 @@ class RoomStore:
             try:
                 if key == codec.META_KEY:
                     self._apply_meta(record)
+                elif key == codec.CAPS_KEY:
+                    self._apply_caps(record.value or b"")
                 else:
                     room_id, chunk = codec.parse_key(key)
                     if record.value is None:
@@ -105,6 +112,14 @@ class RoomStore:
             self.meta = meta
         else:
             self.stale += 1
+
+    def _apply_caps(self, value: bytes) -> None:
+        offset, data = codec.split(value)
+        if offset >= self._caps_at:
+            self._caps_at, self.caps = offset, codec.decode_caps(data)
+        else:
+            self.stale += 1
+        self._caps_written = None  # whatever it was, the next flush says how it is
 
     def _apply_core(self, at: int, room_id: str, value: bytes) -> None:
         max_at_ms, core = codec.split(value)
@@ -166,11 +181,11 @@ class RoomStore:
 
     # ---- flush
     def capture(self, applied_offset: int, watermark_ms: int, committed_offset: int, outputs_end: int) -> list[Write]:
-        """Everything to write so that state covers `applied_offset`, the partition's meta last.
+        """Everything to write so that state covers `applied_offset`: caps first, the partition's meta last.
 
         Rooms without an event for 6 h of the partition's event time go, if `committed_offset` has passed them.
         """
-        writes: list[Write] = []
+        writes = self._write_caps(applied_offset, committed_offset)
         for room_id in sorted(self.dirty):
             room = self.live[room_id]
             self._move(room_id, room.max_at_ms)
@@ -184,6 +199,15 @@ class RoomStore:
         self.meta = Meta(codec.META_VERSION, applied_offset, watermark_ms, outputs_end)
         writes.append(codec.encode_meta(self.meta))
         return writes
+
+    def _write_caps(self, applied_offset: int, committed_offset: int) -> list[Write]:
+        self.caps.forget_below(committed_offset)
+        self._caps_at = max(self._caps_at, applied_offset)
+        write = codec.encode_caps(self.caps, 0)
+        if not self.caps.windows or write == self._caps_written:
+            return []
+        self._caps_written = write
+        return [codec.encode_caps(self.caps, self._caps_at)]
 
     def _write(self, room: Room) -> Iterator[Write]:
         # Chunks first: a torn flush may leave them newer than their core, never older (`audit.snapshot`).
