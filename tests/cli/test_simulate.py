@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from worker.cli import cli
 from worker.lab import roomlog
 from worker.lab.simulate import ARCHETYPES
+from worker.lab.simulate.scenes import SCENES
 
 
 def test_rooms_of_several_archetypes_in_one_log_in_order_of_event_time(tmp_path: Path) -> None:
@@ -37,12 +38,24 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
 
 def test_every_archetype_is_listed() -> None:
     listed = json.loads(CliRunner().invoke(cli, ["simulate", "--list", "--json"]).stdout)
-    assert [one["name"] for one in listed] == list(ARCHETYPES)
+    assert [one["name"] for one in listed["archetypes"]] == list(ARCHETYPES)
+    assert [one["name"] for one in listed["scenes"]] == list(SCENES)
     shown = CliRunner().invoke(cli, ["simulate", "--list"]).stdout
-    assert all(name in shown for name in ARCHETYPES)
+    assert all(name in shown for name in (*ARCHETYPES, *SCENES))
+
+
+def test_a_scene_is_written_with_the_truth_about_every_room(tmp_path: Path) -> None:
+    log, truth = tmp_path / "scene.jsonl.gz", tmp_path / "truth.jsonl"
+    args = ["simulate", "--scene", "night_farm", "--minutes", "5", "-o", str(log), "--truth", str(truth)]
+    assert CliRunner().invoke(cli, args).exit_code == 0
+    known = [json.loads(line) for line in truth.read_text().splitlines()]
+    assert len(known) == 60
+    assert {record.key for record in roomlog.read(log)} == {k["room_id"].encode() for k in known[:3]}
 
 
 def test_an_unknown_archetype_or_no_file_is_wrong_usage() -> None:
     result = CliRunner().invoke(cli, ["simulate", "robot", "-o", "x"])
     assert (result.exit_code, "no archetype robot" in result.stderr) == (2, True)
     assert CliRunner().invoke(cli, ["simulate", "loop"]).exit_code == 2
+    assert CliRunner().invoke(cli, ["simulate", "--scene", "circus", "-o", "x"]).exit_code == 2
+    assert CliRunner().invoke(cli, ["simulate", "loop", "--scene", "night_farm", "-o", "x"]).exit_code == 2

@@ -1,4 +1,4 @@
-"""`simulate`: labelled rooms by archetype and seed → one room log, and the truth in a file of its own."""
+"""`simulate`: labelled rooms by archetype and seed, or a scene → one room log, and the truth in a file of its own."""
 
 import heapq
 from dataclasses import asdict
@@ -8,19 +8,23 @@ import click
 
 @click.command(name="simulate")
 @click.argument("archetypes", nargs=-1, metavar="[ARCHETYPE…]")
+@click.option("--scene", metavar="NAME", help="Rooms that belong together, in place of archetypes.")
 @click.option("-o", "--output", metavar="FILE", help="The room log, .gz and .zst as the suffix says; - is stdout.")
 @click.option("--truth", metavar="FILE", help="Which room is what, one JSON object a line.")
 @click.option("--rooms", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Rooms per archetype.")
-@click.option("--minutes", type=click.IntRange(1, 2_880), default=60, show_default=True, help="Length of each room.")
+@click.option(
+    "--minutes", type=click.IntRange(1, 2_880), help="Length of each room, or of the scene.  [60, or the scene's own]"
+)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same rooms.")
-@click.option("--list", "list_them", is_flag=True, help="List the archetypes.")
+@click.option("--list", "list_them", is_flag=True, help="List archetypes and scenes.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: print JSON.")
 def simulate(
     archetypes: tuple[str, ...],
+    scene: str | None,
     output: str | None,
     truth: str | None,
     rooms: int,
-    minutes: int,
+    minutes: int | None,
     seed: int,
     list_them: bool,
     as_json: bool,
@@ -32,26 +36,35 @@ def simulate(
     \b
     Example:
       stream-audit simulate loop responsive --minutes 90 -o rooms.jsonl.zst --truth truth.jsonl
+      stream-audit simulate --scene avatar_farm --minutes 60 -o farm.jsonl.zst
       stream-audit replay rooms.jsonl.zst --rooms
     """
     from worker.lab import roomlog
     from worker.lab.simulate import ARCHETYPES, at_ms_of
     from worker.lab.simulate import simulate as play
     from worker.lab.simulate import truth as truth_of
+    from worker.lab.simulate.scenes import SCENES
 
     if list_them:
         _list(as_json)
         return
     if unknown := [name for name in archetypes if name not in ARCHETYPES]:
         raise click.UsageError(f"no archetype {', '.join(unknown)}; `stream-audit simulate --list` lists them.")
-    if not archetypes or output is None:
-        raise click.UsageError("Name an archetype, and a file with -o; or use --list.")
-    cast = [(name, seed + i) for name in dict.fromkeys(archetypes) for i in range(rooms)]
-    logs = [play(name, one, duration_ms=minutes * 60_000) for name, one in cast]
-    count = roomlog.write(output, heapq.merge(*logs, key=at_ms_of))
+    if scene is not None and scene not in SCENES:
+        raise click.UsageError(f"no scene {scene}; there are {', '.join(SCENES)}.")
+    if bool(archetypes) == bool(scene) or output is None:
+        raise click.UsageError("Name either archetypes or a --scene, and a file with -o; or use --list.")
+    if scene is not None:
+        truths = SCENES[scene].truths(seed)
+        log = SCENES[scene].play(seed, duration_ms=minutes * 60_000 if minutes else None)
+    else:
+        cast = [(name, seed + i) for name in dict.fromkeys(archetypes) for i in range(rooms)]
+        truths = [truth_of(name, one) for name, one in cast]
+        log = heapq.merge(*(play(name, one, duration_ms=(minutes or 60) * 60_000) for name, one in cast), key=at_ms_of)
+    count = roomlog.write(output, log)
     if truth is not None:
-        roomlog.write(truth, (asdict(truth_of(name, one)) for name, one in cast))
-    click.echo(f"{len(cast):,} rooms, {count:,} events", err=True)
+        roomlog.write(truth, (asdict(one) for one in truths))
+    click.echo(f"{len(truths):,} rooms, {count:,} events", err=True)
 
 
 def _list(as_json: bool) -> None:
@@ -59,14 +72,18 @@ def _list(as_json: bool) -> None:
 
     from worker.cli.terminal import console
     from worker.lab.simulate import ARCHETYPES
+    from worker.lab.simulate.scenes import SCENES
 
     if as_json:
         import orjson
 
-        found = [
-            {"name": a.name, "title": a.title, "honest": a.honest, "platform": a.platform, "expects": a.expects}
-            for a in ARCHETYPES.values()
-        ]
+        found = {
+            "archetypes": [
+                {"name": a.name, "title": a.title, "honest": a.honest, "platform": a.platform, "expects": a.expects}
+                for a in ARCHETYPES.values()
+            ],
+            "scenes": [{"name": s.name, "title": s.title, "hours": s.hours} for s in SCENES.values()],
+        }
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
         return
     table = Table(box=None, pad_edge=False)
@@ -75,3 +92,9 @@ def _list(as_json: bool) -> None:
     for a in ARCHETYPES.values():
         table.add_row(a.name, a.title, a.platform, ", ".join(a.expects) or "none")
     console().print(table, highlight=False)
+    scenes = Table(box=None, pad_edge=False)
+    for name in ("scene", "what it is", "hours"):
+        scenes.add_column(name)
+    for s in SCENES.values():
+        scenes.add_row(s.name, s.title, f"{s.hours:g}")
+    console().print(scenes, highlight=False)

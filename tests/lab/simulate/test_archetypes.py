@@ -21,6 +21,11 @@ HOUR_MS = 3_600_000
 HONEST = [name for name, archetype in ARCHETYPES.items() if archetype.honest]
 GUILTY = [name for name, archetype in ARCHETYPES.items() if not archetype.honest]
 SEEDS = (101, 102, 103)
+SWITCH_MS = 20 * 60_000
+HOURS = {"llm_avatar": 2.5, "scripted_avatar": 6, "subtle_llm_avatar": 6, "standby": 6, "farm_avatar": 6,
+         "human_then_avatar": 6, "human_then_loop": 4}  # fmt: skip
+"""How long it takes to see an avatar that detectors see only in part; 1.25 h for all others."""
+DECLARED = {"avatar_driven", "founder_avatar"}
 LOOP_MS = 8 * 60_000  # a short loop saves time; the long one is in the golden rooms' range of the full evaluation
 
 
@@ -31,7 +36,7 @@ def _policies() -> PolicyBook:
 
 def _judged(name: str, seed: int, hours: float) -> tuple[set[str], dict[str, int]]:
     """Rules that opened live, and the highest level that each family reached."""
-    events = simulate(name, seed, duration_ms=int(hours * HOUR_MS), loop_ms=LOOP_MS)
+    events = simulate(name, seed, duration_ms=int(hours * HOUR_MS), loop_ms=LOOP_MS, switch_ms=SWITCH_MS)
     records = (
         LogRecord(0, i, int(str(e["at_ms"])), str(e["room_id"]).encode(), orjson.dumps(e)) for i, e in enumerate(events)
     )
@@ -53,7 +58,7 @@ def _judged(name: str, seed: int, hours: float) -> tuple[set[str], dict[str, int
 def test_an_honest_room_is_never_touched(name: str, seed: int) -> None:
     opened, peaks = _judged(name, seed, 1.5)
     assert opened == set(), truth(name, seed)
-    if name in ("avatar_driven", "founder_avatar"):  # AI that says so: that family may know it, no other
+    if name in DECLARED:  # AI that says so: that family may know it, no other
         assert peaks.pop("AI") >= 0
     assert all(level < Level.LABEL for level in peaks.values()), peaks
 
@@ -61,5 +66,5 @@ def test_an_honest_room_is_never_touched(name: str, seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS[:2])
 @pytest.mark.parametrize("name", GUILTY)
 def test_a_guilty_room_gets_its_violations_and_no_others(name: str, seed: int) -> None:
-    opened, _ = _judged(name, seed, 2.5 if name == "llm_avatar" else 1.25)
+    opened, _ = _judged(name, seed, HOURS.get(name, 1.25))
     assert opened == set(truth(name, seed).expects)

@@ -3,20 +3,23 @@
 Everything here is synthetic. It shows that the detection works as designed, not how well it works on real rooms.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from worker.lab.simulate.archetypes import ARCHETYPES
-from worker.lab.simulate.stage import Event, Plan, Stage
+from worker.lab.simulate.stage import Event, Plan, Setting, Stage
 
-__all__ = ["ARCHETYPES", "Event", "Truth", "at_ms_of", "simulate", "truth"]
+__all__ = ["ARCHETYPES", "Event", "Setting", "Truth", "at_ms_of", "simulate", "truth"]
 
 STARTED_AT_MS = 1_772_413_200_000  # 2026-03-02 01:00 UTC, 09:00 in Shanghai
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true of a simulated room; kept apart from its log."""
+    """What is true of a simulated room; kept apart from its log.
+
+    `switch_ms` after the start the host leaves the room to a machine; 0 where the room is one thing all along.
+    """
 
     room_id: str
     archetype: str
@@ -24,6 +27,7 @@ class Truth:
     honest: bool
     expects: tuple[str, ...]
     seed: int
+    switch_ms: int = 0
 
 
 def at_ms_of(event: Mapping[str, object]) -> int:
@@ -38,11 +42,12 @@ def room_id_of(archetype: str, seed: int, platform: str | None = None) -> str:
     return f"{platform or ARCHETYPES[archetype].platform}:{archetype}-{seed}"
 
 
-def truth(archetype: str, seed: int, *, platform: str | None = None) -> Truth:
+def truth(archetype: str, seed: int, *, platform: str | None = None, switch_ms: int | None = None) -> Truth:
     """The truth about the room of that archetype and seed."""
     found = ARCHETYPES[archetype]
     room_id = room_id_of(archetype, seed, platform)
-    return Truth(room_id, archetype, found.title, found.honest, found.expects, seed)
+    switched_ms = found.switch_ms if switch_ms is None else switch_ms
+    return Truth(room_id, archetype, found.title, found.honest, found.expects, seed, switched_ms)
 
 
 def simulate(
@@ -53,13 +58,19 @@ def simulate(
     started_at_ms: int = STARTED_AT_MS,
     platform: str | None = None,
     region: str | None = None,
-    loop_ms: int = 20 * 60_000,
+    loop_ms: int | None = None,
+    switch_ms: int | None = None,
     ends: bool = True,
+    setting: Setting | None = None,
+    suspicion: Callable[[], float] | None = None,
 ) -> Iterator[Event]:
     """The log of one room, in order of event time, as it happens; equal arguments give equal logs.
 
     `platform` and `region` say where, if not where the archetype usually is.
-    `loop_ms` is the length of a recording. Shops of even seeds have yet to move from 视频号小店 to 微信小店.
+    `loop_ms` is the length of a recording and `switch_ms` when a host leaves, both the archetype's own unless given;
+    `setting` is what the room shares with others. `suspicion` gives the passive suspicion of the room in nats, for a
+    platform that asks when it rises; whoever judges the events as they come knows it. Shops of even seeds have yet to
+    move from 视频号小店 to 微信小店.
 
     Raises:
         KeyError: no such archetype.
@@ -76,9 +87,12 @@ def simulate(
             title=found.room_title,
             viewers=found.viewers,
             shop_system="wechat_shop" if seed % 2 else "channels_shop",
-            loop_ms=loop_ms,
+            loop_ms=loop_ms or found.loop_ms,
+            switch_ms=switch_ms or found.switch_ms,
             ends=ends,
-        )
+            setting=setting or Setting(),
+        ),
+        suspicion,
     )
     found.build(stage)
     return stage.run()

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from worker.lab.simulate.asking import Platform
 from worker.lab.simulate.hosts import Host, Manner
-from worker.lab.simulate.machines import Camera, Detectors, Looks, Platform
-from worker.lab.simulate.stage import Stage
+from worker.lab.simulate.machines import Camera, Detectors, Looks
+from worker.lab.simulate.stage import MINUTE_MS, Stage
 from worker.lab.simulate.text import Speaker
 from worker.lab.simulate.viewers import Crowd, Viewers
+from worker.lab.simulate.words import Goods
 
 HUMAN_FAILS = 0.03  # chance that a human host fails a challenge
 
@@ -25,6 +28,8 @@ class Archetype:
         viewers: usual size of the audience.
         room_title: what the room calls itself.
         region: where its host is, ISO 3166.
+        loop_ms: length of the recording, where there is one.
+        switch_ms: when the host leaves, counted from the start; 0 where nobody does.
     """
 
     name: str
@@ -36,6 +41,15 @@ class Archetype:
     viewers: int = 120
     room_title: str = "好物分享"
     region: str = "CN"
+    loop_ms: int = 20 * MINUTE_MS
+    switch_ms: int = 0
+
+
+class Machines(NamedTuple):
+    """What has to be told when somebody else takes the place before the camera."""
+
+    detectors: Detectors
+    platform: Platform
 
 
 def human(
@@ -53,9 +67,9 @@ def human(
     return Host(stage, mind, manner or Manner(), talk=lambda: mind.talk(special, special_share))
 
 
-def audience(stage: Stage, crowd: Crowd | None = None) -> Speaker:
-    """Viewers who talk about one kind of goods; returns their voice."""
-    speaker = Speaker(stage.rng("crowd"))
+def audience(stage: Stage, crowd: Crowd | None = None, goods: Goods | None = None) -> Speaker:
+    """Viewers who talk about one kind of goods (some, when not told which); returns their voice."""
+    speaker = Speaker(stage.rng("crowd"), goods)
     stage.category = speaker.goods.category
     Viewers(stage, speaker, crowd or Crowd())
     return speaker
@@ -68,8 +82,8 @@ def machines(
     fails: float = HUMAN_FAILS,
     is_human: bool = True,
     person: bool = True,
-) -> None:
+) -> Machines:
     """Detectors, camera and the platform's challenges."""
-    Detectors(stage, looks or Looks())
+    detectors = Detectors(stage, looks or Looks())
     Camera(stage, person=person)
-    Platform(stage, fails=fails, human=is_human)
+    return Machines(detectors, Platform(stage, fails=fails, human=is_human))

@@ -15,6 +15,7 @@ from worker.lab.simulate.text import Comment, Speaker
 CHARS_PER_SECOND = 9.0
 PATIENCE_MS = 60_000  # a question older than this is no longer answered
 PENDING_MAX = 64
+RECORDED_GAP_MS = 1_200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,14 @@ class Manner:
 class Host:
     """A host who speaks (or, with `talk` None, only answers when there is something to answer)."""
 
-    def __init__(self, stage: Stage, speaker: Speaker, manner: Manner, talk: Callable[[], str] | None = None) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        speaker: Speaker,
+        manner: Manner,
+        talk: Callable[[], str] | None = None,
+        first_segment: int = 0,
+    ) -> None:
         self._stage = stage
         self._speaker = speaker
         self._manner = manner
@@ -44,7 +52,8 @@ class Host:
         self._rng = stage.rng("host")
         self._pending: list[tuple[int, str, str]] = []  # heard at, comment id, what to say
         self._speaking = False
-        self._segments = 0
+        self._segments = first_segment
+        self._gone = False
         stage.on_comment.append(self._hear)
         stage.on_gift.append(self._gifted)
         if talk is not None:
@@ -56,7 +65,14 @@ class Host:
         if rate > 0:
             self._stage.after(self._rng.expovariate(rate / (60 * MINUTE_MS)), self._break)
 
+    def leave(self) -> None:
+        """The host goes for good, in the middle of the broadcast and without a word."""
+        self._gone = True
+        self._pending.clear()
+
     def _break(self) -> None:
+        if self._gone:
+            return
         length = self._rng.uniform(*self._manner.break_ms)
         self._stage.pause(length)
         self._pending.clear()
@@ -77,13 +93,15 @@ class Host:
 
     def _want(self, comment_id: str, text: str) -> None:
         """After a delay, the answer is on the tip of the tongue."""
-        if self._stage.paused or len(self._pending) >= PENDING_MAX:
+        if self._gone or self._stage.paused or len(self._pending) >= PENDING_MAX:
             return
         delay = self._rng.lognormvariate(log(self._manner.delay_ms), self._manner.delay_sigma)
         heard_ms = self._stage.now_ms
         self._stage.after(delay, lambda: self._ready(heard_ms, comment_id, text))
 
     def _ready(self, heard_ms: int, comment_id: str, text: str) -> None:
+        if self._gone:
+            return
         self._pending.append((heard_ms, comment_id, text))
         if self._talk is None and not self._speaking:
             self._next()
@@ -91,6 +109,8 @@ class Host:
     def _next(self) -> None:
         """The next thing out of the host's mouth (or hands): an answer first, else talk."""
         stage, manner = self._stage, self._manner
+        if self._gone:
+            return
         if stage.paused:
             if self._talk is not None:
                 stage.after(5 * SECOND_MS, self._next)
@@ -113,6 +133,8 @@ class Host:
         self._stage.after(length_ms, lambda: self._said(text, int(length_ms), aloud))
 
     def _said(self, text: str, length_ms: int, aloud: bool) -> None:
+        if self._gone:
+            return
         self._speaking = False
         if aloud:
             speak(self._stage, self._rng, self._segments, length_ms, text)
@@ -162,11 +184,12 @@ class Recording:
     """A recording of a host, played in a loop: the same segments at the same places in every round.
 
     `period_ms` is the length of one round; the recording is made with `manner` before an audience of its own,
-    so it holds answers to other people's questions.
+    so it holds answers to other people's questions. It starts now, with segment number `first_segment`.
     """
 
-    def __init__(self, stage: Stage, speaker: Speaker, *, period_ms: int, gap_ms: float = 1_200) -> None:
+    def __init__(self, stage: Stage, speaker: Speaker, *, period_ms: int, first_segment: int = 0) -> None:
         self._stage = stage
+        self._first_segment = first_segment
         self._rng = stage.rng("recording")
         self._speaker = speaker
         self._period_ms = period_ms
@@ -179,8 +202,8 @@ class Recording:
             if at + length >= period_ms:
                 break
             self._tape.append((at + length, length, text))
-            at += length + int(min(self._rng.lognormvariate(log(gap_ms), 0.8), 20 * SECOND_MS))
-        self._round_ms = stage.plan.started_at_ms
+            at += length + int(min(self._rng.lognormvariate(log(RECORDED_GAP_MS), 0.8), 20 * SECOND_MS))
+        self._round_ms = stage.now_ms
         self._place = 0
         self._wind()
 
@@ -193,7 +216,8 @@ class Recording:
         self._stage.after(self._round_ms + end - self._stage.now_ms, lambda: self._play(length, text))
 
     def _play(self, length_ms: int, text: str) -> None:
-        speak(self._stage, self._rng, self._segments, length_ms, self._speaker.misheard(text, 0.01))
+        number = self._first_segment + self._segments
+        speak(self._stage, self._rng, number, length_ms, self._speaker.misheard(text, 0.01))
         self._segments += 1
         self._place += 1
         self._wind()

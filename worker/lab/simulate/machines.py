@@ -1,11 +1,9 @@
-"""What machines report of a room: detectors' looks, measurements of the frame, and the platform's challenges."""
+"""What machines report of a room: detectors' looks, and measurements of the frame."""
 
 from dataclasses import dataclass
 from math import exp, log, sqrt
-from random import Random
 
-from worker.audit.evidence import ACCRUE, new_family, step
-from worker.lab.simulate.stage import HOUR_MS, MINUTE_MS, SECOND_MS, Stage
+from worker.lab.simulate.stage import SECOND_MS, Stage
 
 LOOK_MS = 10_000
 RHO = 0.6 ** (1 / 6)  # correlation of two looks 10 s apart; one minute apart it is 0.6
@@ -35,10 +33,14 @@ class Detectors:
         self._stage = stage
         self._rng = stage.rng("detectors")
         self._state = [self._rng.gauss(0, 1) for _ in DETECTORS]
+        self.show(looks)
+        stage.every(LOOK_MS, self._look, first_ms=self._rng.randint(1, LOOK_MS))
+
+    def show(self, looks: Looks) -> None:
+        """From now on the detectors see this."""
         shifts = {"face": looks.face, "voice": looks.voice}
         self._shifts = [shifts[modality] for _, _, modality, _ in DETECTORS]
         self._seen = [looks.has_voice or modality != "voice" for _, _, modality, _ in DETECTORS]
-        stage.every(LOOK_MS, self._look, first_ms=self._rng.randint(1, LOOK_MS))
 
     def _look(self) -> None:
         for i, (detector, version, modality, q95) in enumerate(DETECTORS):
@@ -74,74 +76,3 @@ class Camera:
         if self._avatar_height_ratio is not None:
             fields["avatar_height_ratio"] = self._avatar_height_ratio
         self._stage.emit("frame.measured", **fields)
-
-
-ENTRY_CHALLENGES = 2
-PER_HOUR_MAX = 12
-ANSWER_MS = 45_000
-
-
-class Platform:
-    """Issues challenges by the asking policy of detection-v2.md, and reports the results.
-
-    Two entry challenges 5 min apart; then spot checks at exponential times (mean 1 h, 5 min to 3 h); while
-    failures mount (CUSUM of the evidence above 0) the next comes 2 min after the last; at most 12 an hour.
-    On a break a challenge is void. `fails` is the host's probability to fail; a human fails in spells.
-    """
-
-    def __init__(self, stage: Stage, *, fails: float, human: bool) -> None:
-        self._stage = stage
-        self._rng: Random = stage.rng("platform")
-        self._fails = fails
-        self._human = human
-        self._spell = False
-        self._issued: list[int] = []
-        self._number = 0
-        self._cusum = 0.0
-        self._last_fail_ms = -HOUR_MS
-        self._family = new_family("CHALLENGE", stage.now_ms)
-        stage.after(self._rng.uniform(2, 4) * MINUTE_MS, self._issue)
-
-    def _issue(self) -> None:
-        stage = self._stage
-        self._issued = [at for at in self._issued if at > stage.now_ms - HOUR_MS]
-        if stage.paused or len(self._issued) >= PER_HOUR_MAX:
-            stage.after(MINUTE_MS, self._issue)
-            return
-        self._number += 1
-        self._issued.append(stage.now_ms)
-        name = f"q{self._number}"
-        kind = self._rng.choice(("say_number", "turn_head", "show_hand", "hold_up_item"))
-        stage.emit("challenge.issued", challenge_id=name, kind=kind, deadline_ms=stage.now_ms + ANSWER_MS)
-        stage.after(self._rng.uniform(4, 44) * SECOND_MS, lambda: self._result(name))
-
-    def _result(self, name: str) -> None:
-        stage, rng = self._stage, self._rng
-        if stage.paused:
-            stage.emit("challenge.result", challenge_id=name, outcome="void")
-            stage.after(MINUTE_MS, self._issue)
-            return
-        self._spell = rng.random() < (0.9 if self._spell else 0.0111)
-        share = self._fails * ((3.5 if self._spell else 0.72) if self._human else 1.0)
-        failed = rng.random() < share
-        outcome = rng.choice(("failed", "no_response")) if failed else "passed"
-        stage.emit("challenge.result", challenge_id=name, outcome=outcome)
-        self._learn(failed)
-        stage.after(self._wait_ms(), self._issue)
-
-    def _learn(self, failed: bool) -> None:
-        now_ms = self._stage.now_ms
-        norm = 0.10 if now_ms - self._last_fail_ms < 10 * MINUTE_MS else 0.05
-        accrued = self._family.mass() + ACCRUE * (now_ms - self._family.last_ms) / HOUR_MS
-        step(self._family, now_ms, (float(failed),), (norm,))
-        self._cusum = min(max(0.0, self._cusum + log(self._family.mass() / accrued)), 25.0)
-        if failed:
-            self._last_fail_ms = now_ms
-
-    def _wait_ms(self) -> float:
-        since_issue = self._stage.now_ms - self._issued[-1]
-        if self._cusum > 0:
-            return 2 * MINUTE_MS - since_issue
-        if self._number < ENTRY_CHALLENGES:
-            return 5 * MINUTE_MS - since_issue
-        return min(max(self._rng.expovariate(1 / HOUR_MS), 5 * MINUTE_MS), 3 * HOUR_MS)

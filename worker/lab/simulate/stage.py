@@ -7,7 +7,7 @@ room and name, so adding an actor does not change what the others do.
 
 import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from worker.lab.simulate.text import Comment
@@ -17,6 +17,21 @@ HEARTBEAT_MS = 20_000
 SECOND_MS = 1_000
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What rooms may share: an operator, a device, an address, and the voice (with its script) that speaks."""
+
+    operator_id: str = ""
+    device_id: str = ""
+    ip_hash: str = ""
+    voice: str = ""
+
+    def descriptor(self) -> dict[str, str]:
+        """The fields that a room's descriptor shows; those that are unknown are left out."""
+        known = {"operator_id": self.operator_id, "device_id": self.device_id, "ip_hash": self.ip_hash}
+        return {name: value for name, value in known.items() if value}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +49,8 @@ class Plan:
     shop_system: str = "wechat_shop"
     viewers: int = 120
     loop_ms: int = 20 * MINUTE_MS  # length of the recording, where there is one
+    switch_ms: int = 0  # when the host leaves, counted from the start, where one does
+    setting: Setting = field(default_factory=Setting)
     ends: bool = True
 
     @property
@@ -46,10 +63,14 @@ class Plan:
 
 
 class Stage:
-    """Clock, agenda and log of one room. Actors subscribe to `on_comment`, `on_gift` and `on_challenge`."""
+    """Clock, agenda and log of one room. Actors subscribe to `on_comment`, `on_gift` and `on_challenge`.
 
-    def __init__(self, plan: Plan) -> None:
+    `suspicion` tells the platform how suspicious the room looks without its challenges, in nats, if anybody knows.
+    """
+
+    def __init__(self, plan: Plan, suspicion: Callable[[], float] | None = None) -> None:
         self.plan = plan
+        self.suspicion = suspicion
         self.now_ms = plan.started_at_ms
         self.end_ms = plan.started_at_ms + plan.duration_ms
         self.paused = False
@@ -103,9 +124,12 @@ class Stage:
             return
         self.paused = True
         self.emit("room.paused", reason=reason)
-        self.after(length_ms, self._resume)
+        self.after(length_ms, self.resume)
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
+        """The break is over, if there is one."""
+        if not self.paused:
+            return
         self.paused = False
         self.emit("room.resumed")
 
@@ -120,6 +144,7 @@ class Stage:
             "category": self.category,
             "title": self.title,
             "started_at_ms": plan.started_at_ms,
+            **plan.setting.descriptor(),
         }
 
     def _heartbeat(self, rng: Random) -> None:

@@ -1,8 +1,9 @@
 """A declared avatar: labelled from the start, registered, its verified user drives it live and answers."""
 
 from worker.lab.simulate.archetype import HUMAN_FAILS, Archetype, audience
+from worker.lab.simulate.asking import Platform
 from worker.lab.simulate.hosts import Host, Manner
-from worker.lab.simulate.machines import Camera, Detectors, Looks, Platform
+from worker.lab.simulate.machines import Camera, Detectors, Looks
 from worker.lab.simulate.stage import MINUTE_MS, SECOND_MS, Stage
 from worker.lab.simulate.text import Speaker
 

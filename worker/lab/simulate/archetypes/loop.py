@@ -1,22 +1,48 @@
-"""A recording of a real host, played over and over while nobody is there."""
+"""A recording of a real host, played while nobody is there: 20, 45 or 90 min in a loop, or one long take."""
 
 from worker.lab.simulate.archetype import Archetype, audience, machines
 from worker.lab.simulate.hosts import Recording
-from worker.lab.simulate.stage import Stage
+from worker.lab.simulate.stage import MINUTE_MS, Stage
 from worker.lab.simulate.text import Speaker
+
+FAILS = 0.97
 
 
 def build(stage: Stage) -> None:
+    """The same recording again and again."""
+    _play(stage, stage.plan.loop_ms)
+
+
+def build_once(stage: Stage) -> None:
+    """A recording that is longer than the broadcast, so nothing ever comes twice."""
+    _play(stage, stage.plan.duration_ms + MINUTE_MS)
+
+
+def _play(stage: Stage, period_ms: int) -> None:
     speaker = audience(stage)
-    machines(stage, fails=0.97, is_human=False)
-    Recording(stage, Speaker(stage.rng("mind"), speaker.goods), period_ms=stage.plan.loop_ms)
+    machines(stage, fails=FAILS, is_human=False)
+    Recording(stage, Speaker(stage.rng("mind"), speaker.goods), period_ms=period_ms)
 
 
-ARCHETYPE = Archetype(
-    name="loop",
-    title="recording in a loop",
+def _archetype(name: str, title: str, minutes: int) -> Archetype:
+    return Archetype(
+        name=name,
+        title=title,
+        honest=False,
+        platform="wechat_channels",
+        build=build,
+        expects=("WX-REPLAY-01",),
+        loop_ms=minutes * MINUTE_MS,
+    )
+
+
+ARCHETYPE = _archetype("loop", "recording in a loop", 20)
+LOOP_45 = _archetype("loop_45", "recording of 45 min in a loop", 45)
+LOOP_90 = _archetype("loop_90", "recording of 90 min in a loop", 90)
+ONE_PASS = Archetype(
+    name="one_pass",
+    title="recording played once",
     honest=False,
     platform="wechat_channels",
-    build=build,
-    expects=("WX-REPLAY-01",),
+    build=build_once,
 )

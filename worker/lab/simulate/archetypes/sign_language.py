@@ -1,8 +1,9 @@
 """A deaf host: no speech at all; answers are signed, and the challenges are ones that hands can do."""
 
 from worker.lab.simulate.archetype import HUMAN_FAILS, Archetype, audience
+from worker.lab.simulate.asking import Platform
 from worker.lab.simulate.hosts import Host, Manner
-from worker.lab.simulate.machines import Camera, Detectors, Looks, Platform
+from worker.lab.simulate.machines import Camera, Detectors, Looks
 from worker.lab.simulate.stage import Stage
 from worker.lab.simulate.text import Speaker
 from worker.lab.simulate.viewers import Crowd
