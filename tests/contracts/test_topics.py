@@ -68,7 +68,9 @@ def test_co_partitioned_topics_say_the_same_number(topic: Topic) -> None:
 
 def test_what_one_worker_writes_for_a_partition_is_partitioned_like_its_input() -> None:
     like_events = {name for name, topic in TOPICS.items() if topic.same_partitions_as == "live.room.events"}
-    assert like_events == {"live.audit.violations", "live.audit.rooms", "stream-audit-rooms-changelog"}
+    assert like_events == {
+        "live.audit.violations", "live.audit.rooms", "live.audit.deadletter", "stream-audit-rooms-changelog",
+    }  # fmt: skip
 
 
 # --- AsyncAPI: structure, and agreement with the files ------------------------------------------------------------
