@@ -24,6 +24,7 @@ COMMANDS: dict[str, Entry] = {
     "import": Entry("import_", "Turn a recording of a real room into a room log."),
     "simulate": Entry("simulate", "Write simulated rooms as a room log, the truth beside it."),
     "explain": Entry("explain", "Say why a violation was emitted, and recompute it."),
+    "statement": Entry("statement", "Print the statement of reasons of a violation."),
     "policy": Entry("policy", "Check, test, compare and publish policies."),
     "topics": Entry("topics", "Compare or create topics from schemas/."),
     "dlq": Entry("dlq", "List, show and replay dead letters."),
