@@ -30,6 +30,8 @@ RUBBISH = [
     "-1",
     "#",
 ]
+TEN = "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"
+ENDLESS = f"true && {TEN}.all(a, {TEN}.all(b, {TEN}.all(c, {TEN}.all(d, {TEN}.all(e, a + b + c + d + e >= 0)))))"
 DEEP = "[" * 20 + "1" + "]" * 20
 
 
@@ -55,6 +57,22 @@ BROKEN = [
     ("unknown family", "ai_presenter.certainty", 'level("AY")', ["unknown family 'AY'", "NONINT"]),
     ("non-bool", "ai_presenter.certainty >= POSSIBLE", "ai_presenter.certainty", ["type int, expected bool"]),
     ("division by zero", "ai_presenter.certainty >= POSSIBLE", "10 / room.viewers > 1", ["divide by zero", "guard"]),
+    ("modulo by zero", "ai_presenter.certainty >= POSSIBLE", "10 % room.viewers > 1", ["modulus by zero", "guard"]),
+    ("index out of bounds", "ai_presenter.certainty >= POSSIBLE", "room.shop_systems[0] == 'x'", ["guard it"]),
+    ("key that is missing", "ai_presenter.certainty >= POSSIBLE", "history.upheld['X-1'] > 0", ["guard it"]),
+    ("overflow", "ai_presenter.certainty >= POSSIBLE", "9223372036854775807 + room.viewers + 1 > 0", ["guard it"]),
+    ("never done", "ai_presenter.certainty >= POSSIBLE", ENDLESS, ["too many steps", "do not nest all, exists"]),
+    ("loop", "ai_presenter.certainty >= POSSIBLE", "while(true)", ["reserved identifier: while"]),
+    ("clock", "ai_presenter.certainty", "timestamp()", ["rule T-ONE-01: when"]),
+    ("import", "ai_presenter.certainty >= POSSIBLE", '__import__("os")', ["unknown name '__import__'"]),
+    ("assignment", ">= POSSIBLE", "= POSSIBLE", ["rule T-ONE-01: when", "Syntax error"]),
+    ("Python for CEL", ">= POSSIBLE", ">= POSSIBLE and label.visible", ["rule T-ONE-01: when", "Syntax error"]),
+    ("string for certainty", ">= POSSIBLE", ">= 'POSSIBLE'", ["cannot take (int, string)", "matching types"]),
+    ("bare fact", "ai_presenter.certainty >= POSSIBLE", "label", ["'label' is a fact", "label.visible"]),
+    ("level computed", "ai_presenter.certainty", "level(label.kind)", ["level needs literal arguments"]),
+    ("inner variable", "ai_presenter.certainty", "held.label", ["held_for needs literal arguments"]),
+    ("exempt not bool", "severity: 3", "severity: 3\n    exempt: room.viewers", ["exempt", "type int, expected bool"]),
+    ("exempt empty", "severity: 3", "severity: 3\n    exempt: ''", ["exempt must have 1 to"]),
     ("held_for what", ">= POSSIBLE", '>= 1 && held_for("room", "1m")', ["held_for cannot ask about 'room'"]),
     ("held_for how long", ">= POSSIBLE", '>= 1 && held_for("idle", "1y")', ["bad duration '1y'"]),
     ("unknown action", "[reduce_live_recommendation, ", "[explode, ", ["unknown action 'explode'", "expected one of"]),
@@ -68,6 +86,28 @@ BROKEN = [
     ("bad duration", "severity: 3", "severity: 3\n    cooldown: soon", ["bad cooldown 'soon'", "30m"]),
     ("bad id", "id: T-ONE-01", "id: one", ["bad id 'one'"]),
     ("bad date", "since: 2024-06-17", "since: 2024-17-06", ["bad basis date"]),
+    ("inferred that punishes", "status: in_force", "status: inferred", ["may not punish", "mode: shadow"]),
+    ("no basis", "    basis: {", "    base: {", ["lacks 'basis'", "unknown key 'base'"]),
+    ("no source", "source: press, ", "", ["basis lacks 'source'"]),
+    ("unknown status", "status: in_force", "status: valid", ["unknown basis status 'valid'", "in_force, draft"]),
+    ("unknown sureness", "sureness: high", "sureness: 90%", ["unknown sureness '90%'", "high, medium, low"]),
+    ("unknown scope", "severity: 3", "severity: 3\n    scope: all", ["unknown scope 'all'", "selling, any"]),
+    ("ladder no list", "ladder: [", "ladder: notify\n    x: [", ["ladder must be a list"]),
+    ("ladder too long", "ladder: [", f"ladder: [{'notify, ' * 8}", ["ladder has 11 items, at most 8"]),
+    ("term of an action", "ladder: [", "ladder: [{action: suspend_live, for: a month}, ", ["bad for 'a month'", "30d"]),
+    ("action for nobody", "ladder: [", "ladder: [{for: 30d}, ", ["an action lacks 'action'"]),
+    ("unknown mode", "severity: 3", "severity: 3\n    rollout: {mode: test}", ["unknown mode 'test'", "live, shadow"]),
+    ("cap of nothing", "severity: 3", "severity: 3\n    caps: {per_day: 0}", ["per_day must be from 1"]),
+    ("effect before 1970", "effective_from_ms: 0", "effective_from_ms: -1", ["effective_from_ms must be from 0"]),
+    ("effect in seconds or words", "effective_from_ms: 0", "effective_from_ms: tomorrow", ["must be a whole number"]),
+    ("unknown key of the file", "rules:\n", "rules: []\nnotes:\n", ["unknown key 'notes'"]),
+    ("expects an empty list", "expect: [reduce_live_recommendation]", "expect: []", ["write none"]),
+    ("expects an unknown action", "expect: [reduce_live", "expect: [demote_live", ["unknown action 'demote_live"]),
+    ("tests an unknown family", "given: {}", "given: {level: {AY: LIMIT}}", ["unknown key 'AY'", "NONINT"]),
+    ("tests an unknown field", "{certainty: CONFIRMED}", "{sure: CONFIRMED}", ["unknown key 'sure'"]),
+    ("tab", "    severity: 3", "\tseverity: 3", ["not YAML", "check indentation"]),
+    ("two documents", "rules:\n", "---\nrules:\n", ["a file holds one policy"]),
+    ("alias", "severity: 3", "severity: *a", ["anchors and aliases are not allowed"]),
     ("draft that punishes", "status: in_force", "status: draft", ["may not punish", "mode: shadow"]),
     ("no positive test", "expect: [reduce_live_recommendation]", "expect: none", ["no test expects the rule to open"]),
     ("no negative test", "      - given: {}\n        expect: none\n", "", ["no test expects the rule to stay quiet"]),
@@ -111,6 +151,11 @@ def test_a_problem_in_a_block_scalar_names_its_line_and_column() -> None:
     line = lines_until(text, "visble")
     column = text.splitlines()[line - 1].index("visble") + 1
     assert problems_of(text)[0].startswith(f"f0.yaml:{line}:{column}: ")
+
+
+def test_the_broken_ones_are_many_and_each_is_another() -> None:
+    assert len({(old, new) for _, old, new, _ in BROKEN}) == len(BROKEN) >= 70
+    assert len({name for name, *_ in BROKEN}) == len(BROKEN)
 
 
 def test_every_problem_comes_out_at_once() -> None:

@@ -92,7 +92,7 @@ class Program:
         """Whether it is true.
 
         Raises:
-            RuleError: it has no value, for example because of a division by zero.
+            RuleError: it has no value, because of a division by zero or because it takes more steps than CEL allows.
         """
         data = inputs.values(self._names)
         known = self._known
@@ -108,7 +108,10 @@ class Program:
         return found
 
     def _evaluate(self, data: dict[str, Any]) -> bool:
-        value = self._expression.eval(data=data).value()
+        try:
+            value = self._expression.eval(data=data).value()
+        except RuntimeError as error:  # CEL's budget of iterations bounds every evaluation
+            raise RuleError(f"{str(error)[:200]}: too many steps; do not nest all, exists, map or filter") from None
         if value is True or value is False:
             return bool(value)
         raise RuleError(str(value)[:200])

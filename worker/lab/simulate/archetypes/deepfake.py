@@ -6,6 +6,7 @@ from worker.lab.simulate.stage import MINUTE_MS, SECOND_MS, Stage
 
 
 def build(stage: Stage) -> None:
+    """All that the rules ask of an avatar, but the consent of the person whose face it wears."""
     label(stage)
     stage.after(
         5 * SECOND_MS,
