@@ -166,7 +166,7 @@ class Oracle:
         block.replies = sum(map(_is_reply, self.of(object, start, end)))
         block.paused_ms = sum(max(0, min(b, end) - max(a, start)) for a, b in self.breaks)
         block.labelled_ms = self._labelled(start, end)
-        if block.due >= 3 and not block.paused_ms and block.skipped <= block.due and self._heard_by(end):
+        if block.due >= 3 and not block.paused_ms and block.skipped <= block.due and self._heard(start, end):
             block.unanswered = 0.0 if block.answered or block.replies else 1.0
         block.voice, block.visual = self._looks("voice", start), self._looks("face", start)
         self.nonint.step(end, (block.unanswered, None))
@@ -174,14 +174,9 @@ class Oracle:
         hidden = block.labelled_ms < BLOCK / 2
         self.unlabelled.step(end, (block.voice, block.visual) if hidden else (None, None))
 
-    def _heard_by(self, end: int) -> bool:
-        """Whether anything of the host had come before the log reached the block's end plus lateness."""
-        for x in self.events:
-            if x.at_ms >= end + LATENESS:
-                return False
-            if isinstance(x, e.HostSpeech) or _is_reply(x):
-                return True
-        return False
+    def _heard(self, start: int, end: int) -> bool:
+        """Whether the host spoke or replied in a block."""
+        return any(isinstance(x, e.HostSpeech) or _is_reply(x) for x in self.of(object, start, end))
 
     def _dialogue(self) -> None:
         """Who was answered, who was struck, pane by pane: replies first, then what was said, then who falls due.

@@ -49,8 +49,9 @@ def test_near_duplicates_are_those_of_all_pairs(seed: int) -> None:
     for i, value in enumerate(hashes(seed, CAPACITY + 300)):
         second = 7 * i
         seen = past[-(CAPACITY - CHUNK) :]
-        expected = sorted({(second - then) // 5 for then, other in seen if near(value, other)})[:CANDIDATES_MAX]
-        assert add(ring, second, value) == expected
+        found = {(second - then) // 5 for then, other in seen if near(value, other)}
+        chant = sum(lag <= 120 for lag in found) > 3  # more than three times in ten minutes
+        assert add(ring, second, value) == ([] if chant else sorted(found)[:CANDIDATES_MAX])
         past.append((second, value))
 
 

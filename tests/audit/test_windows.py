@@ -131,7 +131,7 @@ def test_a_break_over_a_blocks_end_silences_both_blocks_and_no_third() -> None:
     for start_s, end_s, silent in [(290, 310, {0, 1}), (300, 310, {1}), (310, 340, {1}), (290, 300, {0})]:
         questions = [ask(at * SECOND) for at in range(0, 900, 15)]
         log = in_time(
-            [beat(0)], [say(500)], questions, [ev(e.RoomPaused, start_s * SECOND), ev(e.RoomResumed, end_s * SECOND)],
+            [beat(0)], [say(at * SECOND) for at in (5, 605, 895)], questions, [ev(e.RoomPaused, start_s * SECOND), ev(e.RoomResumed, end_s * SECOND)],
             beats(17 * MINUTE, from_ms=16 * MINUTE),
         )  # fmt: skip
         oracle = Oracle(log)
@@ -164,7 +164,7 @@ def test_hours_of_silence_close_every_block_at_once_and_forget_the_last_value() 
 
 
 def test_prompts_open_before_a_silence_fall_due_in_their_own_block() -> None:
-    log = in_time([beat(0), say(500)], [ask(290_000 + i) for i in range(3)], [beat(4 * 60 * MINUTE)])
+    log = in_time([beat(0)], [ask(290_000 + i) for i in range(3)], [say(310_000)], [beat(4 * 60 * MINUTE)])
     oracle = Oracle(log)
     assert [block.due for block in oracle.blocks[:3]] == [0, 3, 0]
     assert log_e(a_room(log)) == pytest.approx(oracle.log_e(), abs=1e-9)

@@ -36,6 +36,7 @@ from worker.audit.room import (
     REPLIES_PER_PANE,
     REVIEWS_MAX,
     SEEN_MAX,
+    SPEECH_CHARS,
     SPEECH_PER_PANE,
     Phase,
     Prompt,
@@ -256,7 +257,7 @@ def _speech(room: Room, event: e.HostSpeech, offset: int) -> None:
     room.last_speech_ms = max(room.last_speech_ms, event.at_ms)
     software.read(room, event.text, event.at_ms, "speech", offset)
     kept = pane_at(room, event.at_ms).speech
-    kept.append(Utterance(event.at_ms, xxh3_64_intdigest(event.id.encode()), event.text, offset))
+    kept.append(Utterance(event.at_ms, xxh3_64_intdigest(event.id.encode()), event.text[:SPEECH_CHARS], offset))
     if len(kept) > SPEECH_PER_PANE:
         kept.remove(max(kept, key=lambda u: u.rank))
     if room.absent_since_ms:

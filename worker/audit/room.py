@@ -27,6 +27,7 @@ PROMPTS_MAX = 64
 PROMPTS_PER_PANE = 4
 PROMPT_CHARS = 32
 SPEECH_PER_PANE = 8
+SPEECH_CHARS = 256
 REPLIES_PER_PANE = 8
 CHALLENGES_PER_PANE = 4
 LABEL_MARKS_MAX = 16
@@ -125,7 +126,8 @@ class Block(Struct, gc=False, array_like=True):
     visual_high: float = 0.0
     paused_ms: int = 0
     questions: list[Prompt] = []  # the last two that fell due
-    locked: int = 0  # speech segments that repeated at the loop lag
+    spoken: int = 0  # speech segments
+    locked: int = 0  # of them, those that repeated at the loop lag
 
 
 class Counts(Struct, gc=False, array_like=True):

@@ -17,6 +17,8 @@ CANDIDATES_MAX = 8
 HAMMING_MAX = 8
 LAG_BIN_MS = 5_000
 RECENT = 8
+CHANT_BINS = 600_000 // LAG_BIN_MS
+CHANT_MAX = 3  # a slogan comes back more often in ten minutes than any recording worth looping
 
 
 class Store(Struct, gc=False):
@@ -41,7 +43,10 @@ def new_ring() -> SpeechRing:
 
 
 def add(ring: SpeechRing, second: int, simhash: int) -> list[int]:
-    """Store a segment spoken at `second` of the session; returns the distinct lag bins (5 s) at which it repeats."""
+    """Store a segment spoken at `second` of the session; returns the distinct lag bins (5 s) at which it repeats.
+
+    Nothing for a chant: a slogan that came more than three times in the last ten minutes says nothing about a loop.
+    """
     store = ring.store
     assert store is not None, "a ring in use has its store"
     lags = _lags(ring, store, second, simhash)
@@ -77,6 +82,8 @@ def _lags(ring: SpeechRing, store: Store, second: int, simhash: int) -> list[int
             then = int.from_bytes(store.times[slot * 4 : slot * 4 + 4], "little")
             if second > then:
                 lags.add((second - then) * 1000 // LAG_BIN_MS)
+    if sum(lag <= CHANT_BINS for lag in lags) > CHANT_MAX:
+        return []
     return sorted(lags)[:CANDIDATES_MAX]
 
 

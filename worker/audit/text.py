@@ -11,6 +11,7 @@ from operator import add
 EXCERPT_CHARS = 120
 GREETING_CHARS = 12
 REMEMBERED_CHARS = 64  # of longer texts the bigrams are not kept: 8,192 of 2,000 characters would be 1.8 GB
+LANES_MAX = 32_768
 _MASK = (1 << 64) - 1
 _LANES = sum(1 << (16 * i) for i in range(64))
 _TOP = 0x8000 * _LANES
@@ -40,19 +41,26 @@ def _bigrams(text: str) -> frozenset[str]:
 _remembered = lru_cache(maxsize=8192)(_bigrams)
 
 
-@lru_cache(maxsize=32768)
-def _lanes(gram: str) -> int:
-    """SplitMix64 of a bigram's code points, each bit spread to a lane of 16 bits, so that sums count bits."""
-    z = ((ord(gram[0]) << 21 | ord(gram[1])) + 0x9E3779B97F4A7C15) & _MASK
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
-    z ^= z >> 31
-    return sum(_BYTE_LANES[(z >> (8 * i)) & 0xFF] << (128 * i) for i in range(8))
+class _Lanes(dict[str, int]):
+    """SplitMix64 of each bigram met, each bit spread to a lane of 16 bits, so that sums count bits. Bounded."""
+
+    def __missing__(self, gram: str) -> int:
+        if len(self) >= LANES_MAX:
+            self.clear()
+        z = ((ord(gram[0]) << 21 | ord(gram[1])) + 0x9E3779B97F4A7C15) & _MASK
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+        z ^= z >> 31
+        self[gram] = lanes = sum(_BYTE_LANES[(z >> (8 * i)) & 0xFF] << (128 * i) for i in range(8))
+        return lanes
+
+
+_lanes = _Lanes()
 
 
 def simhash(grams: frozenset[str]) -> int:
     """The 64-bit SimHash of a set of bigrams: bit i is the majority of bit i over the bigrams' hashes."""
-    total = sum(map(_lanes, grams))
+    total = sum(map(_lanes.__getitem__, grams))
     majority = (total + (0x7FFF - len(grams) // 2) * _LANES) & _TOP
     return int(majority.to_bytes(128, "little")[1::2].translate(_TO_DIGITS)[::-1], 2)
 

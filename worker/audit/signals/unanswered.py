@@ -7,8 +7,8 @@ about, and thanks people all the time. Speech that fits a prompt but is nothing 
 is struck, neither answered nor due. Speech that repeats at a loop's lag answers nothing.
 
 Abstains: fewer than three prompts left; a break in the block; overload, when more than half of the prompts were beyond
-what a pane keeps, because an answer to one that was dropped could not be seen; a session in which no word and no answer
-of the host was ever heard or seen, because then nobody listens to this room (pinning products proves no listening).
+what a pane keeps, because an answer to one that was dropped could not be seen; a block in which nothing of the host was
+heard or seen, because speech recognition fails, or nobody listens to this room (who says nothing may be idle instead).
 Evasion: an LLM that answers. Cost: a set intersection per open prompt and speech segment.
 """
 
@@ -41,8 +41,9 @@ def fold(room: Room, pane: Pane, spoken: list[frozenset[str]], locked: list[bool
         room.prompts += kept
         del room.prompts[:-PROMPTS_MAX]
     block.replies += len(pane.replies)
+    block.spoken += len(pane.speech)
     if room.prompts:
-        for at_ms in pane.replies:
+        for at_ms in sorted(pane.replies):
             _reply(room, at_ms)
     for utterance, grams, repeats in zip(pane.speech, spoken, locked, strict=True):
         said = room.said
@@ -151,6 +152,6 @@ def value(room: Room) -> float | None:
     block = room.block
     if block.due < PROMPTS_MIN or block.paused_ms > 0 or block.skipped > block.due:
         return None
-    if not room.last_speech_ms and not room.last_reply_ms:
+    if not block.spoken and not block.replies:
         return None
     return 0.0 if block.answered or block.replies else 1.0
