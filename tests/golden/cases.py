@@ -90,7 +90,7 @@ CASES: tuple[Case, ...] = (
     # Kuaishou's ratios of the frame; the platform's own avatars keep them and still get no boost.
     Case("ks_avatar_compliant", "avatar_compliant", 11, 8, ("KS-TRAFFIC-01",), suffix=ZST),
     Case("ks_avatar_small", "avatar_small", 11, 8, ("KS-FRAME-01", "KS-TRAFFIC-01"), suffix=ZST),
-    Case("ks_borrowed_sound", "borrowed_sound", 11, 6, ("KS-REPLAY-01",), suffix=ZST),
+    Case("ks_borrowed_sound", "borrowed_sound", 11, 18, ("KS-REPLAY-01",), suffix=ZST),
     # The others: an unlabelled avatar with its watermark still in the picture, and what each of them calls that.
     Case(
         "xhs_avatar_watermark",
@@ -127,7 +127,7 @@ CASES: tuple[Case, ...] = (
         "tt_covered_screen",
         "covered_screen",
         11,
-        14,
+        18,
         ("TT-VOICE-01", "TT-COVER-01"),
         suffix=ZST,
         climbs=("TT-COVER-01 0 notify", "TT-COVER-01 1 deduct_points", "TT-VOICE-01 0 review"),

@@ -1,6 +1,7 @@
 """The rules that ship, driven by events through the audit core: who is caught, and above all who is not."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -15,19 +16,23 @@ from worker.policy.model import Decision
 FILES = {path.name: path.read_text() for path in Path("worker/policies").glob("*.yaml")}
 BOOK = load_policies(FILES)
 T0 = 1_748_000_000_000
+AFTER_ARTICLE_50 = 1_786_954_800_000
 SECOND, MINUTE = 1_000, 60_000
+PLATFORMS = get_args(e.Platform)
 
 
 class Live:
     """A room, and everything decided about it. Heartbeats keep event time moving."""
 
-    def __init__(self, platform: str, *, shop: str = "", selling: bool = True) -> None:
+    def __init__(
+        self, platform: str, *, region: str = "CN", shop: str = "", selling: bool = True, since_ms: int = T0
+    ) -> None:
         self.room = Room(f"{platform}:1")
         self.judge = Judge(BOOK)
-        self.platform, self.selling = platform, selling
+        self.platform, self.region, self.selling = platform, region, selling
         self.shops = [e.Shop(shop, "1")] if shop else []
         self.found: list[Decision] = []
-        self.now_ms = T0
+        self.now_ms = self.since_ms = since_ms
         self.n = 0
         self.beat()
 
@@ -39,7 +44,7 @@ class Live:
 
     def beat(self, *, paused: bool = False) -> None:
         self.send(
-            e.RoomHeartbeat, platform=self.platform, region="CN", host_id="h1", started_at_ms=T0,
+            e.RoomHeartbeat, platform=self.platform, region=self.region, host_id="h1", started_at_ms=self.since_ms,
             selling=self.selling, shop_ids=self.shops, viewers=50, paused=paused,
         )  # fmt: skip
 
@@ -73,6 +78,10 @@ class Live:
 
     def say(self, text: str) -> None:
         self.send(e.HostSpeech, segment_id=f"g{self.n}", start_ms=self.now_ms, end_ms=self.now_ms, text=text)
+
+    def pass_challenge(self) -> None:
+        self.send(e.ChallengeIssued, challenge_id="c1", kind="wave", deadline_ms=self.now_ms + MINUTE)
+        self.send(e.ChallengeResult, challenge_id="c1", outcome="passed")
 
     def reply(self) -> None:
         self.send(e.HostReply, medium="voice")
@@ -175,11 +184,157 @@ def test_an_empty_room_is_idle_only_in_shadow_and_a_break_is_no_offence() -> Non
     assert resting.rules() == set()
 
 
-@pytest.mark.parametrize("platform", ["wechat_channels", "douyin"])
-def test_silence_and_no_data_are_no_offence(platform: str) -> None:
-    live = Live(platform)
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("region", ["CN", "US", "DE"])
+def test_silence_and_no_data_are_no_offence_anywhere(platform: str, region: str) -> None:
+    live = Live(platform, region=region, since_ms=AFTER_ARTICLE_50)
     live.run(180)
     assert live.found == []
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_tired_person_in_the_picture_is_no_offence_anywhere(platform: str) -> None:
+    for region in ("CN", "US", "DE"):
+        live = Live(platform, region=region, since_ms=AFTER_ARTICLE_50)
+        live.run(60, person_present=True, static_ratio=0.95, embedded_video_ratio=0.2)
+        live.reply()
+        live.run(60, person_present=True, static_ratio=0.95)
+        assert live.found == []
+
+
+@pytest.mark.parametrize(
+    ("platform", "rules"),
+    [
+        ("wechat_channels", {"WX-AVATAR-01"}), ("douyin", set()), ("kuaishou", {"KS-TRAFFIC-01"}), ("taobao", set()),
+        ("jd", set()), ("alibaba_1688", set()), ("xiaohongshu", set()), ("bilibili", set()),
+    ],
+)  # fmt: skip
+def test_a_labelled_avatar_of_the_mainland_breaks_what_its_platform_says_and_no_more(
+    platform: str, rules: set[str]
+) -> None:
+    live = Live(platform)
+    live.label()
+    live.marker()
+    live.run(60, person_present=True, avatar_height_ratio=0.6, embedded_video_ratio=0.3)
+    assert live.rules() == rules
+
+
+@pytest.mark.parametrize("platform", ["kuaishou", "taobao", "jd", "alibaba_1688", "xiaohongshu", "bilibili"])
+def test_the_mainland_s_law_holds_on_every_platform_of_it_and_nowhere_else(platform: str) -> None:
+    live = Live(platform, region="CN")
+    live.marker(tampered=True)
+    live.run(30)
+    assert {"CN-LABEL-01", "CN-TAMPER-01"} <= live.live_rules()
+    abroad = Live(platform, region="SG")
+    abroad.marker(tampered=True)
+    abroad.run(30)
+    assert abroad.rules() == set()
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize(("region", "holds"), [("DE", True), ("NO", True), ("GB", False), ("CH", False), ("CN", False)])
+def test_the_overlay_lies_over_every_platform_in_its_countries_alone(platform: str, region: str, holds: bool) -> None:
+    live = Live(platform, region=region, since_ms=AFTER_ARTICLE_50)
+    live.marker()
+    live.run(10)
+    assert ("EU-50-01" in live.live_rules()) == holds
+
+
+def test_a_room_in_the_union_keeps_its_platform_s_own_rules_beside_the_overlay() -> None:
+    live = Live("tiktok_shop", region="FR", since_ms=AFTER_ARTICLE_50)
+    live.marker()
+    live.run(10)
+    assert live.rules() == {"TT-LABEL-01", "EU-50-01"}
+    early = Live("tiktok_shop", region="FR")
+    early.marker()
+    early.run(10)
+    assert early.rules() == {"TT-LABEL-01"}, "Article 50 does not reach back"
+
+
+@pytest.mark.parametrize(
+    ("frame", "rules"),
+    [
+        ({"avatar_height_ratio": 0.5, "embedded_video_ratio": 0.33}, set()),
+        ({"avatar_height_ratio": 0.49}, {"KS-FRAME-01"}),
+        ({"avatar_height_ratio": 0.8, "embedded_video_ratio": 0.4}, {"KS-FRAME-01"}),
+        ({"avatar_height_ratio": 0.8, "same_source_audio": True}, {"KS-REPLAY-01"}),  # for longer than a clip
+    ],
+)
+def test_kuaishou_measures_the_frame_of_an_avatar(frame: dict[str, object], rules: set[str]) -> None:
+    live = Live("kuaishou")
+    live.label()
+    live.marker()
+    live.run(20, person_present=True, **frame)
+    assert live.rules() == {"KS-TRAFFIC-01"} | rules
+    for found in live.found:
+        assert found.rule.id == "KS-TRAFFIC-01" or [a.action for a in found.actions] == ["review"]
+
+
+def test_kuaishou_measures_no_person() -> None:
+    live = Live("kuaishou")
+    live.run(10, person_present=True, avatar_height_ratio=0.2, embedded_video_ratio=0.9)
+    assert live.rules() == set()
+
+
+@pytest.mark.parametrize(
+    ("platform", "rule"), [("taobao", "TB-IDLE-01"), ("jd", "JD-IDLE-01"), ("alibaba_1688", "ALI-IDLE-01")]
+)
+def test_nobody_there_for_a_quarter_of_an_hour_is_said_in_shadow_only(platform: str, rule: str) -> None:
+    live = Live(platform)
+    live.run(14, person_present=False)
+    assert live.rules() == set()
+    live.run(10, person_present=False)
+    assert live.rules() == {rule}
+    assert live.live_rules() == set()
+
+
+def test_a_cover_costs_points_only_when_it_stays_and_only_in_the_united_states() -> None:
+    live = Live("tiktok_shop", region="US")
+    live.run(3, person_present=True, cover_ratio=0.8)
+    assert {a.action for d in live.found for a in d.actions} == {"notify"}
+    live.run(12, person_present=True, cover_ratio=0.8)
+    assert {a.action for d in live.found for a in d.actions} == {"notify", "deduct_points"}
+    moment = Live("tiktok_shop", region="US")
+    moment.run(3, person_present=True, cover_ratio=0.8)
+    moment.run(60, person_present=True, cover_ratio=0.1)
+    assert {a.action for d in moment.found for a in d.actions} == {"notify"}
+    abroad = Live("tiktok_shop", region="ID")
+    abroad.run(15, person_present=True, cover_ratio=0.8)
+    assert abroad.rules() == set()
+
+
+def test_a_person_who_answers_beside_a_played_video_is_left_alone_in_the_united_states() -> None:
+    live = Live("tiktok_shop", region="US")
+    live.run(5, person_present=True)
+    live.pass_challenge()
+    for _ in range(6):
+        live.reply()
+        live.run(4, person_present=True, same_source_audio=True)
+    assert live.rules() == set()
+    silent = Live("tiktok_shop", region="US")
+    silent.run(9, person_present=True, same_source_audio=True)
+    assert silent.rules() == set()
+    silent.run(9, person_present=True, same_source_audio=True)
+    assert silent.rules() == {"TT-VOICE-01"}
+
+
+@pytest.mark.parametrize("platform", ["youtube", "bilibili", "tiktok_shop"])
+def test_who_declares_is_not_asked_for_a_label(platform: str) -> None:
+    live = Live(platform, region="US" if platform != "bilibili" else "CN")
+    live.label()
+    live.marker()
+    live.run(60)
+    assert live.rules() == set()
+
+
+def test_an_ai_host_on_twitch_is_only_observed() -> None:
+    live = Live("twitch", region="US")
+    live.marker()
+    live.run(30)
+    assert live.rules() == set()
+    live.send(e.LikenessMatch, person_id="p", similarity=0.97, consent="none")
+    assert live.rules() == {"TW-NCII-01"}
+    assert live.live_rules() == set()
 
 
 def test_a_lookalike_who_is_human_is_left_alone() -> None:

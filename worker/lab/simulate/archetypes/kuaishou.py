@@ -21,10 +21,6 @@ def _avatar(stage: Stage, **ratios: float) -> None:
     label(stage)
     stage.every(10 * MINUTE_MS, lambda: watermark(stage), first_ms=MINUTE_MS)
     frames(stage, person_present=True, **ratios)
-    _host(stage)
-
-
-def _host(stage: Stage) -> None:
     speaker = audience(stage)
     mind = Speaker(stage.rng("mind"), speaker.goods)
     Host(stage, mind, Manner(), talk=mind.talk)
@@ -46,7 +42,7 @@ def _small(stage: Stage) -> None:
 
 def _borrowed_sound(stage: Stage) -> None:
     frames(stage, person_present=True, embedded_video_ratio=0.5, same_source_audio=True)
-    _host(stage)
+    audience(stage)
 
 
 def _archetype(name: str, title: str, build: Callable[[Stage], None], *rules: str) -> Archetype:
