@@ -101,3 +101,38 @@ java:
 	@major=$$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1); [ "$${major:-0}" -ge 17 ] || { \
 		echo "This starts a real Kafka, which needs Java 17 or newer; \`java\` on PATH is $${major:-unknown}" >&2; exit 1; }
 	@command -v mvn >/dev/null || { echo "This fetches Kafka's jars through Maven: \`mvn\` is not on PATH" >&2; exit 1; }
+
+# --- deployment ------------------------------------------------------------------------------------------------
+
+DEPLOY_BIN := build/deploy/bin
+GO_INSTALL := GOBIN=$(CURDIR)/$(DEPLOY_BIN) GOFLAGS="-buildvcs=false -mod=mod -trimpath" go install
+KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.2
+PROMETHEUS := github.com/prometheus/prometheus/cmd
+PROMETHEUS_VERSION := v0.316.0
+
+.PHONY: check-deploy
+check-deploy: $(VENV)/.deploy $(DEPLOY_BIN)/kustomize $(DEPLOY_BIN)/promtool $(DEPLOY_BIN)/prometheus  ## Check deploy/: manifests, alerts, boards, image; needs Go, Java and Maven
+	CHECK_DEPLOY=1 $(BIN)/pytest tests/deploy $(ARGS)
+
+.PHONY: manifests
+manifests: $(VENV)/.deploy  ## Write what deploy/ generates: boards, Kafka topics and user, PrometheusRule
+	$(BIN)/python -m deploy.monitoring.dashboards
+	$(BIN)/python -m deploy.generate
+
+$(VENV)/.deploy: $(VENV)/.dev requirements/deploy.txt
+	@echo "Installing requirements/deploy.txt into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements/deploy.txt
+	@touch $@
+
+$(DEPLOY_BIN)/kustomize: | go
+	$(GO_INSTALL) $(KUSTOMIZE)
+
+# Both share most of what they compile. Service discoveries are left out: they are half of the build.
+$(DEPLOY_BIN)/promtool $(DEPLOY_BIN)/prometheus &: | go
+	@echo "Building Prometheus; the first time takes minutes"
+	$(GO_INSTALL) -tags netgo,remove_all_sd $(PROMETHEUS)/promtool@$(PROMETHEUS_VERSION) $(PROMETHEUS)/prometheus@$(PROMETHEUS_VERSION)
+
+.PHONY: go
+go:
+	@command -v go >/dev/null || { echo "check-deploy builds kustomize and Prometheus with Go 1.26 or newer: \`go\` is not on" \
+		"PATH" >&2; exit 1; }

@@ -1,4 +1,4 @@
-"""Writes manifests that follow from other files: `python -m deploy.generate`; a test compares them with what is committed.
+"""Writes manifests that follow from other files: `python -m deploy.generate`. A test compares them with the committed.
 
 KafkaTopic and KafkaUser come from `schemas/*/topic.yaml`, PrometheusRule from `monitoring/*.yaml`.
 """
@@ -19,6 +19,7 @@ SCHEMAS = DEPLOY.parent / "schemas"
 CLUSTER_LABEL = {"strimzi.io/cluster": "kafka"}
 KAFKA_NAMESPACE = "kafka"
 USER = "stream-audit"
+POLICIES = "live.audit.policies"
 RULES = ("recording.yaml", "alerts.yaml")
 HEADER = "# Written by deploy/generate.py (`make manifests`); change its sources instead.\n"
 NUMBERS = ("retention.ms", "max.message.bytes", "min.insync.replicas")
@@ -38,9 +39,7 @@ def kafka_topic(topic: Topic) -> dict[str, Any]:
         "spec": {
             "partitions": topic.partitions,
             "replicas": topic.replication_factor,
-            "config": {
-                name: int(value) if name in NUMBERS else value for name, value in sorted(topic.config.items())
-            },
+            "config": {name: int(value) if name in NUMBERS else value for name, value in sorted(topic.config.items())},
         },
     }
 
@@ -61,6 +60,7 @@ def kafka_user() -> dict[str, Any]:
         _rule("topic", ROOMS_TOPIC, *write),
         _rule("topic", DEAD_LETTERS_TOPIC, *write),
         _rule("topic", changelog, "Read", *write),
+        _rule("topic", POLICIES, *read, "DescribeConfigs"),
     ]
     return {
         "apiVersion": "kafka.strimzi.io/v1",

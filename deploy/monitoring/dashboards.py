@@ -96,7 +96,7 @@ def _with_targets(panel: P, queries: Sequence[Query]) -> P:
 
 
 PER_HOUR = " * 3600"
-PLATFORM = "label_replace({}, \"policy\", \"$1\", \"rule\", \"([A-Z]+)-.*\")"
+PLATFORM = 'label_replace({}, "policy", "$1", "rule", "([A-Z]+)-.*")'
 
 
 def overview() -> Board:
@@ -104,7 +104,8 @@ def overview() -> Board:
     live, shadow = 'mode="live"', 'mode="shadow"'
     day = "sum (increase(stream_audit_violations_total{{{}, {}}}[1d])) or vector(0)"
     by_policy = f"sum by (policy) ({PLATFORM.format(f'rate(stream_audit_violations_total{{{HERE}, {live}}}[{RATE}])')})"
-    return Board("stream-audit-overview", "stream-audit · Overview for enforcement", "What is found, and what is held back.", (
+    title = "stream-audit · Overview for enforcement"
+    return Board("stream-audit-overview", title, "What is found, and what is held back.", (
         ("Now", (
             number("Rooms live", "Rooms the workers keep.", "short", Query(gauge("rooms_live"), "rooms")),
             number("Violations, 24 h", "Records of live rules.", "short", Query(day.format(HERE, live), "live")),
@@ -113,7 +114,8 @@ def overview() -> Board:
                    Query(f"{gauge('rule_parked')} or vector(0)", "rules")),
             number("Workers ready", "Workers that judge.", "short", Query(gauge("ready"), "workers")),
             number("Delay", "Farthest behind event time, among partitions with unread events.", "s",
-                   Query(f"max (stream_audit_event_time_delay_seconds{{{HERE}}} and stream_audit_lag_records{{{HERE}}} > 0)"
+                   Query(f"max (stream_audit_event_time_delay_seconds{{{HERE}}}"
+                         f" and stream_audit_lag_records{{{HERE}}} > 0)"
                          " or vector(0)", "delay")),
         )),
         ("Violations", (
@@ -121,7 +123,7 @@ def overview() -> Board:
                   Query(rate("violations_total", "rule", match=live, scale=PER_HOUR), "{{rule}}")),
             lines("By platform, live", "Records an hour by the rule's prefix: DY Douyin, WX WeChat Channels, CN all.",
                   "short", Query(f"{by_policy}{PER_HOUR}", "{{policy}}")),
-            lines("Shadow versus live", "Records an hour. A rule on trial that outruns its live neighbours is not ready.",
+            lines("Shadow versus live", "Records an hour. A trial rule that outruns its live neighbours is not ready.",
                   "short", Query(rate("violations_total", "mode", scale=PER_HOUR), "{{mode}}")),
             lines("By step of the ladder", "Records an hour by how far the case went.", "short",
                   Query(rate("violations_total", "step", scale=PER_HOUR), "step {{step}}")),
@@ -154,7 +156,7 @@ def hot_path() -> Board:
                   Query(gauge("lag_records", "sum", "partition"), "{{partition}}"), width=12),
         )),
         ("Stages", (
-            lines("Seconds of work a second, by pod", "Processing and publishing share one loop: near 1 it is full.", "s",
+            lines("Seconds of work a second, by pod", "They share one loop: near 1 it is full.", "s",
                   Query(rate("process_seconds_total", "pod"), "process {{pod}}"),
                   Query(rate("publish_seconds_total", "pod"), "publish {{pod}}")),
             lines("Batch", "Records in one fetch.", "short",
@@ -199,7 +201,7 @@ def hot_path() -> Board:
 
 def rules() -> Board:
     """How each rule behaves."""
-    return Board("stream-audit-rules", "stream-audit · Rules", "Rate, errors, versions of rules.", (
+    return Board("stream-audit-rules", "stream-audit · Rules", "Rate, cost, errors, caps and versions of rules.", (
         ("Rules", (
             lines("Violations by rule and mode", "Records an hour.", "short",
                   Query(rate("violations_total", "rule", "mode", scale=PER_HOUR), "{{rule}} {{mode}}"), width=12),
@@ -207,6 +209,12 @@ def rules() -> Board:
                   Query(rate("rule_errors_total", "rule"), "{{rule}}"), width=12),
             lines("Parked", "1 while a rule judges nothing.", "short",
                   Query(gauge("rule_parked", "max", "rule"), "{{rule}}")),
+            lines("Cost", "Seconds of work a second, by rule; estimated from one look in sixteen.", "s",
+                  Query(rate("rule_seconds_total", "rule"), "{{rule}}")),
+            lines("At their cap", "Partitions in which a rule's decisions are parked.", "short",
+                  Query(gauge("cap_reached", "sum", "rule"), "{{rule}}")),
+            lines("Policies refused", "Published, and refused since the worker began.", "short",
+                  Query(gauge("policy_rejected_total", "max"), "refused")),
             lines("Policy versions", "Two lines of one policy: workers disagree.", "short",
                   Query(gauge("policy_version", "max", "policy"), "{{policy}} newest"),
                   Query(gauge("policy_version", "min", "policy"), "{{policy}} oldest")),

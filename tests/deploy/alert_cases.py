@@ -15,7 +15,9 @@ class Case(NamedTuple):
     interval: str = "30s"
 
 
-def pair(alert: str, at: str, firing: dict[str, str], silent: dict[str, str], interval: str = "30s") -> tuple[Case, Case]:
+def pair(
+    alert: str, at: str, firing: dict[str, str], silent: dict[str, str], interval: str = "30s"
+) -> tuple[Case, Case]:
     return Case(alert, True, at, firing, interval), Case(alert, False, at, silent, interval)
 
 
@@ -31,7 +33,7 @@ def windows(record: str, long: str, short: str, rates: tuple[float, float]) -> d
 
 
 SLOW, LOST = "delay_slow:ratio_avg", "unaccounted:ratio_rate"
-REJECTED, CAP = 'rejected_total{reason="not_json"}', 'actions_withheld_total{because="cap"}'
+REJECTED = 'rejected_total{reason="not_json"}'
 LAG, DELAY = 'lag_records{partition="0"}', 'event_time_delay_seconds{partition="0"}'
 FOUND = 'violations_total{rule="R", mode="live", step="0"}'
 ONE, TWO = 'policy_version{policy="x", pod="p"}', 'policy_version{policy="x", pod="q"}'
@@ -70,7 +72,8 @@ CASES: tuple[Case, ...] = (
     *pair("RuleErrors", "7m", {'rule_errors_total{rule="R"}': "0x10 3x10"}, {'rule_errors_total{rule="R"}': "0x20"}),
     Case("RuleErrors", True, "7m", {'rule_errors_total{rule="R"}': "_x10 3x10"}),  # its first error makes the series
     *pair("PolicyVersionsDiffer", "20m", {ONE: "3x50", TWO: "4x50"}, {ONE: "4x50", TWO: "4x50"}),
-    *pair("ActionCapReached", "7m", {CAP: "0x10 3x10"}, {CAP.replace("cap", "certainty"): "0x10 3x10"}),
+    *pair("CapReached", "1m", {'cap_reached{rule="R"}': "2x10"}, {'cap_reached{rule="R"}': "0x10"}),
+    *pair("PolicyRejected", "7m", {"policy_rejected_total": "0x10 1x10"}, {"policy_rejected_total": "1x20"}),
     *pair("TakeoverRepeats", "7m", {"output_tails_failed_total": "0x10 1x10"}, {"output_tails_failed_total": "1x20"}),
     *pair("MemoryNearLimit", "7m", {"resident_memory_bytes": "2000000000x20"},
           {"resident_memory_bytes": "1000000000x20"}),
@@ -90,10 +93,10 @@ def _series(name: str) -> str:
     return f"stream_audit_{metric}{{{', '.join(filter(None, (pod, labels)))}}}"
 
 
-def promtool_tests(rule_files: list[str]) -> dict[str, object]:
-    """The cases as the file that `promtool test rules` reads. The alert counts as firing when one instance of it does."""
+def promtool_tests(rule_files: list[str], interval: str) -> dict[str, object]:
+    """The cases of one interval as the file that `promtool test rules` reads. An alert fires when one instance does."""
     tests = []
-    for case in CASES:
+    for case in (case for case in CASES if case.interval == interval):
         name = f"StreamAudit{case.alert}"
         wanted = [{"labels": f'{{alertname="{name}"}}', "value": 1}] if case.fires else []
         query = f'count by (alertname) (ALERTS{{alertname="{name}", alertstate="firing"}})'
@@ -103,4 +106,4 @@ def promtool_tests(rule_files: list[str]) -> dict[str, object]:
             "input_series": [{"series": _series(key), "values": values} for key, values in case.series.items()],
             "promql_expr_test": [{"expr": query, "eval_time": case.at, "exp_samples": wanted}],
         })  # fmt: skip
-    return {"rule_files": rule_files, "evaluation_interval": "1m", "tests": tests}
+    return {"rule_files": rule_files, "evaluation_interval": interval, "tests": tests}

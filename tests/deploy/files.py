@@ -38,7 +38,7 @@ RECORDS = {rule["record"]: rule for rule in rules(MONITORING / "recording.yaml")
 
 def exposed() -> dict[str, frozenset[str]]:
     """Series that a worker exposes → their labels."""
-    found = {}
+    found: dict[str, frozenset[str]] = {}
     for spec in METRICS:
         labels = frozenset(spec.labels)
         if spec.kind == "histogram":

@@ -14,7 +14,7 @@ from tests.deploy.alert_cases import CASES, promtool_tests
 from tests.deploy.files import ALERTS, DEPLOY, MONITORING, REPOSITORY, RULE_FILES
 
 RUNBOOK = (MONITORING / "RUNBOOK.md").read_text(encoding="utf-8")
-ENTRIES = {title: body for title, body in re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", RUNBOOK, re.M | re.S)}
+ENTRIES: dict[str, str] = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", RUNBOOK, re.M | re.S))
 PARTS = ("Means", "Look at", "Do", "Wake")
 
 
@@ -22,7 +22,7 @@ def test_every_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
     cases: dict[str, set[bool]] = defaultdict(set)
     for case in CASES:
         cases[f"StreamAudit{case.alert}"].add(case.fires)
-    assert cases == dict.fromkeys(ALERTS, {True, False})
+    assert cases == {alert: {True, False} for alert in ALERTS}
 
 
 def test_every_alert_has_an_entry_in_the_runbook_and_every_entry_an_alert() -> None:
@@ -51,7 +51,9 @@ def test_what_wakes_nobody_says_so() -> None:
 
 
 def test_the_memory_alert_knows_the_limit_of_the_manifest() -> None:
-    container = yaml.safe_load((DEPLOY / "k8s/base/statefulset.yaml").read_text())["spec"]["template"]["spec"]["containers"][0]
+    container = yaml.safe_load((DEPLOY / "k8s/base/statefulset.yaml").read_text())["spec"]["template"]["spec"][
+        "containers"
+    ][0]
     assert container["resources"]["limits"]["memory"] == "2Gi"
     assert f"* {2 * 1024**3}" in ALERTS["StreamAuditMemoryNearLimit"]["expr"]
 
@@ -78,7 +80,9 @@ def test_promtool_reads_the_configuration_of_compose(promtool: Path) -> None:
     run(promtool, "check", "config", str(MONITORING / "prometheus.yaml"))
 
 
-def test_alerts_fire_and_stay_silent_as_the_cases_say(promtool: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("interval", sorted({case.interval for case in CASES}))
+def test_alerts_fire_and_stay_silent_as_the_cases_say(promtool: Path, tmp_path: Path, interval: str) -> None:
+    cases = promtool_tests([str(path) for path in RULE_FILES], interval)
     written = tmp_path / "cases.yaml"
-    written.write_text(yaml.safe_dump(promtool_tests([str(path) for path in RULE_FILES])), encoding="utf-8")
+    written.write_text(yaml.safe_dump(cases), encoding="utf-8")
     run(promtool, "test", "rules", str(written))

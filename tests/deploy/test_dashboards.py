@@ -9,7 +9,9 @@ import pytest
 
 from tests.deploy.files import BOARDS, MONITORING, panels
 
-pytest.importorskip("grafana_foundation_sdk", reason="requirements/deploy.txt is not installed: `make check-deploy` does")
+pytest.importorskip(
+    "grafana_foundation_sdk", reason="requirements/deploy.txt is not installed: `make check-deploy` does"
+)
 
 from deploy.monitoring.dashboards import boards
 

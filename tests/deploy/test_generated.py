@@ -31,7 +31,7 @@ def test_the_workers_user_may_use_what_the_worker_needs_and_no_other_topic() -> 
     user = yaml.safe_load((COMPONENTS / "strimzi" / "user.yaml").read_text(encoding="utf-8"))
     acls = user["spec"]["authorization"]["acls"]
     topics = {acl["resource"]["name"] for acl in acls if acl["resource"]["type"] == "topic"}
-    assert topics == {topic.name for topic in wanted_topics(SETTINGS)}
+    assert topics == {topic.name for topic in wanted_topics(SETTINGS)} | {"live.audit.policies"}
     assert [acl["resource"]["name"] for acl in acls if acl["resource"]["type"] == "group"] == [SETTINGS.app_id]
     assert {acl["resource"]["patternType"] for acl in acls} == {"literal"}
     assert not {"All", "Create", "Delete", "Alter"} & {operation for acl in acls for operation in acl["operations"]}

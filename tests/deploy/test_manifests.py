@@ -76,7 +76,9 @@ def test_every_pod_keeps_the_restricted_standard(rendered: list[Object]) -> None
         assert security["runAsUser"] > 0
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
-        assert all({"emptyDir", "projected", "configMap", "secret"} & volume.keys() for volume in pod.get("volumes", []))
+        assert all(
+            {"emptyDir", "projected", "configMap", "secret"} & volume.keys() for volume in pod.get("volumes", [])
+        )
     for container in containers(rendered):
         security = container["securityContext"]
         assert security["allowPrivilegeEscalation"] is False

@@ -8,7 +8,9 @@ import pytest
 
 from tests.deploy.files import ALERTS, RECORDS, Query, exposed, panel_queries, rule_queries
 
-promql = pytest.importorskip("promql_parser", reason="requirements/deploy.txt is not installed: `make check-deploy` does")
+promql = pytest.importorskip(
+    "promql_parser", reason="requirements/deploy.txt is not installed: `make check-deploy` does"
+)
 
 EXCUSED: dict[str, str] = {}
 """Metric → why no panel shows it."""
@@ -48,8 +50,15 @@ def strange(query: Query) -> list[str]:
 
 
 def test_selectors_are_found_wherever_they_stand() -> None:
-    expr = 'sum by (a) (rate(x_total{rule="r"}[5m])) > 1 unless max_over_time((y offset 1h)[1d:1m]) or histogram_quantile(0.9, z)'
-    assert selectors(expr) == [("x_total", {"rule"}), ("y", set()), ("z", set())]
+    expr = (
+        'sum by (a) (rate(x_total{rule="r"}[5m])) > 1'
+        " unless max_over_time((y offset 1h)[1d:1m]) or histogram_quantile(0.9, z)"
+    )
+    assert selectors(expr) == [
+        Selector("x_total", frozenset({"rule"})),
+        Selector("y", frozenset()),
+        Selector("z", frozenset()),
+    ]
 
 
 def test_alerts_and_recording_rules_name_only_what_is_exposed() -> None:
@@ -81,6 +90,7 @@ def test_every_alert_keeps_environments_apart() -> None:
     found: list[str] = []
 
     for name, rule in {**ALERTS, **RECORDS}.items():
+
         def visit(node: object, name: str = name) -> None:
             if isinstance(node, promql.AggregateExpr):
                 kept = node.modifier.labels if node.modifier and node.modifier.type == promql.AggModifierType.By else []
