@@ -54,6 +54,19 @@ def test_the_gap_of_a_label_starts_when_ai_is_known_or_the_label_goes() -> None:
     assert not gap.holds(nothing_known(NOW))
 
 
+def test_an_expression_that_takes_too_many_steps_in_a_large_room_is_an_error_not_the_end() -> None:
+    """Three loops over one shop are harmless, over sixty-four they are 262,144 steps."""
+    shops = "room.shop_systems"
+    program = compile_expression(f"{shops}.all(a, {shops}.all(b, {shops}.all(c, a != b + c)))")
+    room = nothing_known(NOW).facts["room"]
+    one, many = (
+        nothing_known(NOW).with_facts({"room": type(room)(shop_systems=[f"s{i}" for i in range(n)])}) for n in (1, 64)
+    )
+    assert program.holds(one)
+    with pytest.raises(RuleError, match="too many steps"):
+        program.holds(many)
+
+
 def test_a_failure_while_running_is_an_error_not_a_no() -> None:
     program = compile_expression("room.viewers == 0 || 10 / (room.viewers - 20) > 1")
     room = nothing_known(NOW).facts["room"]

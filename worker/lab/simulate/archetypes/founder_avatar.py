@@ -20,7 +20,7 @@ def build(stage: Stage) -> None:
     stage.every(10 * MINUTE_MS, lambda: likeness(stage, "founder", "granted"), first_ms=MINUTE_MS)
     stage.every(
         TALLY_MS,
-        lambda: stage.emit("viewer.tally", span_ms=TALLY_MS, joined=JOINED, orders=ORDERS, likes=JOINED),
+        lambda: stage.emit("viewer.tally", span_ms=TALLY_MS, joined=JOINED, orders=ORDERS, liked=JOINED),
     )
     speaker = audience(stage)
     mind = Speaker(stage.rng("mind"), speaker.goods)
