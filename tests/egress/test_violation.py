@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from tests.policy.build import MINUTE, T0, a_judge, a_room, a_rule, closed, set_ai, set_level
 from worker.audit.events import Shop
 from worker.audit.evidence import Level
-from worker.audit.facts import BLOCK_BIT, REVIEW_BIT, Certainty
+from worker.audit.facts import BLOCK_BIT, REVIEW_BIT, Certainty, Frame
 from worker.audit.room import Excerpt, Room
 from worker.egress.record import OutRecord
 from worker.egress.violation import encode_violation
@@ -144,6 +144,21 @@ def test_a_mainland_statement_is_chinese_and_says_facts_ground_and_redress() -> 
     assert "申诉" in statement["redress"]
     assert statement["automated_detection"] is True
     assert statement["automated_decision"] is True
+
+
+@pytest.mark.parametrize(
+    ("region", "words"),
+    [
+        ("CN", "画面测量：数字人高度占38%，遮盖画面占0%，声音与嵌入视频同源。"),
+        ("US", "Of the picture, as measured: avatar's height 38%, cover 0%, sound of an embedded video."),
+    ],
+)
+def test_what_was_measured_of_the_picture_is_said_and_what_was_not_is_not(region: str, words: str) -> None:
+    room = a_full_room()
+    room.facts.frame = Frame(True, True, 0.38, cover_ratio=0.0, same_source_audio=True)
+    decision = decided(a_rule(when="ai_presenter.certainty >= POSSIBLE && frame.avatar_height_ratio < 0.5"), room)
+    room.region = region
+    assert words in body_of(record_of(room, decision))["statement"]["facts_text"]
 
 
 def test_elsewhere_the_statement_is_english() -> None:

@@ -82,6 +82,8 @@ _ZH_BY = {
 }  # fmt: skip
 _ZH_FAMILY = {"AI": "人工智能生成检测", "UNLABELLED": "未标识时段的人工智能生成检测", "NONINT": "不回应观众",
               "PLAY": "内容循环播放", "CHALLENGE": "真人验证未通过"}  # fmt: skip
+_ZH_CONSENT = {"granted": "有", "none": "无", "unknown": "不明", "": "不明"}
+_ZH_RATIOS = {"avatar_height_ratio": "数字人高度", "embedded_video_ratio": "嵌入视频", "cover_ratio": "遮盖画面"}
 _ZH_STATUS = {"in_force": "现行有效", "draft": "征求意见稿", "inferred": "由同类规则推定"}
 _ZH_PERSONA = {"foreign": "虚假外国人", "elite": "虚假成功人士", "attractive": "俊男美女人设"}
 _ZH_CONDUCT = {"patriotism": "借爱国话题引流", "courses": "售卖课程", "private_traffic": "引流至站外",
@@ -121,6 +123,12 @@ def _zh_promotion(fact: dict[str, Any]) -> str:
     return f"{_zh_sure(fact)}{what}虚拟主播类软件，共{fact['mentions']}次{_zh_by(fact)}。"
 
 
+def _zh_frame(fact: dict[str, Any]) -> str:
+    said = [f"{words}占{fact[name]:.0%}" for name, words in _ZH_RATIOS.items() if name in fact]
+    said += ["声音与嵌入视频同源"] if fact["same_source_audio"] else []
+    return f"画面测量：{'，'.join(said)}。" if said else ""
+
+
 _ZH_FACTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "ai_presenter": lambda f: f"{_zh_sure(f)}主播由人工智能生成或呈现{_zh_by(f)}。",
     "label": _zh_label,
@@ -129,13 +137,16 @@ _ZH_FACTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "idle": lambda f: f"画面中无人、无人讲话、无人回应观众已{f['minutes']}分钟。",
     "driven": lambda f: "近期有对观众的回应。" if f["replies"] else "",
     "tamper": lambda f: f"{_zh_sure(f)}标识被删除、篡改、伪造或隐匿{_zh_by(f)}。",
-    "likeness": lambda f: f"{_zh_sure(f)}与特定自然人相似（相似度{f['similarity']:.2f}），授权记录：{f['consent']}。",
+    "likeness": lambda f: (
+        f"{_zh_sure(f)}与特定自然人相似（相似度{f['similarity']:.2f}），授权记录：{_ZH_CONSENT[f['consent']]}。"
+    ),
     "persona": lambda f: (
         f"{_zh_sure(f)}存在{_ZH_PERSONA.get(f['kind'], f['kind'])}人设，"
         f"行为：{_ZH_CONDUCT.get(f['conduct'], f['conduct'])}。"
     ),
     "software_promotion": _zh_promotion,
     "product_media": lambda f: f"{_zh_sure(f)}商品画面为合成且失实。",
+    "frame": _zh_frame,
     "fleet": lambda f: f"同一主体同时在{f['size']}个直播间出现。" if f["size"] else "",
 }
 
@@ -211,6 +222,16 @@ def _en_promotion(fact: dict[str, Any]) -> str:
     return f"{_en_sure(fact)}: {what} of virtual-host software, {fact['mentions']} times{_en_by(fact)}."
 
 
+_EN_RATIOS = {"avatar_height_ratio": "avatar's height", "embedded_video_ratio": "embedded video",
+              "cover_ratio": "cover"}  # fmt: skip
+
+
+def _en_frame(fact: dict[str, Any]) -> str:
+    said = [f"{words} {fact[name]:.0%}" for name, words in _EN_RATIOS.items() if name in fact]
+    said += ["sound of an embedded video"] if fact["same_source_audio"] else []
+    return f"Of the picture, as measured: {', '.join(said)}." if said else ""
+
+
 _EN_FACTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "ai_presenter": lambda f: f"{_en_sure(f)}: AI produces or presents the host{_en_by(f)}.",
     "label": _en_label,
@@ -225,6 +246,7 @@ _EN_FACTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "persona": lambda f: f"{_en_sure(f)}: {f['kind']} persona used for {str(f['conduct']).replace('_', ' ')}.",
     "software_promotion": _en_promotion,
     "product_media": lambda f: f"{_en_sure(f)}: a product is shown by synthetic and misleading media.",
+    "frame": _en_frame,
     "fleet": lambda f: f"The same identity is live in {f['size']} rooms." if f["size"] else "",
 }
 
