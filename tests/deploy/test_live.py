@@ -17,18 +17,32 @@ import pytest
 import yaml
 
 from tests.deploy.conftest import tool
-from tests.deploy.files import RULE_FILES, panel_queries
-from tests.support.engine import Log, Worker, room_log
+from tests.deploy.files import RECORDS, RULE_FILES, panel_queries
+from tests.support.engine import START_MS, Log, Worker, room_log
 from tests.support.kafka import KafkaCluster, free_ports, wait_until
+from worker.lab.simulate import at_ms_of, simulate
+
+pytestmark = pytest.mark.slow
 
 PORT = 19_600
 RATE_INTERVAL = "10s"
+MINUTES = 50
 
 MAY_BE_EMPTY = {
     "Errors A": "no shipped rule fails",
     "Parked A": "no shipped rule fails",
+    "At their cap A": "so few rooms reach no cap",
+    "Policies refused A": "policies come from files, none is published",
+    "Loop lag and GC pauses B": "the collector may rest for all of a short run: rooms are frozen after the start",
 }
 """Panel and query → why a healthy run has nothing to show."""
+
+
+def rooms_that_deceive() -> Iterator[tuple[bytes, bytes, int]]:
+    """(key, value, timestamp ms) of a recording in a loop and of a language model's avatar: evidence that adds up."""
+    for archetype in ("loop", "llm_avatar"):
+        for event in simulate(archetype, 1, duration_ms=MINUTES * 60_000, started_at_ms=START_MS):
+            yield str(event["room_id"]).encode(), json.dumps(event, ensure_ascii=False).encode(), at_ms_of(event)
 
 
 class Prometheus:
@@ -90,7 +104,8 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     """After a worker has judged two portions of a room log under its eyes."""
     tool("prometheus")
     directory = tmp_path_factory.mktemp("live")
-    records = list(room_log(1, rooms=40, steps=6_000))
+    records = [*room_log(1, rooms=40, steps=6_000), *rooms_that_deceive()]
+    half = len(records) // 2
     cluster = KafkaCluster(port=PORT + 10).start()
     try:
         log = Log(cluster, "live.").create()
@@ -98,7 +113,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
             worker.wait_ready()
             scraping = Prometheus(directory, worker.url("").removeprefix("http://").rstrip("/"))
             try:
-                for portion in (records[:3_000], records[3_000:]):
+                for portion in (records[:half], records[half:]):
                     log.produce(portion)
                     log.wait_committed(workers=[worker])
                     seen = worker.metric("read_total")
@@ -107,6 +122,8 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
                         timeout_s=30,
                         what="the portion is scraped",
                     )
+                last = list(RECORDS)[-1]
+                wait_until(lambda: bool(scraping.numbers(last)), timeout_s=30, what=f"{last} is recorded")
                 yield scraping
             finally:
                 scraping.stop()
@@ -120,18 +137,14 @@ def test_every_panel_has_something_to_show(prometheus: Prometheus) -> None:
         values = prometheus.numbers(expr.replace("[1m]", f"[{RATE_INTERVAL}]"))
         if not values:
             empty.append(board_panel.partition(": ")[2])
-    assert set(empty) == set(MAY_BE_EMPTY), sorted(set(empty) ^ set(MAY_BE_EMPTY))
+    assert set(empty) <= set(MAY_BE_EMPTY)
+
+
+def test_excuses_are_those_of_panels_that_exist() -> None:
+    assert set(MAY_BE_EMPTY) <= {where.partition(": ")[2] for where, _ in panel_queries()}
 
 
 def test_every_rule_is_evaluated_without_an_error(prometheus: Prometheus) -> None:
     rules = [rule for group in prometheus.api("rules")["groups"] for rule in group["rules"]]
     assert len(rules) > 30
     assert {rule["name"]: rule["lastError"] for rule in rules if rule["health"] != "ok"} == {}
-
-
-def test_the_accounts_balance(prometheus: Prometheus) -> None:
-    wait_until(
-        lambda: prometheus.numbers("namespace:stream_audit_unaccounted:rate1m")[-1] == 0,
-        timeout_s=90,
-        what="read = applied + duplicate + late + replay-skipped + rejected",
-    )
