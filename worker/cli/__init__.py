@@ -23,6 +23,7 @@ COMMANDS: dict[str, Entry] = {
     "replay": Entry("replay", "Judge room logs without Kafka."),
     "import": Entry("import_", "Turn a recording of a real room into a room log."),
     "simulate": Entry("simulate", "Write simulated rooms as a room log, the truth beside it."),
+    "evaluate": Entry("evaluate", "Measure delays and false alarms on labelled rooms."),
     "explain": Entry("explain", "Say why a violation was emitted, and recompute it."),
     "statement": Entry("statement", "Print the statement of reasons of a violation."),
     "policy": Entry("policy", "Check, test, compare and publish policies."),

@@ -25,7 +25,6 @@ SWITCH_MS = 20 * 60_000
 HOURS = {"llm_avatar": 2.5, "scripted_avatar": 6, "subtle_llm_avatar": 6, "standby": 6, "farm_avatar": 6,
          "human_then_avatar": 6, "human_then_loop": 4}  # fmt: skip
 """How long it takes to see an avatar that detectors see only in part; 1.25 h for all others."""
-DECLARED = {"avatar_driven", "founder_avatar"}
 LOOP_MS = 8 * 60_000  # a short loop saves time; the long one is in the golden rooms' range of the full evaluation
 
 
@@ -58,7 +57,7 @@ def _judged(name: str, seed: int, hours: float) -> tuple[set[str], dict[str, int
 def test_an_honest_room_is_never_touched(name: str, seed: int) -> None:
     opened, peaks = _judged(name, seed, 1.5)
     assert opened == set(), truth(name, seed)
-    if name in DECLARED:  # AI that says so: that family may know it, no other
+    if ARCHETYPES[name].declared:  # AI that says so: that family may know it, no other
         assert peaks.pop("AI") >= 0
     assert all(level < Level.LABEL for level in peaks.values()), peaks
 

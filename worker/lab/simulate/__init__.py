@@ -19,6 +19,7 @@ class Truth:
     """What is true of a simulated room; kept apart from its log.
 
     `switch_ms` after the start the host leaves the room to a machine; 0 where the room is one thing all along.
+    `declared` says that there is an avatar, and that the room says so.
     """
 
     room_id: str
@@ -28,6 +29,7 @@ class Truth:
     expects: tuple[str, ...]
     seed: int
     switch_ms: int = 0
+    declared: bool = False
 
 
 def at_ms_of(event: Mapping[str, object]) -> int:
@@ -47,7 +49,7 @@ def truth(archetype: str, seed: int, *, platform: str | None = None, switch_ms: 
     found = ARCHETYPES[archetype]
     room_id = room_id_of(archetype, seed, platform)
     switched_ms = found.switch_ms if switch_ms is None else switch_ms
-    return Truth(room_id, archetype, found.title, found.honest, found.expects, seed, switched_ms)
+    return Truth(room_id, archetype, found.title, found.honest, found.expects, seed, switched_ms, found.declared)
 
 
 def simulate(

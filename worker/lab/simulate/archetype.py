@@ -29,6 +29,7 @@ class Archetype:
         room_title: what the room calls itself.
         region: where its host is, ISO 3166.
         loop_ms: length of the recording, where there is one.
+        declared: an avatar that says so; the AI family may well know it.
         switch_ms: when the host leaves, counted from the start; 0 where nobody does.
     """
 
@@ -43,6 +44,7 @@ class Archetype:
     region: str = "CN"
     loop_ms: int = 20 * MINUTE_MS
     switch_ms: int = 0
+    declared: bool = False
 
 
 class Machines(NamedTuple):

@@ -56,6 +56,7 @@ ARCHETYPE = Archetype(
     name="avatar_driven",
     title="avatar: labelled, registered, driven",
     honest=True,
+    declared=True,
     platform="douyin",
     build=build,
     room_title="数字人直播间",

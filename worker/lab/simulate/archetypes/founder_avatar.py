@@ -32,6 +32,7 @@ ARCHETYPE = Archetype(
     name="founder_avatar",
     title="avatar: a founder's, declared",
     honest=True,
+    declared=True,
     platform="jd",
     build=build,
     viewers=6_000_000,

@@ -1,0 +1,198 @@
+"""Shows that false alarms stay within their guarantee, at the edge of the null hypothesis, for rare levels too.
+
+Nulls: signals exactly at their norm, independent (the hypothesis to the letter), and serially correlated, AR(1) with a
+one-minute correlation of 0.6 (which breaks E[Y | past] ≤ μ; the envelope is there to make up for it).
+
+Frequent levels are counted (Monte Carlo). Rare ones need importance sampling: a run turns guilty at a random time ν,
+with probability HEAD/total at the start and else uniform, total = HEAD + ACCRUE·T. With R the Shiryaev–Roberts sum of
+the likelihood ratios of guilt against the null, R ← (R + ACCRUE·Δh)·LR, R_0 = HEAD,
+
+    P₀(alarm by T) = E_Q[ total / (R_τ + ACCRUE·(T − τ)) ; alarm at τ ≤ T ]
+
+for whatever guilt is simulated; it only decides the variance. Source: detection.md §4 (b).
+"""
+
+from collections.abc import Callable, Iterator
+from math import exp, log, sqrt
+from random import Random
+from typing import NamedTuple, Protocol
+
+from worker.audit.evidence import ACCRUE, DESIGNS, HEAD, MS_PER_HOUR, THRESHOLDS, Family, Level, new_family, step
+from worker.lab.evaluate.watch import LEVELS
+
+HOURS = 12.0
+TOTAL = HEAD + ACCRUE * HOURS
+MINUTE_MS = 60_000
+HOT_MS = 10 * MINUTE_MS
+LOOKS = 30  # a block's, 10 s apart
+RHO_MINUTE = 0.6
+RHO_LOOK = RHO_MINUTE ** (1 / 6)
+UPPER_QUARTILE = 0.6744897502  # of the standard normal: a latent above it is a look above the human 95 % rank
+SIXTIETH_PERCENTILE = 0.2533471031
+
+
+class Null(Protocol):
+    """One room under a null hypothesis. `step_ms` is the length of a step of its family."""
+
+    family: str
+    step_ms: int
+
+    def draw(self, rng: Random, family: Family, now_ms: int, guilty: bool) -> float:
+        """Draw a step's values, guilty or not, and let `family` bet; returns ln of the likelihood ratio of guilt."""
+
+
+class Coin:
+    """One signal that is 1 with exactly its norm as probability, whatever happened before; guilty ones tilt by e."""
+
+    def __init__(self, family: str, step_ms: int) -> None:
+        self.family, self.step_ms = family, step_ms
+        self._design = DESIGNS[family]
+        self._failed_ms = -HOT_MS - 1
+
+    def draw(self, rng: Random, family: Family, now_ms: int, guilty: bool) -> float:
+        p = self._design.norms[0]
+        if self.family == "CHALLENGE" and now_ms - self._failed_ms <= HOT_MS:
+            p *= 2
+        added = ACCRUE * self.step_ms / MS_PER_HOUR / len(family.m)
+        weights = [m + added for m in family.m]
+        stake = sum(w * bet[0] for w, bet in zip(weights, self._design.bets, strict=True)) / sum(weights)
+        tilted = p * (1 + stake * (1 / p - 1))
+        hit = rng.random() < (tilted if guilty else p)
+        if hit:
+            self._failed_ms = now_ms
+        others = (None,) * (len(self._design.norms) - 1)
+        step(family, now_ms, (float(hit), *others), (p, *self._design.norms[1:]))
+        return log(tilted / p if hit else (1 - tilted) / (1 - p))
+
+
+class Detectors:
+    """Two detectors' looks, serially correlated; `shared` is how much both see the same thing. Guilt is a drift."""
+
+    family, step_ms = "AI", 5 * MINUTE_MS
+
+    def __init__(self, shared: float) -> None:
+        self._shared = shared
+        self._drift = (0.5 if shared < 1 else 0.71) * (1 - RHO_LOOK) / sqrt(1 - RHO_LOOK**2)
+        self._latent: list[float] = []
+
+    def draw(self, rng: Random, family: Family, now_ms: int, guilty: bool) -> float:
+        if not self._latent:
+            self._latent = list(self._pair(rng, 0.0)[0])
+        scale, drift = sqrt(1 - RHO_LOOK**2), self._drift if guilty else 0.0
+        (voice, visual), heard, seen, ln_ratio = self._latent, 0, 0, 0.0
+        for _ in range(LOOKS):
+            (a, b), gained = self._pair(rng, drift)
+            voice, visual = RHO_LOOK * voice + scale * a, RHO_LOOK * visual + scale * b
+            heard += voice > UPPER_QUARTILE
+            seen += visual > UPPER_QUARTILE
+            ln_ratio += gained
+        self._latent = [voice, visual]
+        step(family, now_ms, (heard / LOOKS, seen / LOOKS))
+        return ln_ratio
+
+    def _pair(self, rng: Random, drift: float) -> tuple[tuple[float, float], float]:
+        """Two innovations, and ln of their likelihood ratio were they drawn with the drift."""
+        a, d = rng.gauss(0, 1) + drift, self._drift
+        if self._shared >= 1:
+            return (a, a), d * a - d * d / 2
+        b = rng.gauss(0, 1) + drift
+        mixed = self._shared * a + sqrt(1 - self._shared**2) * b
+        return (a, mixed), d * (a + b) - d * d
+
+
+class Silence:
+    """Whether a block's prompts stay unanswered, as a slow mood decides; guilt is a mood that sinks."""
+
+    family, step_ms = "NONINT", 5 * MINUTE_MS
+    DRIFT = -0.5
+    MEAN_OF_FIVE_SD = 0.7234  # standard deviation of the mean of five minutes at correlation 0.6
+
+    def __init__(self) -> None:
+        self._mood: float | None = None
+
+    def draw(self, rng: Random, family: Family, now_ms: int, guilty: bool) -> float:
+        mood = rng.gauss(0, 1) if self._mood is None else self._mood
+        total, ln_ratio = 0.0, 0.0
+        for _ in range(5):
+            z = rng.gauss(0, 1) + (self.DRIFT if guilty else 0.0)
+            mood = RHO_MINUTE * mood + sqrt(1 - RHO_MINUTE**2) * z
+            total += mood
+            ln_ratio += self.DRIFT * z - self.DRIFT**2 / 2
+        self._mood = mood
+        silent = total / 5 < SIXTIETH_PERCENTILE * self.MEAN_OF_FIVE_SD
+        step(family, now_ms, (float(silent), None))
+        return ln_ratio
+
+
+class Case(NamedTuple):
+    """A null hypothesis, and how many runs measure it by default; `exact` says that it holds to the letter."""
+
+    name: str
+    make: Callable[[], Null]
+    runs: int
+    exact: bool
+
+
+class Measured(NamedTuple):
+    """First alarms per room-hour by 12 h, their standard error, and the guarantee."""
+
+    case: str
+    method: str
+    level: str
+    per_hour: float
+    error: float
+    bound: float
+
+    @property
+    def verdict(self) -> str:
+        """`kept` or `broken` when two standard errors leave no doubt, else `open`: more runs would tell."""
+        if self.per_hour + 2 * self.error <= self.bound:
+            return "kept"
+        return "broken" if self.per_hour - 2 * self.error > self.bound else "open"
+
+
+CASES: tuple[Case, ...] = (
+    Case("CHALLENGE at its norm, every 5 min", lambda: Coin("CHALLENGE", 5 * MINUTE_MS), 3_000, True),
+    Case("NONINT at its norm, independent", lambda: Coin("NONINT", 5 * MINUTE_MS), 3_000, True),
+    Case("NONINT at its norm, AR(1)", Silence, 2_000, False),
+    Case("PLAY at its norm, always armed", lambda: Coin("PLAY", 10_000), 150, True),
+    Case("AI at its norm, AR(1)", lambda: Detectors(0.0), 1_000, False),
+    Case("AI at its norm, AR(1), both see the same", lambda: Detectors(1.0), 2_000, False),
+)
+
+
+def measure(case: Case, *, runs: int, seed: int) -> Iterator[Measured]:
+    """Measure a case with `runs` rooms of 12 h: WATCH by counting, every level by importance sampling."""
+    for tilted in (False, True):
+        rng = Random(f"{seed}/{case.name}/{tilted}")
+        weights = [_room(case.make(), rng, tilted=tilted) for _ in range(runs)]
+        for i, level in enumerate(LEVELS):
+            if not tilted and level > Level.WATCH:
+                continue
+            values = [one[i] for one in weights]
+            mean = sum(values) / runs
+            variance = sum((value - mean) ** 2 for value in values) / max(1, runs - 1)
+            error = sqrt(variance / runs) or 1 / runs  # none seen: as if one had been
+            method = "importance sampling" if tilted else "counted"
+            yield Measured(case.name, method, level.name, mean / HOURS, error / HOURS, 1 / THRESHOLDS[level])
+
+
+def _room(null: Null, rng: Random, *, tilted: bool) -> list[float]:
+    """One room of 12 h: per level the weight of its first alarm, 0 when there was none."""
+    place = rng.random() * TOTAL
+    guilty_from_h = max(0.0, (place - HEAD) / ACCRUE) if tilted else HOURS + 1
+    family = new_family(null.family, 0)
+    weights = [0.0] * len(LEVELS)
+    ratios, now_ms, end_ms = HEAD, 0, int(HOURS * MS_PER_HOUR)
+    while now_ms + null.step_ms <= end_ms:
+        now_ms += null.step_ms
+        elapsed_h = now_ms / MS_PER_HOUR
+        ln_ratio = null.draw(rng, family, now_ms, guilty_from_h <= elapsed_h)
+        ratios = (ratios + ACCRUE * null.step_ms / MS_PER_HOUR) * exp(ln_ratio)
+        mass = family.mass()
+        for i, level in enumerate(LEVELS):
+            if weights[i] == 0.0 and mass >= THRESHOLDS[level]:
+                weights[i] = TOTAL / (ratios + ACCRUE * (HOURS - elapsed_h)) if tilted else 1.0
+        if weights[-1]:
+            break
+    return weights

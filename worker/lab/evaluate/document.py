@@ -1,0 +1,88 @@
+"""A summary as a document in Markdown, with plots in SVG beside it."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from worker.lab.evaluate.summary import Summary
+from worker.lab.evaluate.tables import Sheet, sheets
+
+WIDTH, HEIGHT, LEFT, TOP, BOTTOM, LEGEND = 860, 420, 56, 36, 46, 220
+PLOT = WIDTH - LEFT - LEGEND
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#222222")
+"""Paul Tol's bright scheme, which colour-blind readers can tell apart."""
+
+_SYNTHETIC = """\
+> **Synthetic.** Every room below was simulated. The numbers show that the detection works as designed, not how well it
+> works on real rooms: norms and detectors' calibration are provisional until a platform has audited its own hosts.
+"""
+_LOGS = "> Measured on labelled room logs. The labels are taken as true.\n"
+_READING = """\
+WATCH, LABEL, LIMIT and RESTRICT are the levels of evidence; a family's false alarms per room-hour are at most 1e-2,
+1e-3, 1e-5 and 1e-7. Cells hold the median, the 90 % quantile in brackets, and the share of rooms that got there in the
+time watched; – was not reached. Minutes count from the start of the room, or from when the host left it. Intervals are
+exact at 95 % (Poisson, Clopper–Pearson, order statistics). "shown: open" means that the room-hours are too few to tell:
+no alarm in N hours proves no more than a rate below 3/N. The rare levels are shown in another way, by
+`stream-audit evaluate --bound`. "design" is what a study of the evidence alone promised, before guards.
+"""
+
+
+def write(path: Path, summary: Summary, command: str) -> list[Path]:
+    """Write the document and its plots beside it; returns every file written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = [path]
+    parts = ["# Detection, measured\n", _SYNTHETIC if summary.synthetic else _LOGS]
+    parts.append(f"Made by `{command}`: {summary.rooms:,} rooms, {summary.hours:,.0f} room-hours, ")
+    parts[-1] += f"{summary.events:,} events, through the engine's own processor and the policies that ship.\n"
+    parts.append(_READING)
+    if any(summary.curves.values()):
+        plot = path.with_name(f"{path.stem.lower()}-delays.svg")
+        rooms = {d.archetype: d.rooms for d in summary.detections}
+        plot.write_text(delay_plot(summary.curves, rooms), encoding="utf-8")
+        written.append(plot)
+        parts.append(f"![Share of rooms at LIMIT after the guards, by minutes]({plot.name})\n")
+    parts += [_markdown(sheet) for sheet in sheets(summary)]
+    path.write_text("\n".join(parts), encoding="utf-8")
+    return written
+
+
+def _markdown(sheet: Sheet) -> str:
+    lines = [f"## {sheet.title}\n", _row(sheet.header), _row(["---"] + ["---:"] * (len(sheet.header) - 1))]
+    return "\n".join([*lines, *map(_row, sheet.rows), ""])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def delay_plot(curves: Mapping[str, Sequence[float]], rooms: Mapping[str, int]) -> str:
+    """An SVG: per archetype the share of its `rooms` that had reached the level, by minutes (sorted)."""
+    shown = {name: minutes for name, minutes in curves.items() if minutes}
+    last = max(minutes[-1] for minutes in shown.values())
+    step = next(s for s in (5, 10, 20, 30, 60, 120, 240, 1_440) if last / s <= 12 or s == 1_440)
+    end = (int(last / step) + 1) * step
+    depth = HEIGHT - TOP - BOTTOM
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
+        f'font-size="12"><rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
+        f'<text x="{LEFT}" y="20" font-size="14">Share of rooms at LIMIT after the guards (synthetic)</text>',
+    ]
+    for minute in range(0, end + 1, step):
+        x = LEFT + PLOT * minute / end
+        parts.append(f'<path d="M{x:.1f} {TOP}v{depth}" stroke="#ddd"/>')
+        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 26}" text-anchor="middle">{minute}</text>')
+    for percent in (0, 25, 50, 75, 100):
+        grid_y = TOP + depth * (1 - percent / 100)
+        parts.append(f'<path d="M{LEFT} {grid_y:.1f}h{PLOT}" stroke="#ddd"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{grid_y + 4:.1f}" text-anchor="end">{percent} %</text>')
+    parts.append(f'<text x="{LEFT + PLOT / 2}" y="{HEIGHT - 8}" text-anchor="middle">minutes</text>')
+    for i, (name, minutes) in enumerate(shown.items()):
+        colour, dash = COLOURS[i % len(COLOURS)], ' stroke-dasharray="6 3"' if i >= len(COLOURS) else ""
+        path = f"M{LEFT} {TOP + depth}"
+        for rank, reached_min in enumerate(minutes, start=1):
+            path += f"H{LEFT + PLOT * reached_min / end:.1f}V{TOP + depth * (1 - rank / rooms[name]):.1f}"
+        parts.append(f'<path d="{path}H{LEFT + PLOT}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>')
+        key_x, key_y = LEFT + PLOT + 14, TOP + 8 + 17 * i
+        parts.append(f'<path d="M{key_x} {key_y}h22" stroke="{colour}" stroke-width="2"{dash}/>')
+        parts.append(f'<text x="{key_x + 28}" y="{key_y + 4}">{escape(name)}</text>')
+    return "".join(parts) + "</svg>\n"

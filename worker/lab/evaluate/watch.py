@@ -1,0 +1,140 @@
+"""Watches one room while it is judged: when each family reached each level, before and after the guards.
+
+*Mass* is evidence before the guards: M ≥ c, for PLAY from LIMIT up the mass with the longer allowance. *Level* is what
+the room's level says, after the guards; rules read that one.
+"""
+
+from math import inf, log
+
+from msgspec import Struct, field
+
+from worker.audit.evidence import ACCRUE, CLEAR_SHARE, FAMILIES, MS_PER_HOUR, THRESHOLDS, Level
+from worker.audit.room import Room
+from worker.lab.simulate import Truth
+
+LEVELS: tuple[Level, ...] = (Level.WATCH, Level.LABEL, Level.LIMIT, Level.RESTRICT)
+MASS, GUARDED = "mass", "level"
+Mark = tuple[str, str, int]
+"""(MASS or GUARDED, family, level)"""
+PASSIVE = ("UNLABELLED", "NONINT", "PLAY")
+SUSPICION_MAX_NATS = 12.0
+MINUTE_MS = 60_000
+
+
+class Outcome(Struct):
+    """What became of one room.
+
+    Attributes:
+        honest_hours: room-hours in which nothing was wrong: all of an honest room, or those before a switch.
+        hours: room-hours in all.
+        delay_min: minutes from when the room turned guilty until a mark was first reached.
+        alarms: how often a mark was reached anew while nothing was wrong.
+        rules_min: minutes until a live rule first opened; negative where nothing was wrong yet.
+        challenges: how many were issued while nothing was wrong, and in all.
+    """
+
+    truth: Truth
+    hours: float = 0.0
+    honest_hours: float = 0.0
+    delay_min: dict[Mark, float] = field(default_factory=dict)
+    alarms: dict[Mark, int] = field(default_factory=dict)
+    rules_min: dict[str, float] = field(default_factory=dict)
+    honest_challenges: int = 0
+    challenges: int = 0
+    events: int = 0
+
+    def delay_of(self, kind: str, level: int) -> float:
+        """Minutes until any family reached the level; inf when none did. What a declared avatar declares is apart."""
+        return min((at for (k, _, l_), at in self.delay_min.items() if (k, l_) == (kind, level)), default=inf)
+
+    def rule_delay(self) -> float:
+        """Minutes until the first live rule opened, once the room was guilty."""
+        return min((at for at in self.rules_min.values() if at >= 0), default=inf)
+
+
+class Watch:
+    """Collects a room's outcome. Call `look` after every few seconds of event time."""
+
+    def __init__(self, truth: Truth, started_at_ms: int) -> None:
+        self.outcome = Outcome(truth)
+        self._started_at_ms = started_at_ms
+        self._guilty_ms: float = inf if truth.honest else started_at_ms + truth.switch_ms
+        self._on: set[Mark] = set()
+        self._looked_ms = started_at_ms
+
+    def guilty(self, at_ms: int) -> bool:
+        """Whether something is wrong at an event time."""
+        return at_ms >= self._guilty_ms
+
+    def look(self, room: Room) -> None:
+        """Note what the room's families have reached by now."""
+        now_ms = room.max_at_ms
+        self._looked_ms = max(self._looked_ms, now_ms)
+        for name in FAMILIES:
+            family = room.families.get(name)
+            if family is None:
+                continue
+            mass, strong = family.mass(), family.mass()
+            if name == "PLAY":
+                longer = room.families.get("PLAY_LONG")
+                strong = 0.0 if longer is None else longer.mass()
+            for level in LEVELS:
+                held = mass if level <= Level.LABEL else strong
+                self._mark((MASS, name, level), held >= THRESHOLDS[level], held < THRESHOLDS[level] * CLEAR_SHARE)
+                self._mark((GUARDED, name, level), family.level >= level, family.level < level)
+
+    def _mark(self, mark: Mark, reached: bool, left: bool) -> None:
+        on = mark in self._on
+        if reached and self.guilty(self._looked_ms):
+            self.outcome.delay_min.setdefault(mark, (self._looked_ms - self._guilty_ms) / MINUTE_MS)
+        elif reached and not on:
+            self.outcome.alarms[mark] = self.outcome.alarms.get(mark, 0) + 1
+        if reached and not on:
+            self._on.add(mark)
+        elif on and left:
+            self._on.discard(mark)
+
+    def opened(self, rule: str, at_ms: int) -> None:
+        """A live rule opened."""
+        since_ms = self._guilty_ms if self._guilty_ms < inf else at_ms + MINUTE_MS
+        self.outcome.rules_min.setdefault(rule, (at_ms - since_ms) / MINUTE_MS)
+
+    def challenged(self, at_ms: int) -> None:
+        """A challenge was issued."""
+        self.outcome.challenges += 1
+        self.outcome.honest_challenges += not self.guilty(at_ms)
+
+    def end(self) -> Outcome:
+        """The outcome, once the room's log is over."""
+        outcome = self.outcome
+        outcome.hours = (self._looked_ms - self._started_at_ms) / MS_PER_HOUR
+        outcome.honest_hours = (min(self._guilty_ms, self._looked_ms) - self._started_at_ms) / MS_PER_HOUR
+        return outcome
+
+
+class Suspicion:
+    """Passive suspicion of a room: the largest CUSUM of ln e over the families other than CHALLENGE, in nats.
+
+    What ln e was is read off the masses: M_new / (M_old + what time added).
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[int, float]] = {}
+        self._cusum: dict[str, float] = {}
+
+    def look(self, room: Room) -> None:
+        """Take in the steps that the families have made since the last look."""
+        for name in PASSIVE:
+            family = room.families.get(name)
+            if family is None:
+                continue
+            last_ms, mass = self._last.get(name, (room.session_start_ms, 0.5))
+            if family.last_ms == last_ms:
+                continue
+            self._last[name] = family.last_ms, family.mass()
+            gained = log(family.mass() / (mass + ACCRUE * (family.last_ms - last_ms) / MS_PER_HOUR))
+            self._cusum[name] = min(max(0.0, self._cusum.get(name, 0.0) + gained), SUSPICION_MAX_NATS)
+
+    def nats(self) -> float:
+        """The suspicion now."""
+        return max(self._cusum.values(), default=0.0)
