@@ -83,7 +83,7 @@ def test_unlabelled_bets_only_on_blocks_without_a_label_for_half_of_their_time()
         looks = [ev(e.DetectorScore, at, score=0.99) for at in range(0, 300_000, 10_000)]
         room = a_room(in_time(beats(7 * MINUTE), looks, [label(0), label(off_ms, False)]))
         assert "AI" in room.families
-        assert ("UNLABELLED" in room.families) is bets
+        assert (room.evidence("UNLABELLED") is room.families["AI"]) is bets  # AI stands in until a labelled block
 
 
 def test_flickering_out_of_order_for_minutes_stays_bounded_and_stops_nothing() -> None:

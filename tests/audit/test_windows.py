@@ -13,7 +13,9 @@ from worker.audit.room import Room
 
 
 def log_e(room: Room) -> dict[str, float]:
-    return {name: family.log_e() for name, family in room.families.items()}
+    """ln M of each family that has bet; AI stands in for UNLABELLED until a labelled block."""
+    named = {**room.families, "UNLABELLED": room.evidence("UNLABELLED")}
+    return {name: family.log_e() for name, family in named.items() if family and family.last_ms > room.session_start_ms}
 
 
 @settings(derandomize=True, deadline=None, max_examples=25, phases=(Phase.generate,))

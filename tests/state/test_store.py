@@ -5,6 +5,7 @@ import pytest
 
 from tests.state.conftest import HOUR_MS, Changelog, Logged, flush, keep, room_at, speak
 from worker.audit import snapshot
+from worker.audit.panes import pane_at
 from worker.audit.room import Room
 from worker.state import codec
 from worker.state.codec import ChangelogError
@@ -144,7 +145,7 @@ def test_a_room_idle_for_six_hours_and_committed_is_forgotten(changelog: Changel
     changelog.append(flush(store, watermark_ms=8 * HOUR_MS, committed=0))
     assert len(store) == 2, "not committed yet"
     changelog.append(flush(store, watermark_ms=8 * HOUR_MS, committed=7))
-    assert (list(store.live), store.expired) == (["busy"], 1)
+    assert (list(store), store.expired) == (["busy"], 1)
     left = {r.key for r in changelog.compacted() if r.value is not None}
     assert left == {b"busy", b"#meta"}
     assert changelog.recover().load("idle") is None
@@ -218,3 +219,17 @@ def test_offsets_that_lead_the_state_are_an_error(changelog: Changelog) -> None:
     store.check_committed(10)
     with pytest.raises(ChangelogError, match="reaches only offset 10"):
         store.check_committed(11)
+
+
+def test_a_quiet_room_is_kept_as_bytes_and_one_with_open_panes_decoded() -> None:
+    """After a flush; the bytes are what was written, so nothing is lost by it."""
+    store = RoomStore("changelog", 0)
+    quiet, asked = Room("quiet", max_at_ms=1), Room("asked", max_at_ms=1)
+    pane_at(asked, 1)
+    for room in (quiet, asked):
+        store.live[room.room_id] = room
+        store.dirty.add(room.room_id)
+    store.capture(10, 1, 0, 0)
+    assert list(store.live) == ["asked"]
+    assert set(store) == {"quiet", "asked"}
+    assert store.load("quiet") == quiet

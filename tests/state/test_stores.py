@@ -30,7 +30,7 @@ def test_beyond_the_cap_the_longest_idle_rooms_of_all_partitions_go_first() -> N
         keep(stores.by_partition[i % 2], room_at(i, room_id=f"room{i}", max_at_ms=i * HOUR_MS))
     stores.capture({0: progress(8, 8), 1: progress(8, 8)})
     writes = stores.capture({0: progress(8, 8), 1: progress(8, 8)})
-    left = {room_id for store in stores.by_partition.values() for room_id in store.live}
+    left = {room_id for store in stores.by_partition.values() for room_id in store}
     assert left == {"room4", "room5", "room6", "room7"}
     assert stores.shed == 4
     assert {w.key for w in writes[0] if w.value is None} == {b"room0", b"room2"}
@@ -43,7 +43,7 @@ def test_rooms_that_are_not_committed_are_never_shed() -> None:
         keep(stores.by_partition[0], room_at(i, room_id=f"room{i}"))
     stores.capture({0: progress(5, 0)})
     stores.capture({0: progress(5, 3)})
-    assert set(stores.by_partition[0].live) == {"room3", "room4"}
+    assert set(stores.by_partition[0]) == {"room3", "room4"}
 
 
 def test_counts_survive_a_dropped_partition() -> None:

@@ -19,6 +19,7 @@ from enum import IntEnum
 from math import log
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 HEAD = 0.5
 ACCRUE = 0.5
@@ -119,6 +120,21 @@ def new_family(name: str, at_ms: int) -> Family:
         start_nats=log(HEAD),
         time_nats=0.0,
         since_ms=at_ms,
+    )
+
+
+def copy_as(name: str, family: Family) -> Family:
+    """A family of another name with the same bets, that goes on from where `family` stands."""
+    return replace(
+        family,
+        name=name,
+        m=list(family.m),
+        without=[list(m) for m in family.without],
+        prev=list(family.prev),
+        values=list(family.values),
+        norms=list(family.norms),
+        nats=list(family.nats),
+        blocks=list(family.blocks),
     )
 
 

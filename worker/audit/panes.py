@@ -5,7 +5,7 @@ folded in event-time order (ties by a hash of the event id), so order of arrival
 """
 
 from worker.audit import levels
-from worker.audit.evidence import new_family, step
+from worker.audit.evidence import copy_as, new_family, step
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, Driven
 from worker.audit.markers import label, presenter
 from worker.audit.room import BLOCK_MS, PANE_MS, Block, Pane, Phase, Room
@@ -81,9 +81,12 @@ def _close_block(room: Room, end_ms: int) -> None:
     unanswered.fall_due(room, min(end_ms, room.max_at_ms))  # a session that closes takes nobody's 90 s
     block.paused_ms = _paused_ms(room, start_ms, end_ms)
     voice_visual = looks.values(block)
-    _bet(room, "AI", end_ms, voice_visual)
     labelled = label.labelled_ms(room, start_ms, end_ms) >= LABELLED_SHARE * BLOCK_MS
-    _bet(room, "UNLABELLED", end_ms, (None, None) if labelled else voice_visual)
+    if labelled and "UNLABELLED" not in room.families:
+        _part_from_ai(room)
+    _bet(room, "AI", end_ms, voice_visual)
+    if "UNLABELLED" in room.families:
+        _bet(room, "UNLABELLED", end_ms, (None, None) if labelled else voice_visual)
     silent = unanswered.value(room)
     if silent:
         unanswered.quote_questions(room)
@@ -98,6 +101,12 @@ def _close_block(room: Room, end_ms: int) -> None:
     if any(moved):
         presenter.combine(room, end_ms)
     room.changed |= BLOCK_BIT
+
+
+def _part_from_ai(room: Room) -> None:
+    """The first labelled block: from here UNLABELLED, for which AI stood in, goes its own way."""
+    ai = room.families.get("AI")
+    room.families["UNLABELLED"] = copy_as("UNLABELLED", ai) if ai else new_family("UNLABELLED", room.session_start_ms)
 
 
 def _paused_ms(room: Room, start_ms: int, end_ms: int) -> int:

@@ -224,12 +224,19 @@ class Room(Struct, gc=False, array_like=True):
         return self.max_at_ms - LATENESS_MS
 
     def evidence(self, family: str) -> Family | None:
-        """The evidence behind a family's present level; from LIMIT up PLAY rests on its longer allowance."""
+        """The evidence behind a family's present level; None when it has not begun.
+
+        From LIMIT up PLAY rests on its longer allowance; AI stands in for UNLABELLED until a label was seen.
+        """
         if family == "PLAY" and self.level("PLAY") >= Level.LIMIT:
             return self.families.get("PLAY_LONG")
-        return self.families.get(family)
+        return self._family(family)
 
     def level(self, family: str) -> int:
         """The level (`audit.evidence.Level`) that a family has reached; 0 when it has not begun."""
-        state = self.families.get(family)
+        state = self._family(family)
         return state.level if state is not None else 0
+
+    def _family(self, name: str) -> Family | None:
+        state = self.families.get(name)
+        return self.families.get("AI") if state is None and name == "UNLABELLED" else state

@@ -146,7 +146,7 @@ def of_room(room: Room, now_ms: int) -> Inputs:
         room.phase == Phase.PAUSED,
         sorted({shop.system for shop in room.shop_ids}),
     )
-    return Inputs(facts, {name: family.level for name, family in room.families.items()}, now_ms)
+    return Inputs(facts, {name: room.level(name) for name in FAMILIES}, now_ms)
 
 
 def nothing_known(now_ms: int, room: RoomFact | None = None) -> Inputs:
