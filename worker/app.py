@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import faust
-from aiokafka import AIOKafkaConsumer
 from faust.types import TP
 
 from worker import clock
@@ -24,6 +23,7 @@ from worker.agents import Engine
 from worker.egress.record import OutRecord
 from worker.health import Health, Vitals
 from worker.metrics import Histogram, Readings
+from worker.policy.feed import POLICIES_TOPIC
 from worker.policy.judge import Judge
 from worker.processor import (
     DEAD_LETTERS_TOPIC,
@@ -40,7 +40,8 @@ from worker.state.stores import Stores
 from worker.topics import Remedy, Topic, plan
 from worker.transport import BatchSchema, Outgoing, Record, TransportCounts, TransportSettings, attach
 from worker.transport.found import find_topics
-from worker.transport.security import client_options, credentials
+from worker.transport.policies import PolicyTopic
+from worker.transport.security import client_options, credentials, lone_consumer
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,9 @@ def wanted_topics(settings: Settings) -> list[Topic]:
     def beside(name: str, cleanup: str) -> Topic:
         return Topic(name=name, same_partitions_as=source, config={"cleanup.policy": cleanup})
 
+    published = Topic(name=settings.topic(POLICIES_TOPIC), partitions=1, config={"cleanup.policy": "compact"})
     return [
+        *([published] if settings.policies == "topic" else []),
         Topic(name=source, config={"cleanup.policy": "delete"}),
         beside(settings.topic(VIOLATIONS_TOPIC), "delete"),
         beside(settings.topic(ROOMS_TOPIC), "compact"),
@@ -197,6 +200,7 @@ class Worker:
     hooks: Hooks
     health: Health
     loop_lag: Histogram
+    policies: PolicyTopic | None
 
     def vitals(self) -> Vitals:
         """What health needs to know, from the event loop's side."""
@@ -214,11 +218,14 @@ class Worker:
 
     def readings(self) -> Readings:
         """Every metric that this worker has, read from its counters. Called from the scraping thread."""
-        return {**self.engine.readings(), **_position_readings(self), **_transport_readings(self)}
+        rejected = {"policy_rejected_total": self.policies.feed.rejected} if self.policies else {}
+        return {**self.engine.readings(), **_position_readings(self), **_transport_readings(self), **rejected}
 
 
-def build_app(settings: Settings, *, partitions: int, judge: Judge) -> Worker:
+def build_app(settings: Settings, *, partitions: int, judge: Judge, policies: PolicyTopic | None = None) -> Worker:
     """The worker for a room log of `partitions` partitions. Nothing starts yet, no broker is asked.
+
+    `policies`, read to their end, are followed while the worker runs.
 
     Raises ssl.SSLError or OSError when a certificate or key cannot be used.
     """
@@ -248,7 +255,7 @@ def build_app(settings: Settings, *, partitions: int, judge: Judge) -> Worker:
     # The table makes Faust assign changelogs with their source and run recoveries; rooms live in the stores.
     app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=partitions)
     source = app.topic(settings.topic(EVENTS_TOPIC), schema=BatchSchema(key_type=bytes, value_type=bytes))
-    worker = Worker(app, engine, hooks, Health(clock.monotonic_s), Histogram())
+    worker = Worker(app, engine, hooks, Health(clock.monotonic_s), Histogram(), policies)
 
     async def rooms(stream: Any) -> None:
         try:
@@ -259,6 +266,8 @@ def build_app(settings: Settings, *, partitions: int, judge: Judge) -> Worker:
     app.agent(source, name="worker.rooms", concurrency=1)(rooms)
     app.task(lambda: _tick(worker))
     app.task(lambda: _watch_log_end(worker))
+    if policies is not None:
+        app.task(lambda: _follow(worker, policies))
     app.finalize()
     return worker
 
@@ -272,13 +281,8 @@ def _engine(app: Any, settings: Settings, judge: Judge) -> Engine:
         assert end is not None, "the outbox sends no empty batch"
         return int(end)
 
-    def make_consumer() -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
-            **client_options(settings), group_id=None, enable_auto_commit=False, isolation_level="read_committed"
-        )
-
     async def tails(starts: Mapping[int, int]) -> dict[int, set[Identity]]:
-        return await read_tails(make_consumer, violations, starts)
+        return await read_tails(lambda: lone_consumer(settings), violations, starts)
 
     return Engine(
         topic=source,
@@ -337,6 +341,13 @@ async def _watch_log_end(worker: Worker) -> None:
             for tp, end in ends.items():
                 if tp.partition in worker.hooks.partitions:
                     highwater[TP(*tp)] = max(end, highwater.get(TP(*tp), 0))
+
+
+async def _follow(worker: Worker, policies: PolicyTopic) -> None:
+    try:
+        await policies.follow(lambda: bool(worker.app.should_stop))
+    except Exception as problem:  # without the newest policies this worker would disagree with the others
+        worker.hooks.fatal(problem)
 
 
 # ---- metrics

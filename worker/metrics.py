@@ -76,6 +76,7 @@ METRICS: tuple[Spec, ...] = (
     Spec("rule_parked", "gauge", "1 while a rule is parked after repeated errors.", ("rule",)),
     Spec("rule_seconds_total", "counter", "Time spent on a rule, estimated from one look in sixteen.", ("rule",)),
     Spec("cap_reached", "gauge", "Partitions in which a rule is at its cap and its decisions are parked.", ("rule",)),
+    Spec("policy_rejected_total", "counter", "Published policies that were refused since the worker began."),
     Spec("policy_version", "gauge", "Version loaded.", ("policy",)),
     # the process
     Spec("live", "gauge", "1 while /livez answers 200."),

@@ -145,6 +145,11 @@ class Settings:
     topic_prefix: str = _setting(
         "", _pattern(r"[A-Za-z0-9._-]{0,100}", "up to 100 letters, digits, . _ -"), "put before every topic's name"
     )
+    policies: str = _setting(
+        "files",
+        _one_of("files", "topic"),
+        "files alone, or also those published to live.audit.policies, which override",
+    )
     policies_dir: Path = _setting(POLICIES_DIR, _directory, "directory of the policy files (default: those shipped)")
     rooms_max: int = _setting(200_000, _integer(100, 10_000_000), "rooms kept; beyond, the longest idle are shed")
 

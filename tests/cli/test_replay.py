@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 from worker.cli import cli
 from worker.lab import roomlog
 from worker.lab.simulate import simulate
+from worker.policy.wire import as_document
+from worker.settings import POLICIES_DIR
 
 REPO = Path(__file__).parents[2]
 HOUR_MS = 3_600_000
@@ -69,6 +71,23 @@ def test_standard_input_to_standard_output_in_a_real_process(logs: Path) -> None
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert {line["value"]["rule"]["id"] for line in lines} == {"WX-SOFT-01"}
     assert b"read 6" in done.stderr or b"read " in done.stderr
+
+
+def test_published_policies_hold_from_their_event_time_on_and_bad_ones_are_named(logs: Path, tmp_path: Path) -> None:
+    shipped = (POLICIES_DIR / "wechat_channels.yaml").read_text(encoding="utf-8")
+    start_ms = min(record.timestamp for record in roomlog.read(logs / "seller.jsonl"))
+    path, out = tmp_path / "policies.jsonl", tmp_path / "violations.jsonl"
+    with roomlog.Writer(path) as log:
+        for offset, (version, since_ms) in enumerate(((2, start_ms + 60_000), (2, start_ms + 120_000))):
+            text = shipped.replace("version: 1", f"version: {version}")
+            document = as_document("p", text.replace("effective_from_ms: 0", f"effective_from_ms: {since_ms}"))
+            log.record(roomlog.LogRecord(0, offset, start_ms, b"wechat_channels", document.encode()))
+    result = _run("replay", logs / "seller.jsonl", "--policy-log", path, "-o", out)
+    assert result.exit_code == 1
+    assert "policy refused: live.audit.policies@1:3:13: version 2 is not above 2" in result.stderr
+    said = [json.loads(line)["value"] for line in out.read_bytes().splitlines()]
+    named = {(v["policy"]["version"], v["control"]["policies"]) for v in said if v["rule"]["id"] == "WX-SOFT-01"}
+    assert named == {(2, 0)}
 
 
 def test_dead_letters_are_counted_by_reason_and_can_be_replayed(logs: Path, tmp_path: Path) -> None:

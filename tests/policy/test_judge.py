@@ -260,7 +260,7 @@ def test_a_higher_percentage_only_adds_rooms() -> None:
     live: set[str] = set()
     for percent in (0, 10, 50, 100):
         rule = a_rule(rollout=f"{{mode: live, percent: {percent}}}")
-        compiled = load_policies({"p": a_policy(rule)}).rule("T-ONE-01")
+        compiled = load_policies({"p": a_policy(rule)}).rule("T-ONE-01", T0)
         assert compiled is not None
         now = {room for room in rooms if mode_of(compiled, room) == "live"}
         assert live <= now

@@ -1,4 +1,4 @@
-"""`stream-audit policy`: work with policies on this machine; no Kafka."""
+"""`stream-audit policy`: check, test and compare policies on this machine; publish them and list what is published."""
 
 import json
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON in pl
 
 @click.group()
 def policy() -> None:
-    """Check and test policies."""
+    """Check, test, compare and publish policies."""
 
 
 def read_policies(paths: Iterable[Path]) -> dict[str, str]:
@@ -168,3 +168,113 @@ def _run(owner: "Policy", rule: "Rule") -> list[dict[str, object]]:
         got, expected = ("none" if not a else ", ".join(a) for a in (actions, case.expect))
         results.append({**result, "got": got, "expected": expected, "why": why})
     return results
+
+
+BOOTSTRAP_HELP = "Kafka broker(s), comma-separated."
+TOPIC = click.option("--topic", default="live.audit.policies", show_default=True, help="The policies' topic.")
+BASE = click.option(
+    "--policies",
+    "base",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory of the files that the workers have.  [default: those that ship]",
+)
+FILES = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+def _base(directory: Path | None) -> "PolicyBook":
+    book, problems, _ = _load((directory,) if directory else ())
+    if book is None:
+        raise click.UsageError("the files that workers have are wrong themselves: " + str(problems[0]))
+    return book
+
+
+@policy.command(epilog="Example: stream-audit policy push wechat_channels.yaml --bootstrap 127.0.0.1:9092")
+@FILES
+@click.option("--bootstrap", required=True, metavar="HOST:PORT", help=BOOTSTRAP_HELP)
+@TOPIC
+@BASE
+@click.option("--dry-run", is_flag=True, help="Check against the topic, send nothing.")
+@AS_JSON
+@click.pass_context
+def push(
+    ctx: click.Context, files: tuple[Path, ...], bootstrap: str, topic: str, base: Path | None, dry_run: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Publish policies to every worker that runs with STREAM_AUDIT_POLICIES=topic.
+
+    All FILES are checked first, as every worker will check them, on top of what is published already; when one is
+    wrong, nothing is sent, and every problem is listed as file:line:column. Versions must rise, and
+    effective_from_ms must be a minute or more from now. Exit code 1 when anything was refused.
+    """
+    from worker.cli import policy_topic
+    from worker.policy.model import PolicyErrors
+
+    try:
+        sent = policy_topic.push(files, _base(base), bootstrap, topic, dry_run=dry_run)
+    except PolicyErrors as errors:
+        for problem in errors.problems:
+            click.echo(str(problem), err=True)
+        ctx.exit(1)
+    listed = [{"policy": (r.key or b"").decode(), "offset": None if dry_run else r.offset} for r in sent]
+    if as_json:
+        click.echo(json.dumps({"topic": topic, "published": listed}, ensure_ascii=False, indent=2))
+        return
+    for row in listed:
+        where = "would be published; nothing was sent" if dry_run else f"published at {topic}@{row['offset']}"
+        click.echo(f"{row['policy']}: {where}")
+
+
+@policy.command(name="ls", epilog="Example: stream-audit policy ls --bootstrap 127.0.0.1:9092")
+@click.option("--bootstrap", metavar="HOST:PORT", help=BOOTSTRAP_HELP + " Without it: files alone.")
+@TOPIC
+@BASE
+@AS_JSON
+def list_(bootstrap: str | None, topic: str, base: Path | None, as_json: bool) -> None:
+    """List every version that workers know: from files and, with --bootstrap, from the topic; and what they refuse."""
+    from rich.table import Table
+
+    from worker import clock
+    from worker.cli import policy_topic
+    from worker.cli.terminal import console
+
+    records = policy_topic.read_topic(bootstrap, topic) if bootstrap else []
+    feed, refused = policy_topic.follow(_base(base), records, topic)
+    rows = policy_topic.rows(feed, clock.now_ms())
+    if as_json:
+        click.echo(json.dumps({"policies": rows, "refused": [r._asdict() for r in refused]}, ensure_ascii=False))
+        return
+    table = Table("policy", "version", "holds from", "state", "rules", "from")
+    for row in rows:
+        cells = (row["version"], policy_topic.utc(row["effective_from_ms"]), row["state"], row["rules"], row["from"])
+        table.add_row(row["policy"], *map(str, cells))
+    console().print(table)
+    for record in refused:
+        click.echo(f"refused: {record.why}")
+
+
+@policy.command(epilog="Example: stream-audit policy diff worker/policies new_policies --json")
+@click.argument("old", type=click.Path(exists=True, path_type=Path))
+@click.argument("new", type=click.Path(exists=True, path_type=Path))
+@AS_JSON
+@click.pass_context
+def diff(ctx: click.Context, old: Path, new: Path, as_json: bool) -> None:
+    """Say in words what differs between two policy files, or two directories of them.
+
+    Defaults are filled in first, and spacing, comments and order do not count. Exit code 1 when anything differs.
+    """
+    import msgspec
+
+    from worker.policy.diff import compare
+    from worker.policy.document import Missing
+
+    try:
+        changes = compare(read_policies([old]), read_policies([new]))
+    except Missing as error:
+        raise click.UsageError(f"{error}; `stream-audit policy check` says where") from None
+    if as_json:
+        click.echo(json.dumps({"changes": msgspec.to_builtins(changes)}, ensure_ascii=False, indent=2))
+    else:
+        for change in changes:
+            click.echo(change.words())
+        click.echo(f"{len(changes)} differences" if changes else "the same rules")
+    ctx.exit(1 if changes else 0)

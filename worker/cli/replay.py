@@ -24,6 +24,11 @@ LEVELS = ("", "watch", "label", "limit", "restrict")
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Directory of policy files.  [default: those that ship]",
 )
+@click.option(
+    "--policy-log",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Records of live.audit.policies, one JSON record a line; what they publish holds from its event time on.",
+)
 @click.option("-o", "--output", metavar="FILE", help="Write violations there, one JSON record a line; - is stdout.")
 @click.option("--dead-letters", metavar="FILE", help="Write rejected records there, as a room log with headers.")
 @click.option("--rooms", "all_rooms", is_flag=True, help="List every room, not only those with violations.")
@@ -31,6 +36,7 @@ LEVELS = ("", "watch", "label", "limit", "restrict")
 def replay(
     files: tuple[str, ...],
     policies: Path | None,
+    policy_log: Path | None,
     output: str | None,
     dead_letters: str | None,
     all_rooms: bool,
@@ -54,7 +60,8 @@ def replay(
 
     if as_json and output == "-":
         raise click.UsageError("--json and -o - would both write to standard output; give one of them a file.")
-    run = Replay(Judge(policies_or_usage_error(policies)))
+    book = policies_or_usage_error(policies)
+    run = Replay(Judge(_published(book, policy_log) if policy_log else book))
     problem = ""
     with ExitStack() as stack:
         out = stack.enter_context(Writer(output)) if output else None
@@ -91,6 +98,21 @@ def policies_or_usage_error(directory: Path | None) -> "PolicyBook":
         return read_policies(directory or POLICIES_DIR)
     except (PolicyErrors, FileNotFoundError) as error:
         raise click.UsageError(str(error)) from error
+
+
+def _published(book: "PolicyBook", path: Path) -> "PolicyBook":
+    """`book` and what a policies' topic adds to it; refused records are named, as the worker does."""
+    from worker.lab.roomlog import RoomLogError, read
+    from worker.policy.feed import PolicyFeed
+
+    feed = PolicyFeed(book)
+    try:
+        for record in read(path):
+            for problem in feed.take(record):
+                click.echo(f"policy refused: {problem}", err=True)
+    except RoomLogError as error:
+        raise click.UsageError(str(error)) from error
+    return feed.book
 
 
 def _records(files: tuple[str, ...], advance: Any) -> Iterator["LogRecord"]:

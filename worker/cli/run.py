@@ -14,6 +14,7 @@ from worker.settings import Settings, SettingsError, describe, load_settings
 
 if TYPE_CHECKING:
     from worker.policy.judge import Judge
+    from worker.transport.policies import PolicyTopic
 
 LIBRARIES = ("faust", "mode", "aiokafka", "kafka")
 
@@ -45,18 +46,35 @@ def run(check: bool) -> None:
     judge = _judge(settings.policies_dir)
     from worker.app import StartError, check_topics
 
+    policies = None
     try:
         partitions = asyncio.run(check_topics(settings))
+        if settings.policies == "topic":
+            policies = asyncio.run(_read_published(settings, judge))
     except (StartError, OSError) as wrong:
         _give_up("start", getattr(wrong, "problems", [str(wrong)]))
     _announce(settings, partitions, judge)
     if check:
         click.echo("settings, policies and topics are fine")
         return
-    _serve(settings, partitions, judge)
+    _serve(settings, partitions, judge, policies)
 
 
-def _serve(settings: Settings, partitions: int, judge: "Judge") -> None:
+async def _read_published(settings: Settings, judge: "Judge") -> "PolicyTopic":
+    from worker.app import StartError
+    from worker.policy.feed import POLICIES_TOPIC
+    from worker.transport.policies import PolicyTopic
+    from worker.transport.security import lone_consumer
+
+    policies = PolicyTopic(settings.topic(POLICIES_TOPIC), lambda: lone_consumer(settings, "none"), judge)
+    try:
+        await policies.read_to_end()
+    except Exception as problem:  # a client's error of any kind has one meaning here
+        raise StartError([f"{policies.topic} cannot be read to its end: {type(problem).__name__}"]) from problem
+    return policies
+
+
+def _serve(settings: Settings, partitions: int, judge: "Judge", policies: "PolicyTopic | None") -> None:
     """Runs until a signal; leaves the process with the worker's code."""
     import faust
 
@@ -66,7 +84,7 @@ def _serve(settings: Settings, partitions: int, judge: "Judge") -> None:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        worker = build_app(settings, partitions=partitions, judge=judge)
+        worker = build_app(settings, partitions=partitions, judge=judge, policies=policies)
     except OSError as wrong:
         _give_up("start", [f"a certificate or key cannot be used: {wrong}"])
     metrics.watch_gc(clock.monotonic_s)
@@ -111,6 +129,7 @@ def _announce(settings: Settings, partitions: int, judge: "Judge") -> None:
         ("group", settings.app_id + (f", member {settings.instance_id}" if settings.instance_id else "")),
         ("room log", f"{settings.topic(EVENTS_TOPIC)}, {partitions} partitions"),
         ("policies", f"{', '.join(f'{name} v{version}' for name, version in policies.items())}; {rules} rules"),
+        ("policies from", settings.policies),
     )
     for name, value in rows:
         click.echo(f"{name:<19} {value}")

@@ -1,7 +1,8 @@
 """The policies a worker knows, and which of them hold in a room at a moment of event time.
 
 A version holds from its `effective_from_ms` on, by the event time of each room, until a higher version of the same
-policy does: every worker, and every replay, switches at the same event.
+policy does: every worker, and every replay, switches at the same event. A policy that was published holds in place of
+the file of the same name from then on, whatever the file's version.
 """
 
 from bisect import bisect_right
@@ -31,7 +32,7 @@ class PolicyBook:
     """All versions of all policies; immutable."""
 
     def __init__(self, policies: Iterable[Policy]) -> None:
-        self.policies = tuple(sorted(policies, key=lambda p: (p.ref.id, p.ref.version)))
+        self.policies = tuple(sorted(policies, key=lambda p: (p.ref.id, p.offset is not None, p.ref.version)))
         self._switches = sorted({policy.effective_from_ms for policy in self.policies})
         self._active: dict[tuple[str, str, int], Active] = {}
 
@@ -46,10 +47,13 @@ class PolicyBook:
                 self._active[key] = found
         return found
 
-    def rule(self, rule_id: str) -> Rule | None:
-        """The newest known rule of that id, in force or not."""
+    def rule(self, rule_id: str, at_ms: int) -> Rule | None:
+        """The rule of that id as it was last in force up to event time `at_ms`, in whatever rooms.
+
+        What takes effect later does not count: a worker that knows it already must say the same as one that does not.
+        """
         for policy in reversed(self.policies):
-            for rule in policy.rules:
+            for rule in policy.rules if policy.effective_from_ms <= at_ms else ():
                 if rule.id == rule_id:
                     return rule
         return None

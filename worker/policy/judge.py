@@ -180,7 +180,7 @@ class Judge:
                 self._clear_any(room, episode, inputs, decisions)
 
     def _clear_any(self, room: Room, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
-        rule = self.book.rule(episode.rule)
+        rule = self.book.rule(episode.rule, inputs.now_ms)
         if rule is None:  # deleted from every policy: nothing to say it by, and nobody to hold it
             episode.state = after(episode.state, Event.CLEAR)
             return
@@ -190,8 +190,8 @@ class Judge:
 
     def _take_reviews(self, room: Room, inputs: Inputs, decisions: list[Decision]) -> None:
         for reviewed, result, _ in room.reviews:
-            episode = self._episode_of(room, reviewed)
-            rule = self.book.rule(episode.rule) if episode else None
+            episode = self._episode_of(room, reviewed, inputs.now_ms)
+            rule = self.book.rule(episode.rule, inputs.now_ms) if episode else None
             if episode is None or rule is None:
                 self.unmatched_reviews += 1
             elif result == "overturned" and episode.state != State.WITHDRAWN:
@@ -209,9 +209,9 @@ class Judge:
                     room.facts.history = History({**counts, rule.id: counts.get(rule.id, 0) + 1})
         room.reviews.clear()
 
-    def _episode_of(self, room: Room, reviewed: str) -> Episode | None:
+    def _episode_of(self, room: Room, reviewed: str, now_ms: int) -> Episode | None:
         for episode in _in_order(room):
-            rule = self.book.rule(episode.rule)
+            rule = self.book.rule(episode.rule, now_ms)
             if rule and reviewed in ids_of(episode, room.platform, room.room_id, len(rule.ladder)):
                 return episode
         return None

@@ -1,12 +1,13 @@
 """Policy files into a book of compiled rules, or every problem at once. See `README.md` in `worker/policies`."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from typing import TypeVar, cast, get_args
 
 import yaml
+from msgspec.structs import replace
 
 from worker.audit.events import Platform
 from worker.audit.room import EPISODES_MAX
@@ -52,6 +53,7 @@ CASES_MAX = 64
 MILLIS_MAX = 4_102_444_800_000
 
 ESCALATE_AFTER_MS = CLEAR_AFTER_MS = COOLDOWN_MS = 30 * 60_000
+LEAD_MS = 60_000  # how far ahead of its publishing a policy must take effect, so that every worker knows it in time
 NEVER = compile_expression("false")
 
 
@@ -78,12 +80,49 @@ def load_policies(files: Mapping[str, str], *, run_tests: bool = True) -> Policy
     return PolicyBook(policies)
 
 
-def _policy(doc: Document, text: str) -> Policy:
+def read_published(
+    file: str, text: str, *, name: str, above_version: int, published_ms: int, offset: int, others: Iterable[Policy]
+) -> Policy:
+    """One policy as it was published: compiled, its own tests run, and looked at beside the `others` that are known.
+
+    `name` is the record's key, `published_ms` its timestamp, `offset` its place in the policies' topic.
+
+    Raises:
+        PolicyErrors: anything is wrong with it, its version is not above `above_version`, or it takes effect less
+            than a minute after it was published.
+    """
+    document = Document(file, text)
+    problems = document.problems
+    policy: Policy | None = None
+    with suppress(Missing):
+        policy = _policy(document, text, above_version=above_version, effective_after_ms=published_ms + LEAD_MS)
+    if policy is not None and not problems:
+        policy = replace(policy, offset=offset)
+        if policy.ref.id != name:
+            problems.append(Problem(file, 1, 1, "", f"is policy {policy.ref.id}, but the record's key is '{name}'"))
+        problems += _across([*others, policy])
+        problems += [] if problems else [found for rule in policy.rules for found in run_cases(rule, policy)]
+    if problems or policy is None:
+        raise PolicyErrors(problems)
+    return policy
+
+
+def _policy(doc: Document, text: str, *, above_version: int = 0, effective_after_ms: int = 0) -> Policy:
     root = doc.compose(text)
     top = doc.mapping(root, "the policy", POLICY_KEYS)
     name = doc.matching(doc.need(top, "policy", root, "the file"), "policy name", NAME, "lower case such as douyin")
-    version = doc.integer(doc.need(top, "version", root, "the policy"), "version", 1, 1_000_000_000)
-    since = doc.integer(doc.need(top, "effective_from_ms", root, "the policy"), "effective_from_ms", 0, MILLIS_MAX)
+    version_node = doc.need(top, "version", root, "the policy")
+    version = doc.integer(version_node, "version", 1, 1_000_000_000)
+    if version <= above_version:
+        doc.note(version_node, f"version {version} is not above {above_version}, which is known already; raise it")
+    since_node = doc.need(top, "effective_from_ms", root, "the policy")
+    since = doc.integer(since_node, "effective_from_ms", 0, MILLIS_MAX)
+    if since < effective_after_ms:
+        doc.note(
+            since_node,
+            f"effective_from_ms {since} is too early: a policy takes effect at least {LEAD_MS // 1000} s after it "
+            f"was published, here not before {effective_after_ms}",
+        )
     platforms, regions = _applies(doc, top.get("applies"))
     inherits = [
         doc.matching(item, "inherited policy", NAME, "the name of a policy")
@@ -250,6 +289,8 @@ def _across(policies: list[Policy]) -> list[Problem]:
     owner: dict[str, Policy] = {}
     for policy in policies:
         for other in by_name.setdefault(policy.ref.id, []):
+            if (other.offset is None) != (policy.offset is None):
+                continue  # one ships, the other was published and holds in its place
             if other.ref.version == policy.ref.version:
                 note(policy, f"policy {policy.ref.id} version {policy.ref.version} also stands in {other.file}")
             elif (other.ref.version < policy.ref.version) != (other.effective_from_ms < policy.effective_from_ms):

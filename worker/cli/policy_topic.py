@@ -1,0 +1,195 @@
+"""`policy push` and `policy ls`: the policies' topic. Reads without a consumer group."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from worker import clock
+from worker.policy.feed import PolicyFeed
+from worker.policy.load import read_published
+from worker.policy.model import PolicyErrors, Problem
+from worker.policy.wire import as_document
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
+
+    from worker.policy.book import PolicyBook
+
+TIMEOUT_S = 15.0
+
+
+class Published(NamedTuple):
+    """A record of the topic, there or about to be."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Refused(NamedTuple):
+    """A record that workers refuse, and the first reason."""
+
+    offset: int
+    why: str
+
+
+def read_topic(bootstrap: str, topic: str) -> list[Published]:
+    """All of the topic, in order. Ends the command with exit 1 when it is not there or does not answer."""
+    from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "stream-audit-policy", "enable.auto.commit": False,
+         "enable.partition.eof": True, "log_level": 0}
+    )  # fmt: skip
+    found: list[Published] = []
+    try:
+        known = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+        if known.error is not None:
+            raise click.ClickException(f"{topic}: {known.error.str()}; `stream-audit topics apply` creates it")
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        while True:
+            message = consumer.poll(TIMEOUT_S)
+            if message is None:
+                raise click.ClickException(f"{topic} cannot be read to its end: no answer for {TIMEOUT_S:g} s")
+            if message.error() is None:
+                found.append(_published(message))
+            elif message.error().code() == _EOF:
+                return found
+            else:
+                raise click.ClickException(f"{topic} cannot be read: {message.error().str()}")
+    except KafkaException as error:
+        raise click.ClickException(f"no answer from the broker: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+
+
+_EOF = -191  # KafkaError._PARTITION_EOF, without importing the client for `--help`
+
+
+def _published(message: "Message") -> Published:
+    key, value = message.key(), message.value()
+    offset = message.offset()
+    assert offset is not None
+    return Published(offset, message.timestamp()[1], _bytes(key), _bytes(value))
+
+
+def _bytes(data: str | bytes | None) -> bytes | None:
+    return data.encode() if isinstance(data, str) else data
+
+
+def follow(base: "PolicyBook", records: Iterable[Published], topic: str) -> tuple[PolicyFeed, list[Refused]]:
+    """What workers with the files `base` make of the topic."""
+    feed = PolicyFeed(base)
+    refused = [Refused(r.offset, str(problems[0])) for r in records if (problems := feed.take(r, topic=topic))]
+    return feed, refused
+
+
+def push(files: tuple[Path, ...], base: "PolicyBook", bootstrap: str, topic: str, *, dry_run: bool) -> list[Published]:
+    """Check the files as every worker will, then send all of them, those that are inherited first.
+
+    Raises PolicyErrors, with places in the files, when any of them would be refused; nothing is sent then.
+    """
+    there = read_topic(bootstrap, topic)
+    feed, _ = follow(base, there, topic)
+    now_ms = clock.now_ms()
+    offset = there[-1].offset + 1 if there else 0
+    ready: list[Published] = []
+    problems: list[Problem] = []
+    for file, text in _parents_first({str(file): file.read_text("utf-8") for file in files}):
+        known = feed.book.policies
+        name = _name_of(file, text)
+        newest = max((p.ref.version for p in known if p.ref.id == name), default=0)
+        try:
+            read_published(
+                file, text, name=name, above_version=newest, published_ms=now_ms, offset=offset, others=known
+            )
+            record = Published(offset, now_ms, name.encode(), as_document(file, text).encode())
+            problems += feed.take(record, topic=topic)
+        except PolicyErrors as errors:
+            problems += errors.problems
+            continue
+        ready.append(record)
+        offset += 1
+    if problems:
+        raise PolicyErrors(problems)
+    return ready if dry_run else _send(ready, bootstrap, topic)
+
+
+def _name_of(file: str, text: str) -> str:
+    return str(_parsed(file, text).get("policy", ""))
+
+
+def _parsed(file: str, text: str) -> dict[str, Any]:
+    from worker.policy.document import Missing
+
+    try:
+        found: dict[str, Any] = json.loads(as_document(file, text))
+    except (Missing, AssertionError):
+        return {}  # the check of the file says what is wrong
+    return found
+
+
+def _parents_first(files: dict[str, str]) -> list[tuple[str, str]]:
+    waiting = {file: _parsed(file, text) for file, text in sorted(files.items())}
+    ordered: list[tuple[str, str]] = []
+    while waiting:
+        names = {str(document.get("policy")) for document in waiting.values()}
+        free = [file for file, document in waiting.items() if not names & set(document.get("inherits", ()))]
+        for file in free or list(waiting):  # a circle: the check of the files says so
+            ordered.append((file, files[file]))
+            del waiting[file]
+    return ordered
+
+
+def _send(records: list[Published], bootstrap: str, topic: str) -> list[Published]:
+    from confluent_kafka import Producer
+
+    sent: list[Published] = []
+    failed: list[str] = []
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "enable.idempotence": True, "log_level": 0,
+         "delivery.timeout.ms": int(TIMEOUT_S * 1000)}
+    )  # fmt: skip
+
+    def done(error: Any, message: "Message") -> None:
+        if error is None:
+            sent.append(_published(message))
+        else:
+            failed.append(str(error.str()))
+
+    for record in records:
+        producer.produce(topic, record.value, record.key, 0, done, timestamp=record.timestamp)
+    producer.flush(2 * TIMEOUT_S)
+    if failed or len(sent) < len(records):
+        reason = failed[0] if failed else "no answer from the broker"
+        raise click.ClickException(f"{len(sent)} of {len(records)} policies were sent: {reason}")
+    return sent
+
+
+def rows(feed: PolicyFeed, now_ms: int) -> list[dict[str, Any]]:
+    """One row for each known version: where it is from, since when it holds, and whether it holds now."""
+    policies = feed.book.policies
+    in_force = {p.ref.id: p for p in policies if p.effective_from_ms <= now_ms}
+    return [
+        {
+            "policy": p.ref.id,
+            "version": p.ref.version,
+            "from": p.file,
+            "offset": p.offset,
+            "effective_from_ms": p.effective_from_ms,
+            "rules": len(p.rules),
+            "state": "in force" if in_force.get(p.ref.id) is p else "later" if p.effective_from_ms > now_ms else "past",
+            "sha256": p.ref.sha256,
+        }
+        for p in policies
+    ]
+
+
+def utc(at_ms: int) -> str:
+    """A time for people; the beginning of time for 0."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if at_ms else "always"
