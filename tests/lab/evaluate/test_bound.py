@@ -62,3 +62,18 @@ def test_a_signal_above_its_norm_would_be_seen_to_break_the_guarantee() -> None:
     clumsy = Case("clumsy", lambda: Clumsy("CHALLENGE", 300_000), 60, exact=False)
     found = {one.level: one.verdict for one in measure(clumsy, runs=60, seed=1) if one.method == "counted"}
     assert found["WATCH"] == "broken"
+
+
+def test_the_command_prints_the_guarantee_and_ends_with_1_when_it_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    from click.testing import CliRunner
+
+    from worker.cli import cli
+    from worker.lab.evaluate import bound
+
+    monkeypatch.setattr(bound, "CASES", [CASES[0]._replace(runs=60)])
+    kept = CliRunner().invoke(cli, ["evaluate", "--bound"])
+    assert (kept.exit_code, "RESTRICT" in kept.stdout, "broken" in kept.stdout) == (0, True, False)
+    monkeypatch.setattr(
+        bound, "measure", lambda case, *, runs, seed: [Measured("c", "counted", "WATCH", 0.5, 0.01, 0.1)]
+    )
+    assert CliRunner().invoke(cli, ["evaluate", "--bound"]).exit_code == 1
