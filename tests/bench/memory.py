@@ -2,8 +2,8 @@
 
     python -m tests.bench.memory [ROOMS]
 
-A quiet room sees heartbeats, frames and a question now and then; a speaking one fills its speech ring, is asked and
-looked at; the last kind has everything at once, floods of comments and all six families too. Rooms are
+A quiet room sees heartbeats, frames and a question now and then; a speaking one has been talking for half an hour, is
+asked and looked at; then the same after ninety minutes, when the speech ring is full; the last kind has everything at once, floods of comments and all six families too. Rooms are
 lived through once and then multiplied through their snapshots, so no two share anything. They are kept as the engine
 keeps them, in a store that was flushed: a room in which nothing is open rests as bytes.
 """
@@ -25,7 +25,7 @@ from worker.audit import snapshot
 from worker.state.store import RoomStore
 
 ROOMS = 50_000
-BOUND_KB = {"quiet": 3.0, "speaking": 25.0, "everything": 60.0}
+BOUND_KB = {"quiet": 3.0, "speaking": 25.0, "ring full": 35.0, "everything": 60.0}
 VARIETY = 20
 FLUSH_ROOMS = 1_000
 """Different rooms that are multiplied."""
@@ -42,17 +42,22 @@ def quiet(seed: int) -> list[Any]:
     )
 
 
-def speaking(seed: int) -> list[Any]:
-    """Ninety minutes of speech, which fill the ring; questions, looks, a reply now and then."""
+def speaking(seed: int, minutes: int = 30) -> list[Any]:
+    """A segment every five seconds; questions, looks, a reply now and then."""
     rng = Random(seed)
     return in_time(
         quiet(seed),
-        beats(5_400 * SECOND, from_ms=1_800 * SECOND),
-        [say(i * 5_000, sentence(rng)) for i in range(1_080)],
-        [ask(i * 30_000) for i in range(180)],
-        [ev(e.DetectorScore, i * 20_000, score=rng.random()) for i in range(270)],
-        [ev(e.HostReply, i * 300_000) for i in range(18)],
+        beats(minutes * 60 * SECOND, from_ms=1_800 * SECOND),
+        [say(i * 5_000, sentence(rng)) for i in range(minutes * 12)],
+        [ask(i * 30_000) for i in range(minutes * 2)],
+        [ev(e.DetectorScore, i * 20_000, score=rng.random()) for i in range(minutes * 3)],
+        [ev(e.HostReply, i * 300_000) for i in range(minutes // 5)],
     )
+
+
+def ring_full(seed: int) -> list[Any]:
+    """The same for ninety minutes, after which the speech ring grows no more."""
+    return speaking(seed, minutes=90)
 
 
 def everything(seed: int) -> list[Any]:
@@ -61,7 +66,7 @@ def everything(seed: int) -> list[Any]:
     return in_time(random_log(seed, minutes=90), [say(i * 5_000, sentence(rng)) for i in range(1_080)])
 
 
-KINDS = {"quiet": quiet, "speaking": speaking, "everything": everything}
+KINDS = {"quiet": quiet, "speaking": speaking, "ring full": ring_full, "everything": everything}
 
 
 def rss_bytes() -> int:

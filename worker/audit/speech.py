@@ -119,18 +119,18 @@ def restore(ring: SpeechRing, chunks: dict[int, bytes]) -> None:
     Raises:
         ValueError: a chunk is missing or its length is not a whole number of segments.
     """
-    ring.store = new_ring().store
-    store = ring.store
-    assert store is not None
     size = min(ring.count, CAPACITY)
+    parts: list[bytes] = []
     for chunk in range((size + CHUNK - 1) // CHUNK):
         data = chunks.get(chunk, b"")
         segments, rest = divmod(len(data), BANDS * 2 + 4)
         if rest or segments < min(CHUNK, size - chunk * CHUNK):
             raise ValueError(f"speech chunk {chunk} has {len(data)} bytes, too few for {size} segments")
-        for i in range(BANDS):
-            store.bands[i] += data[i * segments * 2 : (i + 1) * segments * 2]
-        store.times += data[BANDS * 2 * segments :]
-    for i in range(BANDS):
-        del store.bands[i][size * 2 :]
-    del store.times[size * 4 :]
+        parts.append(data)
+    counts = [len(data) // (BANDS * 2 + 4) for data in parts]
+    bands = [
+        bytearray(b"".join(d[i * n * 2 : (i + 1) * n * 2] for d, n in zip(parts, counts, strict=True))[: size * 2])
+        for i in range(BANDS)
+    ]
+    times = bytearray(b"".join(d[BANDS * 2 * n :] for d, n in zip(parts, counts, strict=True))[: size * 4])
+    ring.store = Store(bands, times)
