@@ -112,7 +112,7 @@ PROMETHEUS_VERSION := v0.316.0
 
 .PHONY: check-deploy
 check-deploy: $(VENV)/.deploy $(DEPLOY_BIN)/kustomize $(DEPLOY_BIN)/promtool $(DEPLOY_BIN)/prometheus  ## Check deploy/: manifests, alerts, boards, image; needs Go, Java and Maven
-	CHECK_DEPLOY=1 $(BIN)/pytest tests/deploy $(ARGS)
+	CHECK_DEPLOY=1 $(BIN)/pytest -W "ignore:Prefer using dashboardv2:DeprecationWarning" tests/deploy $(ARGS)
 
 .PHONY: manifests
 manifests: $(VENV)/.deploy  ## Write what deploy/ generates: boards, Kafka topics and user, PrometheusRule

@@ -121,7 +121,7 @@ def overview() -> Board:
         ("Violations", (
             lines("By rule, live", "Records an hour, opened and all later steps.", "short",
                   Query(rate("violations_total", "rule", match=live, scale=PER_HOUR), "{{rule}}")),
-            lines("By platform, live", "Records an hour by the rule's prefix: DY Douyin, WX WeChat Channels, CN all.",
+            lines("By platform, live", "Records an hour by the rule's prefix: DY is Douyin, CN all of China.",
                   "short", Query(f"{by_policy}{PER_HOUR}", "{{policy}}")),
             lines("Shadow versus live", "Records an hour. A trial rule that outruns its live neighbours is not ready.",
                   "short", Query(rate("violations_total", "mode", scale=PER_HOUR), "{{mode}}")),
