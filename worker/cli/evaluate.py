@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one per CPU]")
 @click.option("--no-challenges", is_flag=True, help="As on a platform that challenges nobody.")
 @click.option("--ablation-seeds", type=click.IntRange(0), default=0, show_default=True,
-              help="Judge that many rooms per guilty archetype again with each source switched off.")  # fmt: skip
+              help="Judge that many rooms per guilty archetype again, with sources switched off.")  # fmt: skip
 @click.option("--log", type=click.Path(exists=True, dir_okay=False), help="A labelled room log in place of simulation.")
 @click.option("--truth", type=click.Path(exists=True, dir_okay=False), help="What each room of --log is.")
 @click.option("--bound", is_flag=True, help="Instead: show the guaranteed rates of false alarms under null hypotheses.")
@@ -83,16 +83,16 @@ def _known(archetypes: str | None) -> list[str]:
 
 
 def _cast(names: list[str], seeds: range, hours: float, no_challenges: bool, ablation_seeds: int) -> list["Job"]:
-    from worker.lab.evaluate.run import SOURCES, Job
+    from worker.lab.evaluate.run import ABLATIONS, Job
     from worker.lab.simulate import ARCHETYPES
 
-    cast = [Job(name, seed, hours, "challenges" if no_challenges else "") for seed in seeds for name in names]
+    cast = [Job(name, seed, hours, ("challenges",) if no_challenges else ()) for seed in seeds for name in names]
     return cast + [
-        Job(name, seed, hours, source)
+        Job(name, seed, hours, without)
         for seed in seeds[:ablation_seeds]
         for name in names
         if not ARCHETYPES[name].honest
-        for source in SOURCES
+        for without in ABLATIONS
     ]
 
 
@@ -103,9 +103,9 @@ def _simulate(cast: list["Job"], jobs: int, no_challenges: bool) -> "Summary":
     from worker.lab.evaluate.run import run
     from worker.lab.evaluate.summary import summarise
 
-    plain = "challenges" if no_challenges else ""
+    plain = ("challenges",) if no_challenges else ()
     outcomes: list[Outcome] = []
-    ablated: list[tuple[str, Outcome]] = []
+    ablated: list[tuple[tuple[str, ...], Outcome]] = []
     screen = console(stderr=True)
     columns = (TextColumn("rooms"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:

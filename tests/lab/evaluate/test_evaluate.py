@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from worker.audit.evidence import Level
 from worker.cli import cli
 from worker.lab import roomlog
-from worker.lab.evaluate.run import Job, dropped, judge_room
+from worker.lab.evaluate.run import SOURCES, Job, dropped, judge_room
 from worker.lab.evaluate.summary import summarise
 from worker.lab.evaluate.watch import GUARDED, Outcome, Watch
 from worker.lab.simulate import simulate, truth
@@ -36,7 +36,7 @@ def test_a_recording_is_seen_within_minutes_because_it_fails_its_challenges() ->
 
 
 def test_without_challenges_nothing_is_seen_of_it_by_then() -> None:
-    outcome = judge_room(Job("loop", 3, 0.75, without="challenges"))
+    outcome = judge_room(Job("loop", 3, 0.75, without=("challenges",)))
     assert not isfinite(outcome.delay_of(GUARDED, Level.LIMIT))
     assert outcome.challenges == 0
 
@@ -72,7 +72,7 @@ def test_what_a_declared_avatar_declares_is_no_false_alarm() -> None:
 
 def test_a_source_switched_off_takes_its_own_events_and_no_others() -> None:
     events = list(simulate("llm_avatar", 1, duration_ms=10 * MINUTE_MS))
-    for source in ("voice", "face", "challenges", "speech", "prompts"):
+    for source in SOURCES:
         gone = {(str(e["type"]), e.get("modality")) for e in events if dropped(e, source)}
         assert gone
         assert not gone & {(str(e["type"]), e.get("modality")) for e in events if not dropped(e, source)}

@@ -22,26 +22,31 @@ LOOK_MS = 5_000  # how often outcomes are looked at, event time
 HOUR_MS = 3_600_000
 CHUNK_RECORDS = 200
 
-SOURCES: dict[str, str] = {
-    "voice": "the voice detector",
-    "face": "the face detector",
-    "challenges": "challenges",
-    "speech": "recognised speech (loop_lock; unanswered hears nothing)",
-    "prompts": "single comments, gifts and orders (unanswered)",
-}
-"""What an ablation can switch off: a source of events, and with it the signals that rest on it."""
+PASSIVE_SOURCES = ("voice", "face", "speech", "prompts")
+SOURCES = (*PASSIVE_SOURCES, "challenges")
+"""What can be switched off: a source of events, and with it the signals that rest on it. The voice and face detectors;
+recognised speech (loop_lock, and what unanswered hears); single comments, gifts and orders (unanswered); challenges."""
+
+ABLATIONS: tuple[tuple[str, ...], ...] = (
+    *((source,) for source in SOURCES),
+    *(("challenges", source) for source in PASSIVE_SOURCES),
+)
+"""Each source off alone; and each passive one on a platform that challenges nobody, where it has to carry more."""
 
 _PROMPTS = frozenset({"viewer.comment", "viewer.gift", "viewer.order"})
 
 
 @dataclass(frozen=True)
 class Job:
-    """One simulated room to judge, for `hours` after its start, or after its switch; `without` names a source."""
+    """One simulated room to judge, for `hours` after its start, or after its switch.
+
+    `without` names the sources that are switched off.
+    """
 
     archetype: str
     seed: int
     hours: float
-    without: str = ""
+    without: tuple[str, ...] = ()
 
 
 def dropped(event: Mapping[str, object], source: str) -> bool:
@@ -74,7 +79,7 @@ def judge_room(job: Job) -> Outcome:
     rooms = MemoryRooms()
     processor = PartitionProcessor(topic=EVENTS_TOPIC, partition=0, rooms=rooms, judge=_judge())
     offset = 0
-    for batch in _batches(event for event in log if not (job.without and dropped(event, job.without))):
+    for batch in _batches(e for e in log if not any(dropped(e, source) for source in job.without)):
         records = [
             LogRecord(0, offset + i, at_ms_of(event), fact.room_id.encode(), orjson.dumps(event))
             for i, event in enumerate(batch)

@@ -62,10 +62,10 @@ class Stratum(Struct):
 
 
 class Ablation(Struct):
-    """A guilty archetype with one source switched off: medians at LABEL and LIMIT after guards, share at LIMIT."""
+    """A guilty archetype with some sources switched off: medians at LABEL and LIMIT after guards, share at LIMIT."""
 
     archetype: str
-    without: str
+    without: tuple[str, ...]
     rooms: int
     label_min: float
     limit_min: float
@@ -91,8 +91,10 @@ class Summary(Struct):
         return sum(stratum.hours for stratum in self.strata)
 
 
-def summarise(outcomes: Sequence[Outcome], ablated: Iterable[tuple[str, Outcome]] = (), *, synthetic: bool) -> Summary:
-    """Sum up outcomes; `ablated` are (source switched off, outcome)."""
+def summarise(
+    outcomes: Sequence[Outcome], ablated: Iterable[tuple[tuple[str, ...], Outcome]] = (), *, synthetic: bool
+) -> Summary:
+    """Sum up outcomes; `ablated` are (sources switched off, outcome)."""
     by_archetype: dict[str, list[Outcome]] = {}
     for outcome in sorted(outcomes, key=lambda o: (o.truth.archetype, o.truth.seed)):
         by_archetype.setdefault(outcome.truth.archetype, []).append(outcome)
@@ -180,14 +182,15 @@ def _stratum(rooms: list[Outcome]) -> Stratum:
     )
 
 
-def _ablations(outcomes: Sequence[Outcome], ablated: Iterable[tuple[str, Outcome]]) -> list[Ablation]:
-    groups: dict[tuple[str, str], list[Outcome]] = {}
+def _ablations(outcomes: Sequence[Outcome], ablated: Iterable[tuple[tuple[str, ...], Outcome]]) -> list[Ablation]:
+    """The same rooms with and without; rooms that were not judged again are left out."""
+    groups: dict[tuple[str, tuple[str, ...]], list[Outcome]] = {}
     for without, outcome in ablated:
         groups.setdefault((outcome.truth.archetype, without), []).append(outcome)
-    compared = {archetype for archetype, _ in groups}
+    again = {outcome.truth.room_id for rooms in groups.values() for outcome in rooms}
     for outcome in outcomes:
-        if outcome.truth.archetype in compared:
-            groups.setdefault((outcome.truth.archetype, ""), []).append(outcome)
+        if outcome.truth.room_id in again:
+            groups.setdefault((outcome.truth.archetype, ()), []).append(outcome)
     found = []
     for (archetype, without), rooms in sorted(groups.items()):
         label, limit = ([o.delay_of(GUARDED, level) for o in rooms] for level in (Level.LABEL, Level.LIMIT))

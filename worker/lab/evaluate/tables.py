@@ -8,7 +8,7 @@ from msgspec import Struct
 from worker.audit.evidence import Level
 from worker.lab.evaluate.design import DESIGN_MIN
 from worker.lab.evaluate.intervals import Interval
-from worker.lab.evaluate.run import SOURCES
+from worker.lab.evaluate.run import ABLATIONS
 from worker.lab.evaluate.summary import PROVES, Delay, Summary
 from worker.lab.evaluate.watch import LEVELS, MASS
 
@@ -132,10 +132,13 @@ def _strata(summary: Summary) -> Sheet:
 
 
 def _ablation(summary: Summary) -> Sheet:
-    rows = [
-        [a.archetype, SOURCES.get(a.without, "nothing"), str(a.rooms), _minutes(a.label_min), _minutes(a.limit_min),
-         f"{a.limit_share:.0%}"]
-        for a in summary.ablations
-    ]  # fmt: skip
-    header = ["archetype", "without", "rooms", "LABEL median", "LIMIT median", "LIMIT reached"]
-    return Sheet("Ablation: minutes after the guards with one source switched off", header, rows)
+    found = {(a.archetype, a.without): a for a in summary.ablations}
+    archetypes = list(dict.fromkeys(archetype for archetype, _ in found))
+    sets = ((), *ABLATIONS)
+    rows = []
+    for archetype in archetypes:
+        cells = [found.get((archetype, without)) for without in sets]
+        shown = [f"{_minutes(a.label_min)}/{_minutes(a.limit_min)}" if a else "" for a in cells]
+        rows.append([archetype, str(cells[0].rooms if cells[0] else 0), *shown])
+    header = ["without", "rooms", *("+".join(without) or "nothing" for without in sets)]
+    return Sheet("Ablation: median minutes to LABEL/LIMIT after the guards, with sources switched off", header, rows)
