@@ -16,7 +16,7 @@ from worker import clock
 from worker.cli import cli
 from worker.cli.policy_topic import read_topic
 from worker.lab.replay import Replay
-from worker.lab.roomlog import LogRecord
+from worker.lab.roomlog import LogRecord, Writer
 from worker.policy.feed import POLICIES_TOPIC, PolicyFeed
 from worker.policy.judge import Judge
 from worker.policy.wire import as_document
@@ -148,3 +148,23 @@ def test_push_publishes_what_is_good_and_nothing_when_one_file_is_bad(log: Log, 
     assert (states["wechat_channels", 1], states["wechat_channels", 2]) == ("in force", "later")
     assert [row["offset"] for row in listed["refused"]] == [3]
     assert policy("ls", "--bootstrap", log.kafka.bootstrap, "--topic", log.topic("nowhere"))[0] == 1
+
+
+def test_a_backtest_reads_the_topic_like_files(log: Log, tmp_path: Path) -> None:
+    log.produce(room_log(3, rooms=8, steps=1_500))
+    files = []
+    for partition in range(log.partitions):
+        files.append(tmp_path / f"{partition}.jsonl")
+        with Writer(files[-1]) as out:
+            for sent in log.read(EVENTS_TOPIC):
+                if sent.partition == partition:
+                    out.record(LogRecord(*sent))
+    new = ("--new", POLICIES_DIR, "--processes", 1, "--json")
+    topic = ("--bootstrap", log.kafka.bootstrap, "--topic", log.topic(EVENTS_TOPIC))
+    one, other = (json.loads(policy("backtest", *where, *new)[1]) for where in (topic, files))
+    for found in (one, other):
+        assert found["rooms_live"]["old"] > 0
+        for row in found["rules"]:
+            del row["seconds"]
+    assert one == other
+    assert policy("backtest", *topic[:3], "nowhere", *new)[0] == 1

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from worker.cli.policy_backtest import backtest
+
 if TYPE_CHECKING:
     from worker.policy.book import PolicyBook
     from worker.policy.model import Policy, Problem, Rule
@@ -278,3 +280,6 @@ def diff(ctx: click.Context, old: Path, new: Path, as_json: bool) -> None:
             click.echo(change.words())
         click.echo(f"{len(changes)} differences" if changes else "the same rules")
     ctx.exit(1 if changes else 0)
+
+
+policy.add_command(backtest)

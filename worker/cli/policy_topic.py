@@ -40,35 +40,13 @@ class Refused(NamedTuple):
 
 def read_topic(bootstrap: str, topic: str) -> list[Published]:
     """All of the topic, in order. Ends the command with exit 1 when it is not there or does not answer."""
-    from confluent_kafka import Consumer, KafkaException, TopicPartition
+    from worker.lab.kafkalog import KafkaLog, KafkaLogError
 
-    consumer = Consumer(
-        {"bootstrap.servers": bootstrap, "group.id": "stream-audit-policy", "enable.auto.commit": False,
-         "enable.partition.eof": True, "log_level": 0}
-    )  # fmt: skip
-    found: list[Published] = []
     try:
-        known = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
-        if known.error is not None:
-            raise click.ClickException(f"{topic}: {known.error.str()}; `stream-audit topics apply` creates it")
-        consumer.assign([TopicPartition(topic, 0, 0)])
-        while True:
-            message = consumer.poll(TIMEOUT_S)
-            if message is None:
-                raise click.ClickException(f"{topic} cannot be read to its end: no answer for {TIMEOUT_S:g} s")
-            if message.error() is None:
-                found.append(_published(message))
-            elif message.error().code() == _EOF:
-                return found
-            else:
-                raise click.ClickException(f"{topic} cannot be read: {message.error().str()}")
-    except KafkaException as error:
-        raise click.ClickException(f"no answer from the broker: {error.args[0].str()}") from error
-    finally:
-        consumer.close()
-
-
-_EOF = -191  # KafkaError._PARTITION_EOF, without importing the client for `--help`
+        with KafkaLog(bootstrap) as log:
+            return [Published(r.offset, r.timestamp, r.key, r.value) for r in log.read(topic)]
+    except KafkaLogError as error:
+        raise click.ClickException(f"{error}; `stream-audit topics apply` creates missing topics") from error
 
 
 def _published(message: "Message") -> Published:

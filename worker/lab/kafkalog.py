@@ -43,13 +43,14 @@ class KafkaLog:
         Raises KafkaLogError: cluster not reachable, no such topic, or no answer within 10 s.
         """
         try:
-            partitions = [partition] if partition is not None else self._partitions(topic)
+            partitions = [partition] if partition is not None else self.partitions(topic)
             for number in partitions:
                 yield from self._read(topic, number, first_offset)
         except KafkaException as error:
             raise KafkaLogError(f"{self._bootstrap}: {topic} cannot be read: {error.args[0].str()}") from error
 
-    def _partitions(self, topic: str) -> list[int]:
+    def partitions(self, topic: str) -> list[int]:
+        """The numbers of a topic's partitions. Raises KafkaException."""
         about = self._consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
         if about.error is not None:
             raise KafkaException(about.error)

@@ -1,0 +1,176 @@
+"""A log judged twice, under old and under new policies: what would fire more, what less, and what it costs.
+
+Nobody has said what is true of these rooms, so nothing here is right or wrong: rules *would fire*.
+Both sets of policies are taken as in force throughout, whatever their `effective_from_ms` says; of several versions
+of one policy the highest counts.
+"""
+
+import multiprocessing
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import lru_cache
+from itertools import islice
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from worker.clock import monotonic_s
+from worker.lab.kafkalog import KafkaLog
+from worker.lab.roomlog import LogRecord, read
+from worker.policy.book import PolicyBook
+from worker.policy.judge import Judge
+from worker.policy.load import load_policies
+from worker.processor import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
+
+CHUNK_RECORDS = 1_000
+END_OF_TIME_MS = 1 << 62
+
+Episode = tuple[str, str, str]
+"""Room, session and rule; a rule that opens again in the same session is the same."""
+
+
+class Source(Struct, frozen=True):
+    """One partition of a room log: a file, or a partition of a topic when `bootstrap` is given. Times are those of the
+    records (Unix ms), `to_ms` excluded."""
+
+    path: str = ""
+    bootstrap: str = ""
+    topic: str = EVENTS_TOPIC
+    partition: int = 0
+    from_ms: int = 0
+    to_ms: int = END_OF_TIME_MS
+
+
+class Tally(Struct):
+    """What one set of policies made of a log.
+
+    Attributes:
+        live, shadow: episodes that would open.
+        actions: how often each action would be recommended.
+        parked: decisions that a cap would hold back, by rule. rule_seconds: time spent on each rule.
+    """
+
+    live: set[Episode] = set()
+    shadow: set[Episode] = set()
+    actions: dict[str, int] = {}
+    parked: dict[str, int] = {}
+    rule_seconds: dict[str, float] = {}
+
+    def add(self, other: "Tally") -> None:
+        """Takes in what another part of the log led to."""
+        self.live |= other.live
+        self.shadow |= other.shadow
+        for mine, theirs in ((self.actions, other.actions), (self.parked, other.parked)):
+            for name, count in theirs.items():
+                mine[name] = mine.get(name, 0) + count
+        for rule, seconds in other.rule_seconds.items():
+            self.rule_seconds[rule] = self.rule_seconds.get(rule, 0.0) + seconds
+
+
+class Outcome(Struct):
+    """One source, or all of them, judged under both sets of policies."""
+
+    events: int = 0
+    old: Tally = msgspec.field(default_factory=Tally)
+    new: Tally = msgspec.field(default_factory=Tally)
+
+    def add(self, other: "Outcome") -> None:
+        """Takes in another source's outcome."""
+        self.events += other.events
+        self.old.add(other.old)
+        self.new.add(other.new)
+
+
+class _Wish(Struct):
+    action: str
+
+
+class _Rule(Struct):
+    id: str
+
+
+class _Violation(Struct):
+    """What is read of a violation."""
+
+    transition: str
+    mode: str
+    room_id: str
+    session_id: str
+    rule: _Rule
+    actions: list[_Wish]
+
+
+_violations = msgspec.json.Decoder(_Violation)
+
+
+def partitions_of(bootstrap: str, topic: str) -> list[int]:
+    """Partitions of a topic. Raises KafkaLogError or KafkaException when it cannot be asked."""
+    with KafkaLog(bootstrap) as log:
+        return log.partitions(topic)
+
+
+def throughout(files: Mapping[str, str]) -> PolicyBook:
+    """The policies of some files, as if they had always been in force. Raises PolicyErrors."""
+    newest = {policy.ref.id: policy for policy in load_policies(files, run_tests=False).policies}
+    return PolicyBook(replace(policy, effective_from_ms=0) for policy in newest.values())
+
+
+@lru_cache(maxsize=4)
+def _compiled(files: tuple[tuple[str, str], ...]) -> PolicyBook:
+    """Compiling takes longer than judging a short log: once in each process."""
+    return throughout(dict(files))
+
+
+def judge_source(source: Source, old: Mapping[str, str], new: Mapping[str, str]) -> Outcome:
+    """One source under both sets of policy files (name → text).
+
+    Raises RoomLogError, KafkaLogError or BreakerTripped when the log cannot be read or is mostly rubbish.
+    """
+    outcome = Outcome()
+    books = [_compiled(tuple(files.items())) for files in (old, new)]
+    judges = [Judge(book, clock=monotonic_s, timed_one_in=1) for book in books]
+    sides = [
+        (PartitionProcessor(topic=source.topic, partition=source.partition, rooms=MemoryRooms(), judge=judge), tally)
+        for judge, tally in zip(judges, (outcome.old, outcome.new), strict=True)
+    ]
+    records = (r for r in _records(source) if source.from_ms <= r.timestamp < source.to_ms)
+    while chunk := list(islice(records, CHUNK_RECORDS)):
+        outcome.events += len(chunk)
+        for processor, tally in sides:
+            for record in processor.process(chunk).violations:
+                _count(tally, _violations.decode(record.value or b""))
+            processor.rooms.caps.forget_below(chunk[-1].offset + 1)
+    for judge, (_, tally) in zip(judges, sides, strict=True):
+        tally.rule_seconds = judge.rule_seconds
+    return outcome
+
+
+def _records(source: Source) -> Iterator[LogRecord]:
+    if not source.bootstrap:
+        yield from read(source.path, partition=source.partition)
+        return
+    with KafkaLog(source.bootstrap) as log:
+        yield from log.read(source.topic, partition=source.partition)
+
+
+def _count(tally: Tally, said: _Violation) -> None:
+    rule = said.rule.id
+    if said.transition in ("opened", "parked", "escalated"):
+        (tally.live if said.mode == "live" else tally.shadow).add((said.room_id, said.session_id, rule))
+    if said.transition == "parked":
+        tally.parked[rule] = tally.parked.get(rule, 0) + 1
+    for wish in said.actions:
+        tally.actions[wish.action] = tally.actions.get(wish.action, 0) + 1
+
+
+def run(sources: list[Source], old: Mapping[str, str], new: Mapping[str, str], processes: int) -> Iterator[Outcome]:
+    """The outcome of each source as it is ready, judged in up to `processes` processes. Raises as `judge_source`."""
+    if processes <= 1 or len(sources) <= 1:
+        for source in sources:
+            yield judge_source(source, old, new)
+        return
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        pending = [pool.submit(judge_source, source, old, new) for source in sources]
+        for done in as_completed(pending):
+            yield done.result()
