@@ -88,6 +88,9 @@ def test_published_policies_hold_from_their_event_time_on_and_bad_ones_are_named
     said = [json.loads(line)["value"] for line in out.read_bytes().splitlines()]
     named = {(v["policy"]["version"], v["control"]["policies"]) for v in said if v["rule"]["id"] == "WX-SOFT-01"}
     assert named == {(2, 0)}
+    source = ("explain", _ids(out, "WX-SOFT-01")[0], "--from", out, "--from", logs / "seller.jsonl")
+    assert "recomputed: identical" in _run(*source, "--policy-log", path).stdout
+    assert "value.control.policies" in _run(*source).stdout, "without the topic another version judges"
 
 
 def test_dead_letters_are_counted_by_reason_and_can_be_replayed(logs: Path, tmp_path: Path) -> None:

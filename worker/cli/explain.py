@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.replay import policies_or_usage_error
+from worker.cli.replay import policies_or_usage_error, published, with_published
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from worker.lab.replay import ViolationLine
     from worker.lab.roomlog import LogRecord
+    from worker.policy.book import PolicyBook
 
 DEFAULT_FROM = Path("build/demo")
 BAR_CELLS = 30
@@ -34,10 +35,16 @@ BAR_CELLS = 30
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Directory of policy files.  [default: those that ship]",
 )
+@click.option(
+    "--policy-log",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Records of live.audit.policies, one JSON record a line.  [with --bootstrap: the topic, when it was in force]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def explain(
-    violation_id: str, sources: tuple[Path, ...], bootstrap: str | None, policies: Path | None, as_json: bool
-) -> None:
+    violation_id: str, sources: tuple[Path, ...], bootstrap: str | None, policies: Path | None,
+    policy_log: Path | None, as_json: bool,
+) -> None:  # fmt: skip
     """Say why a violation was emitted, and recompute it from the room's log.
 
     ID is the violation's id, or as much of its beginning as is unique. Exit code 0: it comes out again, identical to
@@ -53,22 +60,28 @@ def explain(
     from worker.lab.kafkalog import KafkaLog, KafkaLogError
     from worker.lab.lookup import Files, NotFoundError, find_in_kafka, log_in_kafka
     from worker.lab.roomlog import RoomLogError
+    from worker.policy.feed import POLICIES_TOPIC
 
     if bootstrap and sources:
         raise click.UsageError("--from and --bootstrap exclude each other.")
+    book = policies_or_usage_error(policies)
+    if policy_log:
+        book = published(book, policy_log)
     try:
         with ExitStack() as stack:
             if bootstrap:
                 kafka = stack.enter_context(KafkaLog(bootstrap))
                 line = find_in_kafka(kafka, violation_id)
                 violation: dict[str, Any] = msgspec.json.decode(line.value)
+                if violation["control"]["policies"] is not None and not policy_log:
+                    book = with_published(book, list(kafka.read(POLICIES_TOPIC)))
                 records = log_in_kafka(kafka, violation)
             else:
                 files = Files.sort(list(sources) or [DEFAULT_FROM])
                 line = files.find(violation_id)
                 violation = msgspec.json.decode(line.value)
                 records = files.log_of(violation)
-            verdict, found = _recomputed(line, violation, records, policies)
+            verdict, found = _recomputed(line, violation, records, book)
     except (NotFoundError, KafkaLogError, RoomLogError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -84,13 +97,13 @@ def explain(
 
 
 def _recomputed(
-    line: "ViolationLine", violation: dict[str, Any], records: Iterator["LogRecord"], policies: Path | None
+    line: "ViolationLine", violation: dict[str, Any], records: Iterator["LogRecord"], book: "PolicyBook"
 ) -> tuple[str, list[str]]:
     """("identical" | "different" | "missing" | "no log", differences)."""
     from worker.lab.lookup import differences, recompute
     from worker.policy.judge import Judge
 
-    judge = Judge(policies_or_usage_error(policies))
+    judge = Judge(book)
     first = next(records, None)
     if first is None:
         return "no log", [f"no record of room {violation['room_id']} in the logs given; name its log with --from"]
@@ -98,6 +111,8 @@ def _recomputed(
     if again is None:
         return "missing", ["the log and these policies do not lead to this violation"]
     found = differences(line, again)
+    if found and violation["transition"] == "parked":
+        found.append("a cap counts over all rooms of the partition, and only this room's log was read")
     return ("different", found) if found else ("identical", [])
 
 

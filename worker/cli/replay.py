@@ -1,6 +1,6 @@
 """`replay`: room logs → violations and a table of rooms, without Kafka, by the engine's own processor."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,7 +61,7 @@ def replay(
     if as_json and output == "-":
         raise click.UsageError("--json and -o - would both write to standard output; give one of them a file.")
     book = policies_or_usage_error(policies)
-    run = Replay(Judge(_published(book, policy_log) if policy_log else book))
+    run = Replay(Judge(published(book, policy_log) if policy_log else book))
     problem = ""
     with ExitStack() as stack:
         out = stack.enter_context(Writer(output)) if output else None
@@ -100,18 +100,24 @@ def policies_or_usage_error(directory: Path | None) -> "PolicyBook":
         raise click.UsageError(str(error)) from error
 
 
-def _published(book: "PolicyBook", path: Path) -> "PolicyBook":
-    """`book` and what a policies' topic adds to it; refused records are named, as the worker does."""
+def published(book: "PolicyBook", path: Path) -> "PolicyBook":
+    """`book` and what a policies' topic, kept in a file, adds to it. A file that cannot be read is wrong usage."""
     from worker.lab.roomlog import RoomLogError, read
+
+    try:
+        return with_published(book, read(path))
+    except RoomLogError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def with_published(book: "PolicyBook", records: "Iterable[LogRecord]") -> "PolicyBook":
+    """`book` and what records of a policies' topic add to it; refused ones are named, as the worker does."""
     from worker.policy.feed import PolicyFeed
 
     feed = PolicyFeed(book)
-    try:
-        for record in read(path):
-            for problem in feed.take(record):
-                click.echo(f"policy refused: {problem}", err=True)
-    except RoomLogError as error:
-        raise click.UsageError(str(error)) from error
+    for record in records:
+        for problem in feed.take(record):
+            click.echo(f"policy refused: {problem}", err=True)
     return feed.book
 
 
