@@ -64,7 +64,7 @@ clean:  ## Remove everything that make, tests and demo have made
 .PHONY: help
 help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- what the targets stand on ---------------------------------------------------------------------------------
 
