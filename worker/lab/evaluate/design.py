@@ -1,7 +1,6 @@
 """What the design of the evidence promises: medians of its own vectorised study of 2,000 rooms per archetype.
 
-Source: detection-v2, "Results". Minutes from the start, or from the switch, to WATCH, LIMIT and RESTRICT by any family
-before guards; in 12 h, with challenges.
+Source: detection-v2, "Results". Minutes from the start, or from the switch, by any family, before guards, in 12 h.
 """
 
 from worker.audit.evidence import Level
@@ -21,3 +20,20 @@ DESIGN_MIN: dict[str, dict[Level, float]] = {
         "human_then_loop": (28, 36, 40),
     }.items()
 }
+"""To WATCH, LIMIT and RESTRICT, on a platform that challenges hosts."""
+
+UNCHALLENGED_MIN: dict[str, dict[Level, float]] = {
+    name: {Level.LIMIT: minutes}
+    for name, minutes in {
+        "loop": 60,
+        "loop_45": 86,
+        "loop_90": 130,
+        "one_pass": 265,
+        "scripted_avatar": 210,
+        "subtle_llm_avatar": 210,
+        "standby": 210,
+        "human_then_avatar": 230,
+        "human_then_loop": 70,
+    }.items()
+}
+"""To LIMIT, on a platform that challenges nobody."""

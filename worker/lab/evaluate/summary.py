@@ -79,6 +79,7 @@ class Summary(Struct):
     rooms: int
     hours: float
     events: int
+    challenges: int
     detections: list[Detection]
     alarms: list[Alarm]
     strata: list[Stratum]
@@ -105,6 +106,7 @@ def summarise(
         rooms=len(outcomes),
         hours=sum(o.hours for o in outcomes),
         events=sum(o.events for o in outcomes),
+        challenges=sum(o.challenges for o in outcomes),
         detections=[_detection(rooms) for rooms in guilty],
         alarms=_alarms([o for o in outcomes if o.honest_hours > 0]),
         strata=[_stratum(rooms) for rooms in honest],

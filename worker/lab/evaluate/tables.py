@@ -6,7 +6,7 @@ from math import isfinite
 from msgspec import Struct
 
 from worker.audit.evidence import Level
-from worker.lab.evaluate.design import DESIGN_MIN
+from worker.lab.evaluate.design import DESIGN_MIN, UNCHALLENGED_MIN
 from worker.lab.evaluate.intervals import Interval
 from worker.lab.evaluate.run import ABLATIONS
 from worker.lab.evaluate.summary import PROVES, Delay, Summary
@@ -71,12 +71,12 @@ def _detected(summary: Summary) -> Sheet:
 
 
 def _delays(summary: Summary, *, guarded: bool) -> Sheet:
+    design = DESIGN_MIN if summary.challenges else UNCHALLENGED_MIN
     rows = []
     for d in summary.detections:
-        design = DESIGN_MIN.get(d.archetype, {})
-        promised = "/".join(f"{design[level]:.0f}" for level in design) or "–"
+        promised = "/".join(f"{minutes:.0f}" for minutes in design.get(d.archetype, {}).values()) or "–"
         rows.append([d.archetype, *(_cell(delay) for delay in (d.levels if guarded else d.masses)), promised])
-    header = ["archetype", *(level.name for level in LEVELS), "design W/L/R"]
+    header = ["archetype", *(level.name for level in LEVELS), "design W/L/R" if summary.challenges else "design LIMIT"]
     which = "after the guards" if guarded else "before the guards"
     return Sheet(f"Minutes to each level, {which}: median (p90) and share of rooms, any family", header, rows)
 
