@@ -133,7 +133,8 @@ def test_a_break_over_a_blocks_end_silences_both_blocks_and_no_third() -> None:
     for start_s, end_s, silent in [(290, 310, {0, 1}), (300, 310, {1}), (310, 340, {1}), (290, 300, {0})]:
         questions = [ask(at * SECOND) for at in range(0, 900, 15)]
         log = in_time(
-            [beat(0)], [say(at * SECOND) for at in (5, 605, 895)], questions, [ev(e.RoomPaused, start_s * SECOND), ev(e.RoomResumed, end_s * SECOND)],
+            [beat(0)], [say(at * SECOND) for at in (5, 605, 895)], questions,
+            [ev(e.RoomPaused, start_s * SECOND), ev(e.RoomResumed, end_s * SECOND)],
             beats(17 * MINUTE, from_ms=16 * MINUTE),
         )  # fmt: skip
         oracle = Oracle(log)
