@@ -5,10 +5,11 @@ from itertools import islice
 
 import pytest
 
-from worker.lab.simulate import ARCHETYPES, at_ms_of
+from worker.lab.simulate import ARCHETYPES, at_ms_of, simulate
 from worker.lab.simulate.scenes import SCENES
 
 MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
 LONG_CHARS = 45  # shorter ones are answers, which anybody may give
 
 
@@ -59,3 +60,14 @@ def test_a_scene_streams_in_flat_memory() -> None:
     finally:
         tracemalloc.stop()
     assert held[1] < 1.2 * held[0]
+
+
+def test_a_day_long_recording_is_not_made_in_advance() -> None:
+    tracemalloc.start()
+    try:
+        events = simulate("one_pass", 1, duration_ms=24 * HOUR_MS)
+        assert len(list(islice(events, 200))) == 200
+        held = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert held < 1_000_000

@@ -221,3 +221,24 @@ class Recording:
         self._segments += 1
         self._place += 1
         self._wind()
+
+
+class Take:
+    """A recording of any length that is played once, made up as it goes: nothing of it is kept."""
+
+    def __init__(self, stage: Stage, speaker: Speaker) -> None:
+        self._stage = stage
+        self._rng = stage.rng("recording")
+        self._speaker = speaker
+        self._segments = 0
+        stage.after(2 * SECOND_MS, self._next)
+
+    def _next(self) -> None:
+        text = self._speaker.talk() if self._rng.random() < 0.8 else self._speaker.question().answer
+        length_ms = max(1_200, int(len(text) / CHARS_PER_SECOND * SECOND_MS))
+        self._stage.after(length_ms, lambda: self._play(length_ms, text))
+
+    def _play(self, length_ms: int, text: str) -> None:
+        speak(self._stage, self._rng, self._segments, length_ms, text)
+        self._segments += 1
+        self._stage.after(min(self._rng.lognormvariate(log(RECORDED_GAP_MS), 0.8), 20 * SECOND_MS), self._next)

@@ -1,7 +1,7 @@
 """A recording of a real host, played while nobody is there: 20, 45 or 90 min in a loop, or one long take."""
 
 from worker.lab.simulate.archetype import Archetype, audience, machines
-from worker.lab.simulate.hosts import Recording
+from worker.lab.simulate.hosts import Recording, Take
 from worker.lab.simulate.stage import MINUTE_MS, Stage
 from worker.lab.simulate.text import Speaker
 
@@ -10,18 +10,19 @@ FAILS = 0.97
 
 def build(stage: Stage) -> None:
     """The same recording again and again."""
-    _play(stage, stage.plan.loop_ms)
+    Recording(stage, _nobody(stage), period_ms=stage.plan.loop_ms)
 
 
 def build_once(stage: Stage) -> None:
-    """A recording that is longer than the broadcast, so nothing ever comes twice."""
-    _play(stage, stage.plan.duration_ms + MINUTE_MS)
+    """A recording that outlasts the broadcast, so nothing ever comes twice."""
+    Take(stage, _nobody(stage))
 
 
-def _play(stage: Stage, period_ms: int) -> None:
+def _nobody(stage: Stage) -> Speaker:
+    """Viewers before an empty chair; returns the voice of the recording."""
     speaker = audience(stage)
     machines(stage, fails=FAILS, is_human=False)
-    Recording(stage, Speaker(stage.rng("mind"), speaker.goods), period_ms=period_ms)
+    return Speaker(stage.rng("mind"), speaker.goods)
 
 
 def _archetype(name: str, title: str, minutes: int) -> Archetype:
