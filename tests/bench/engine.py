@@ -88,6 +88,8 @@ def show(results: dict[str, list[dict[str, float]]]) -> list[str]:
     gates = Table("gate", "by CPU: median [per round]", "by wall clock: median [per round]", "met", title="Gates")
     missed = []
     for name, ours, theirs, bar in GATES:
+        if not (results.get(ours) and results.get(theirs)):
+            continue
         pairs = list(zip(results[ours], results[theirs], strict=False))
         by_cpu = [b["cpu_s_per_million"] / a["cpu_s_per_million"] for a, b in pairs]
         by_wall = [a["events_per_s"] / b["events_per_s"] for a, b in pairs]
@@ -129,11 +131,10 @@ def main() -> int:
                 result = run(system, kafka.bootstrap, events, worker_core)
                 results[system].append(result)
                 rate, cpu = result["events_per_s"], result["cpu_s_per_million"]
+                if options.json:
+                    options.json.write_text(json.dumps(results, indent=1))
                 console.print(f"round {number + 1}  {system:26} {rate:12,.0f} events/s {cpu:8.2f} CPU-s/M")
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1))
-    missed = show(results) if set(options.systems) == set(SYSTEMS) else []
-    return 1 if missed else 0
+    return 1 if show(results) else 0
 
 
 if __name__ == "__main__":
