@@ -1,7 +1,7 @@
 """The evidence of one session, computed slowly and obviously: everything is kept, sorted by event time, and counted.
 
-Written from the documentation (the docstrings of `worker.audit.signals`, `worker.audit.evidence`, and
-detection-v2), not from the code; shares no function with it but word lists and calibration tables.
+Written from the documentation (the docstrings of `worker.audit.signals`, `worker.audit.evidence`), not
+from the code; shares no function with it but word lists and calibration tables.
 
     oracle = Oracle(log)             # a list of events in log order, none late, duplicate or out of session
     oracle.log_e()                   # {"NONINT": ln M, …} as of the last event's watermark

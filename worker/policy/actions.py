@@ -1,7 +1,7 @@
 """Every action that a policy may recommend: how sure one must be, whether a person must agree, and its DSA value.
 
-The enforcement service decides; what leaves here are recommendations. Certainty caps them (design 4, "Certainty caps
-the action"): suspicion may ask, possibility may slow a room down, certainty may do anything, and what hurts a seller's
+The enforcement service decides; what leaves here are recommendations. Certainty caps
+them: suspicion may ask, possibility may slow a room down, certainty may do anything, and what hurts a seller's
 living or liberty needs a person on top. DSA values are those of the Transparency Database v2 (`decision_*`).
 """
 

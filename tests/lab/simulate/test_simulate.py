@@ -108,7 +108,7 @@ def test_a_recording_says_the_same_words_a_period_later() -> None:
 
 
 def test_an_honest_host_sees_about_one_or_two_challenges_an_hour_after_the_entry() -> None:
-    """detection-v2.md: honest rooms see 1.3–1.6 an hour; machines that fail are asked every 2 min, ≤ 12 an hour."""
+    """Honest rooms see 1.3–1.6 an hour; machines that fail are asked every 2 min, ≤ 12 an hour."""
 
     def issued(name: str, hours: int) -> float:
         rooms = 6

@@ -2,7 +2,7 @@
 
 Y = 1 for `failed` and `no_response`, 0 for `passed`; `void` abstains: a host on break, or who cannot do that kind, has
 not failed. The norm is 0.05, and 0.10 within ten minutes of a failure, because human failures come in spells.
-Abstains: no challenge issued. Evasion: a person on standby. Cost: one step a result. Source: detection-v2 (CHALLENGE).
+Abstains: no challenge issued. Evasion: a person on standby. Cost: one step a result.
 """
 
 from worker.audit.evidence import new_family, step

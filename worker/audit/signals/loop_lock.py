@@ -7,7 +7,7 @@ LABEL (`PLAY`), one of 20 minutes for LIMIT and RESTRICT (`PLAY_LONG`), each ref
 repeats uses it up before it may bet.
 
 Abstains: no speech in the pane, not armed, allowance left. Evasion: paraphrase, splicing, no speech at all.
-Cost: about 30 µs a segment. Source: detection-v2 (PLAY).
+Cost: about 30 µs a segment.
 """
 
 from worker.audit.evidence import new_family, step

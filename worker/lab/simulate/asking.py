@@ -1,6 +1,6 @@
 """The platform's challenges: whom it asks, when, and how the host does.
 
-The policy of asking is that of detection-v2.md. Two entry challenges 5 min apart, from 2–4 min after the opening; then
+The policy of asking. Two entry challenges 5 min apart, from 2–4 min after the opening; then
 spot checks at exponential times (mean 1 h, 5 min to 3 h). While failures mount (CUSUM of the evidence above 0) the
 next comes 2 min after the last. When passive suspicion, the CUSUM of the other families' evidence, reaches 2 nats, one
 comes within 30 s, then after 6 min doubling to 48 min while passed. At most 12 an hour, and never on a break: what

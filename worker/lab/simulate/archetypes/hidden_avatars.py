@@ -1,7 +1,7 @@
 """Unlabelled avatars that detectors see only in part: a third of the looks at the face, half of those at the voice.
 
 A script read out; a language model that answers; one that is made to slip past detectors; and one beside which a person
-waits to answer challenges. Shares of looks and chances to fail are those of detection-v2.md.
+waits to answer challenges. Shares of looks and chances to fail are those of `evaluate.design`'s study.
 """
 
 from collections.abc import Callable
