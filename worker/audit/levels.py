@@ -5,7 +5,7 @@
     CHALLENGE        LIMIT: at least 6 failures among the last 12; RESTRICT: at least 8
     NONINT           never above LABEL
 
-A level holds until its mass falls below a twentieth of its threshold. Source: the study that docs/DETECTION.md compares with ("design").
+A level holds until its mass falls below a twentieth of its threshold.
 """
 
 from worker.audit.evidence import BALANCED, THRESHOLDS, Level, level_of

@@ -1,6 +1,6 @@
 """What the design of the evidence promises: medians of its own vectorised study of 2,000 rooms per archetype.
 
-Source: a study by simulation of the evidence alone. Minutes from the start, or from the switch, by any family, before guards, in 12 h.
+Minutes from the start, or from the switch, by any family, before guards, in 12 h; a study of the evidence alone.
 """
 
 from worker.audit.evidence import Level
