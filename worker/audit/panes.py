@@ -63,7 +63,6 @@ def _fold(room: Room, pane: Pane) -> None:
     pane.speech.sort(key=lambda u: (u.at_ms, u.rank))
     spoken = [bigrams(utterance.text) for utterance in pane.speech]
     locked = loop_lock.fold(room, pane, spoken)
-    room.block.locked += sum(locked)
     unanswered.fold(room, pane, spoken, locked)
     looks.fold(room.block, pane)
     if pane.challenges:

@@ -127,7 +127,6 @@ class Block(Struct, gc=False, array_like=True):
     paused_ms: int = 0
     questions: list[Prompt] = []  # the last two that fell due
     spoken: int = 0  # speech segments
-    locked: int = 0  # of them, those that repeated at the loop lag
 
 
 class Counts(Struct, gc=False, array_like=True):

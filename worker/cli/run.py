@@ -104,15 +104,14 @@ def _serve(settings: Settings, partitions: int, judge: "Judge", policies: "Polic
 
 def _judge(directory: Path) -> "Judge":
     from worker import clock
+    from worker.lab.replay import read_policies
     from worker.policy.judge import Judge
-    from worker.policy.load import load_policies
     from worker.policy.model import PolicyErrors
 
-    files = {path.name: path.read_text(encoding="utf-8") for path in sorted(directory.glob("*.yaml"))}
-    if not files:
-        _give_up("policies", [f"{directory} holds no *.yaml: expected policy files"])
     try:
-        return Judge(load_policies(files), clock=clock.monotonic_s)
+        return Judge(read_policies(directory), clock=clock.monotonic_s)
+    except FileNotFoundError:
+        _give_up("policies", [f"{directory} holds no *.yaml: expected policy files"])
     except PolicyErrors as wrong:
         _give_up("policies", str(wrong).splitlines())
 

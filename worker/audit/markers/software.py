@@ -40,7 +40,7 @@ _WARNS = re.compile(
     r"\b(?:don't|do not|never|scam|banned|beware|illegal|report)\b",
     re.IGNORECASE,
 )
-WARNING, SELLING, TEACHING, BOTH = -1, 1, 2, 3
+WARNING, SELLING, TEACHING = -1, 1, 2  # the latter two add up
 QUIET_AFTER_WARNING_MS = 60_000
 CONFIRM_MENTIONS, CONFIRM_SPAN_MS = 4, 60_000
 
