@@ -44,7 +44,7 @@ def run(check: bool) -> None:
         _give_up("settings", wrong.problems)
     _set_up_logging(settings)
     judge = _judge(settings.policies_dir)
-    from worker.app import StartError, check_topics
+    from worker.startup import StartError, check_topics
 
     policies = None
     try:
@@ -61,8 +61,8 @@ def run(check: bool) -> None:
 
 
 async def _read_published(settings: Settings, judge: "Judge") -> "PolicyTopic":
-    from worker.app import StartError
     from worker.policy.feed import POLICIES_TOPIC
+    from worker.startup import StartError
     from worker.transport.policies import PolicyTopic
     from worker.transport.security import lone_consumer
 
