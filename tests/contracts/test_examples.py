@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.contracts.contract import EVENTS, Contract, closed, examples, schema, topics_with_schema
@@ -52,10 +53,8 @@ def test_valid_room_events_decode_to_what_they_say(path: Path) -> None:
     event = decode(written["room_id"].encode(), value, written["at_ms"])
     assert isinstance(event, Envelope)
     assert type(event).__struct_config__.tag == written["type"]
-    for name in written.keys() - {"type", "shop_ids"}:
-        assert getattr(event, name) == written[name]
-    for shop, shop_written in zip(getattr(event, "shop_ids", []), written.get("shop_ids", []), strict=True):
-        assert {"system": shop.system, "id": shop.id} == shop_written
+    for name in written.keys() - {"type"}:
+        assert msgspec.to_builtins(getattr(event, name)) == written[name]
 
 
 @pytest.mark.parametrize("path", examples(EVENTS, "invalid"), ids=lambda path: path.stem)

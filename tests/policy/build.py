@@ -11,6 +11,7 @@ from worker.policy.model import Decision
 
 T0 = 1_718_679_600_000
 MINUTE = 60_000
+DAY = 24 * 60 * MINUTE
 
 RULE = """\
   - id: {id}
@@ -103,9 +104,9 @@ def closed(room: Room) -> None:
 
 
 def upheld(room: Room, **counts: int) -> None:
-    """Let people have upheld earlier violations, by rule id with _ for -."""
-    by_rule = {rule.replace("_", "-"): n for rule, n in counts.items()}
-    room.facts.history = replace(room.facts.history, upheld=by_rule)
+    """Let people have upheld earlier violations, by rule id with _ for -, a day each before T0."""
+    by_rule = {rule.replace("_", "-"): [T0 - DAY * (n - i) for i in range(n)] for rule, n in counts.items()}
+    room.facts.history = replace(room.facts.history, room=by_rule)
 
 
 def look(judge: Judge, room: Room, minutes: float = 0, bits: int = BLOCK_BIT) -> list[Decision]:

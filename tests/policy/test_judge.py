@@ -228,7 +228,7 @@ def test_what_people_upheld_starts_the_next_session_further_up() -> None:
     opened = only(look(judge, room))
     room.reviews += [(opened.violation_id, "upheld", "reviewer"), (opened.violation_id, "upheld", "appeal")]
     look(judge, room, 1, bits=REVIEW_BIT)
-    assert room.facts.history.upheld == {"T-ONE-01": 1}
+    assert room.facts.history.room == {"T-ONE-01": [T0 + MINUTE]}
     room.session_id = "s2"
     _, again = look(judge, room, 10)
     assert (again.kind, again.step) == ("opened", 1)

@@ -34,6 +34,13 @@ class Shop(Struct, gc=False, frozen=True):
     id: Id
 
 
+class Upheld(Struct, gc=False, frozen=True):
+    """A violation of the host, in whatever room, that a person upheld: of which rule, and when (ms)."""
+
+    rule: Name
+    at_ms: Millis
+
+
 class Envelope(Struct, tag_field="type", gc=False, kw_only=True):
     """What every event carries. `id` is unique per event; a producer may send an event twice with one id."""
 
@@ -303,6 +310,7 @@ class RegistrationState(Envelope, tag="registration.state", kw_only=True, gc=Fal
     likeness_consent: bool
     registry_offset: Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)]
     registered_avatar_id: Id | None = None
+    upheld: Annotated[list[Upheld], Meta(max_length=64)] | None = None
 
 
 class FleetMatched(Envelope, tag="fleet.matched", kw_only=True, gc=False):

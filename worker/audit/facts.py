@@ -147,9 +147,11 @@ class Fleet(Struct, frozen=True, gc=False, array_like=True):
 
 
 class History(Struct, frozen=True, gc=False, array_like=True):
-    """This host's violations that a person upheld, by rule id."""
+    """When people upheld violations, by rule id (event time, ms, ascending): `room` those of this room, `host` those of
+    its host in all rooms as the platform's registry last said. `policy.inputs` counts the recent ones."""
 
-    upheld: dict[str, int] = {}
+    room: dict[str, list[int]] = {}
+    host: dict[str, list[int]] = {}
 
 
 class Facts(Struct, gc=False, array_like=True):

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from worker.audit.history import REMEMBERED_MS
 from worker.policy.compile import parse_duration
 from worker.policy.load import CLEAR_AFTER_MS, COOLDOWN_MS, DEFAULT_KEYS, ESCALATE_AFTER_MS
 from worker.policy.model import Json
@@ -21,11 +22,12 @@ _IF_ABSENT: dict[str, Json] = {
     "escalate_after": f"{ESCALATE_AFTER_MS // 60_000}m",
     "clear_after": f"{CLEAR_AFTER_MS // 60_000}m",
     "cooldown": f"{COOLDOWN_MS // 60_000}m",
+    "remember": f"{REMEMBERED_MS // 86_400_000}d",
     "rollout": {"mode": "live", "percent": 100},
     "caps": {},
 }
 _OF_POLICY = ("version", "effective_from_ms", "applies", "inherits")
-_DURATIONS = ("escalate_after", "clear_after", "cooldown")
+_DURATIONS = ("escalate_after", "clear_after", "cooldown", "remember")
 
 
 class Change(Struct, frozen=True):

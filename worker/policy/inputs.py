@@ -13,8 +13,9 @@ from typing import Any, get_type_hints
 
 from msgspec import Struct
 
+from worker.audit import history
 from worker.audit.evidence import FAMILIES, Level
-from worker.audit.facts import FACT_BIT, FACT_NAMES, Certainty, Facts
+from worker.audit.facts import FACT_BIT, FACT_NAMES, Certainty, Facts, History
 from worker.audit.room import Phase, Room
 
 MS_PER_MINUTE = 60_000
@@ -32,7 +33,13 @@ class RoomFact(Struct, frozen=True, gc=False):
     shop_systems: list[str] = []
 
 
-FACT_TYPES: dict[str, type[Any]] = {**get_type_hints(Facts), "room": RoomFact}
+class HistoryFact(Struct, frozen=True, gc=False):
+    """The fact `history`: how often a person upheld a violation of each rule within half a year."""
+
+    upheld: dict[str, int] = {}
+
+
+FACT_TYPES: dict[str, type[Any]] = {**get_type_hints(Facts), "room": RoomFact, "history": HistoryFact}
 """Struct type of each fact, by name."""
 
 DEFAULTS: dict[str, Any] = {name: kind() for name, kind in FACT_TYPES.items()}
@@ -136,7 +143,7 @@ ALSO_READS: dict[str, str] = {"label.gap_minutes": "ai_presenter"}
 
 def of_room(room: Room, now_ms: int) -> Inputs:
     """What rules may read of a room at event time `now_ms`."""
-    facts: dict[str, Any] = {name: getattr(room.facts, name) for name in FACT_NAMES if name != "room"}
+    facts: dict[str, Any] = {name: getattr(room.facts, name) for name in FACT_NAMES if name not in ("room", "history")}
     facts["room"] = RoomFact(
         room.platform,
         room.region,
@@ -146,7 +153,18 @@ def of_room(room: Room, now_ms: int) -> Inputs:
         room.phase == Phase.PAUSED,
         sorted({shop.system for shop in room.shop_ids}),
     )
+    facts["history"] = _history(room.facts.history, now_ms)
     return Inputs(facts, {name: room.level(name) for name in FAMILIES}, now_ms)
+
+
+def _history(past: History, now_ms: int) -> HistoryFact:
+    if past == _NO_PAST:
+        return _NOTHING_UPHELD
+    rules = sorted({*past.room, *past.host})
+    return HistoryFact({rule: n for rule in rules if (n := history.count(past, rule, now_ms))})
+
+
+_NO_PAST, _NOTHING_UPHELD = History(), HistoryFact()
 
 
 def nothing_known(now_ms: int, room: RoomFact | None = None) -> Inputs:

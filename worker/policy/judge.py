@@ -11,8 +11,9 @@ from hashlib import blake2b
 
 from msgspec.structs import replace
 
+from worker.audit import history
 from worker.audit.evidence import Level
-from worker.audit.facts import BLOCK_BIT, FACT_BIT, REVIEW_BIT, SESSION_BIT, History
+from worker.audit.facts import BLOCK_BIT, FACT_BIT, REVIEW_BIT, SESSION_BIT
 from worker.audit.room import EPISODES_MAX, Episode, Phase, Room
 from worker.policy.actions import recommend
 from worker.policy.book import Active, PolicyBook
@@ -131,7 +132,7 @@ class Judge:
     def _open(self, room: Room, rule: Rule, old: Episode | None, inputs: Inputs, decisions: list[Decision]) -> None:
         before = State.IDLE if old is None or old.session_id != room.session_id else State(old.state)
         now_ms = inputs.now_ms
-        upheld = room.facts.history.upheld.get(rule.id, 0)
+        upheld = history.count(room.facts.history, rule.id, now_ms, rule.remember_ms)
         episode = Episode(
             rule=rule.id,
             state=after(before, Event.OPEN),
@@ -205,8 +206,7 @@ class Judge:
                     decisions.append(_decide(room, rule, episode, "escalated", inputs, released=True))
                 if not episode.upheld:
                     episode.upheld = True
-                    counts = room.facts.history.upheld
-                    room.facts.history = History({**counts, rule.id: counts.get(rule.id, 0) + 1})
+                    room.facts.history = history.upheld_here(room.facts.history, rule.id, inputs.now_ms)
         room.reviews.clear()
 
     def _episode_of(self, room: Room, reviewed: str, now_ms: int) -> Episode | None:

@@ -10,6 +10,7 @@ import yaml
 from msgspec.structs import replace
 
 from worker.audit.events import Platform
+from worker.audit.history import REMEMBERED_MS
 from worker.audit.room import EPISODES_MAX
 from worker.policy.actions import ACTIONS
 from worker.policy.book import PolicyBook
@@ -35,7 +36,7 @@ from worker.policy.model import (
 
 PLATFORMS: tuple[str, ...] = get_args(Platform)
 POLICY_KEYS = ("policy", "version", "effective_from_ms", "applies", "inherits", "defaults", "rules")
-DEFAULT_KEYS = ("scope", "exempt", "escalate_after", "clear_after", "cooldown", "rollout", "caps")
+DEFAULT_KEYS = ("scope", "exempt", "escalate_after", "clear_after", "cooldown", "remember", "rollout", "caps")
 RULE_KEYS = ("id", "title", "basis", "severity", "when", "ladder", "tests", *DEFAULT_KEYS)
 BASIS_KEYS = ("text", "source", "status", "since", "sureness")
 STATUSES: tuple[str, ...] = get_args(Status)
@@ -53,6 +54,7 @@ CASES_MAX = 64
 MILLIS_MAX = 4_102_444_800_000
 
 ESCALATE_AFTER_MS = CLEAR_AFTER_MS = COOLDOWN_MS = 30 * 60_000
+DAY_MS = 24 * 3_600_000
 LEAD_MS = 60_000  # how far ahead of its publishing a policy must take effect, so that every worker knows it in time
 NEVER = compile_expression("false")
 
@@ -192,6 +194,7 @@ def _rule(doc: Document, node: yaml.Node, defaults: dict[str, yaml.Node], ref: P
         escalate_after_ms=part("escalate_after", lambda n: doc.duration_ms(n, "escalate_after"), ESCALATE_AFTER_MS),
         clear_after_ms=part("clear_after", lambda n: doc.duration_ms(n, "clear_after"), CLEAR_AFTER_MS),
         cooldown_ms=part("cooldown", lambda n: doc.duration_ms(n, "cooldown"), COOLDOWN_MS),
+        remember_ms=part("remember", lambda n: _remember(doc, n), REMEMBERED_MS),
         rollout=part("rollout", lambda n: _rollout(doc, n), Rollout("live", 100)),
         caps=part("caps", lambda n: _caps(doc, n), Caps()),
         cases=part("tests", lambda n: _cases(doc, n)),
@@ -249,6 +252,13 @@ def _wish(doc: Document, node: yaml.Node) -> Recommendation:
     entries = doc.mapping(node, "an action", ("action", "for"))
     action = doc.choice(doc.need(entries, "action", node, "an action"), "action", ACTIONS)
     return Recommendation(action, doc.duration_ms(entries["for"], "for") if "for" in entries else 0)
+
+
+def _remember(doc: Document, node: yaml.Node) -> int:
+    remember_ms = doc.duration_ms(node, "remember")
+    if remember_ms > REMEMBERED_MS:
+        raise doc.note(node, f"remember is longer than {REMEMBERED_MS // DAY_MS}d, for which a history is kept")
+    return remember_ms
 
 
 def _rollout(doc: Document, node: yaml.Node) -> Rollout:

@@ -108,6 +108,7 @@ class Rule(Struct, frozen=True):
     escalate_after_ms: int
     clear_after_ms: int
     cooldown_ms: int
+    remember_ms: int
     rollout: Rollout
     caps: Caps
     cases: tuple[Case, ...]
