@@ -9,7 +9,6 @@ import asyncio
 import gc
 import json
 import os
-import resource
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -20,40 +19,9 @@ import orjson
 
 from tests.bench.corpus import corpus
 from tests.bench.job import OFFSET, Job
+from tests.bench.peers.meter import Meter
 
 TOPIC, OUT, PARTITIONS = "live.room.events", "bench.out", 4
-
-
-class Meter:
-    """Counts events; `full` once the 95 % mark is passed."""
-
-    def __init__(self, events: int) -> None:
-        self.seen = 0
-        self.out = 0
-        self._from, self._to = events * 5 // 100, events * 95 // 100
-        self._started: tuple[int, float, float] | None = None
-        self.result: dict[str, float] = {}
-
-    def at(self, seen: int) -> bool:
-        """`seen` events have been processed in all."""
-        self.seen = seen
-        if self._started is None:
-            if seen >= self._from:
-                self._started = (seen, time.perf_counter(), time.process_time())
-        elif seen >= self._to and not self.result:
-            count, wall, cpu = self._started
-            done = seen - count
-            self.result = {
-                "events_per_s": done / (time.perf_counter() - wall),
-                "cpu_s_per_million": (time.process_time() - cpu) / done * 1e6,
-            }
-        return bool(self.result)
-
-    def finish(self) -> None:
-        """Prints the result and leaves at once: how a system stops is not measured."""
-        rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({**self.result, "rss_mb": rss_mb, "out": self.out}), flush=True)
-        os._exit(0)
 
 
 class Head(msgspec.Struct, gc=False):
@@ -96,7 +64,7 @@ def stock_faust(bootstrap: str, events: int) -> None:
             record = job.update(value["room_id"], value["type"], value["at_ms"], event.message.offset)
             if record is not None:
                 await out.send(value=record)
-                meter.out += 1
+                meter.emitted(record)
             if meter.at(meter.seen + 1):
                 meter.finish()
 
@@ -129,7 +97,7 @@ def raw_aiokafka(bootstrap: str, events: int) -> None:
                     made = job.update(event["room_id"], event["type"], event["at_ms"], record.offset)
                     if made is not None:
                         await producer.send(OUT, made)
-                        meter.out += 1
+                        meter.emitted(made)
                 meter.seen += len(records)
             if meter.at(meter.seen):
                 meter.finish()
@@ -163,7 +131,7 @@ class JobHooks:
                     mark(head.room_id)
                     if made is not None:
                         emit(made)
-                        self.meter.out += 1
+                        self.meter.emitted(made)
                 if time.monotonic() - started > 0.005:
                     await asyncio.sleep(0)
                     started = time.monotonic()
