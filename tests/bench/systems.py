@@ -7,8 +7,6 @@ start-up and tail stay out; and how many records came out.
 import argparse
 import asyncio
 import gc
-import json
-import os
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence

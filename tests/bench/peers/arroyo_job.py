@@ -10,6 +10,7 @@ from arroyo.commit import ONCE_PER_SECOND
 from arroyo.processing.processor import StreamProcessor
 from arroyo.processing.strategies import CommitOffsets, ProcessingStrategyFactory, RunTask
 from arroyo.types import Topic
+
 from tests.bench.job import Job
 from tests.bench.peers.meter import Meter
 

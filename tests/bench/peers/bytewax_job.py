@@ -12,6 +12,7 @@ from bytewax.connectors.kafka import KafkaSinkMessage, KafkaSource, operators
 from bytewax.dataflow import Dataflow
 from bytewax.operators import windowing
 from bytewax.testing import TestingSink
+
 from tests.bench.job import KIND, Job
 from tests.bench.peers.meter import Meter
 

@@ -6,6 +6,7 @@ import sys
 import uvloop
 from faststream import FastStream
 from faststream.kafka import KafkaBroker
+
 from tests.bench.job import Job
 from tests.bench.peers.meter import Meter
 

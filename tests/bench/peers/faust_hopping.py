@@ -6,6 +6,7 @@ import uuid
 
 import faust
 import uvloop
+
 from tests.bench.peers.meter import Meter
 
 bootstrap, events = sys.argv[1], int(sys.argv[2])

@@ -1,4 +1,4 @@
-"""How every Python system is measured; needs nothing but the standard library, so that each peer's environment has it."""
+"""How every Python system is measured; only the standard library, so that every environment has it."""
 
 import json
 import os

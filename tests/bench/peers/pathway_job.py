@@ -4,6 +4,7 @@ import os
 import sys
 
 import pathway as pw
+
 from tests.bench.peers.meter import Meter
 
 bootstrap, events, mode = sys.argv[1], int(sys.argv[2]), sys.argv[3]

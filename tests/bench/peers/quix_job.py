@@ -4,10 +4,11 @@ import os
 import sys
 import tempfile
 
-from tests.bench.job import Job
-from tests.bench.peers.meter import Meter
 from quixstreams import Application
 from quixstreams.dataframe.windows import Count
+
+from tests.bench.job import Job
+from tests.bench.peers.meter import Meter
 
 bootstrap, events, mode = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 job, meter = Job(), Meter(events)
