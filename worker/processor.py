@@ -22,7 +22,7 @@ from worker.egress.violation import encode_violation
 from worker.ingress.breaker import Breaker
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reason, Record, Reject, dead_letter
-from worker.policy.caps import Ledger, is_capped, park
+from worker.policy.caps import Ledger, is_counted, park
 from worker.policy.judge import Judge
 
 EVENTS_TOPIC = "live.room.events"
@@ -196,14 +196,14 @@ class PartitionProcessor:
             room.offset = offset
             status = apply(room, event, offset)
             if status is _SESSION_ENDED:
-                yield from self._judge(out, room, offset)
+                yield from self._judge(out, room, record)
                 status = apply(room, event, offset)
             if status is _APPLIED:
                 applied += 1
                 kind = event.__class__
                 by_type[kind] = by_type.get(kind, 0) + 1
                 if room.changed:
-                    yield from self._judge(out, room, offset)
+                    yield from self._judge(out, room, record)
             elif status is _DUPLICATE:
                 counts.duplicate += 1
             elif status is _LATE:
@@ -216,13 +216,13 @@ class PartitionProcessor:
         if room.max_at_ms > self.watermark_ms:  # noqa: PLR1730 - cheaper than a call of max
             self.watermark_ms = room.max_at_ms
 
-    def _judge(self, out: "_Pending", room: Room, offset: int) -> Iterator[int]:
-        now_ms = room.max_at_ms
+    def _judge(self, out: "_Pending", room: Room, cause: Record) -> Iterator[int]:
+        now_ms, offset = room.max_at_ms, cause.offset
         decisions = self.judge.evaluate(room, now_ms)
-        if any(map(is_capped, decisions)):
+        if any(map(is_counted, decisions)):
             yield offset
             caps = self.rooms.caps
-            decisions = [park(room, d) if is_capped(d) and caps.parks(d, offset) else d for d in decisions]
+            decisions = [park(room, d) if is_counted(d) and caps.parks(d, offset) else d for d in decisions]
         for decision in decisions:
             record = encode_violation(
                 room,
@@ -233,7 +233,7 @@ class PartitionProcessor:
                 last_offset=offset,
                 control=self.judge.control(room, now_ms),
             )
-            out.violations.append((offset, record))
+            out.violations.append((offset, record._replace(caused_ms=cause.timestamp)))
             counts = self.counts
             counts.violations += 1
             by = (decision.rule.id, decision.mode, decision.step)

@@ -11,7 +11,7 @@ from tests.support.engine import Sent, room_log
 from worker.audit.facts import REVIEW_BIT, Certainty
 from worker.audit.room import Room
 from worker.egress.record import OutRecord
-from worker.policy.caps import HOUR_MS, Ledger, is_capped, park
+from worker.policy.caps import HOUR_MS, Ledger, is_counted, park
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
 from worker.policy.model import Decision
@@ -92,7 +92,7 @@ def test_a_person_who_upholds_a_parked_one_lets_its_actions_go_once() -> None:
     assert [action.action for action in released.actions] == ["reduce_live_recommendation"]
     assert released.withheld == ()
     assert released.violation_id != parked.violation_id
-    assert not is_capped(released), "a person's decision counts against no cap"
+    assert not is_counted(released), "a person's decision counts against no cap"
     assert review(judge, room, parked.violation_id, "upheld", 2) == []
     assert review(judge, room, released.violation_id, "overturned", 3)[0].kind == "withdrawn"
 
@@ -112,14 +112,14 @@ def test_a_parked_one_that_is_overturned_is_withdrawn_and_is_never_released() ->
     assert only(review(judge, room, parked.violation_id, "overturned")).kind == "withdrawn"
     again = only(review(judge, room, parked.violation_id, "upheld", 2))
     assert (again.kind, again.released) == ("opened", False), "an appeal the other way: the rule may open anew"
-    assert is_capped(again)
+    assert is_counted(again)
 
 
 def test_shadow_decisions_and_closings_count_against_no_cap() -> None:
     judge = a_judge(CAPPED.replace("    caps", "    rollout: {mode: shadow, percent: 100}\n    caps"))
     room = a_room()
     set_ai(room, Certainty.CONFIRMED)
-    assert not is_capped(only(look(judge, room)))
+    assert not is_counted(only(look(judge, room)))
 
 
 def test_the_hour_never_goes_back_and_an_older_decision_counts_in_the_present_one() -> None:

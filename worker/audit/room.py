@@ -62,6 +62,8 @@ class Episode(Struct, gc=False, array_like=True):
         certainty: the highest one that was decided upon (`audit.facts.Certainty`).
         upheld: a person has upheld it, and the history counts it.
         parked: id of its newest record, when a cap held that back and nobody has released it.
+        exempt: the room was exempt when it opened; it ends with the exemption.
+        began: step at which it opened: what people upheld before starts it further up.
     """
 
     rule: str
@@ -77,6 +79,8 @@ class Episode(Struct, gc=False, array_like=True):
     certainty: int = 0
     upheld: bool = False
     parked: str = ""
+    exempt: bool = False
+    began: int = 0
 
 
 class Prompt(Struct, frozen=True, gc=False, array_like=True, order=True):
@@ -216,6 +220,7 @@ class Room(Struct, gc=False, array_like=True):
     episodes: dict[str, Episode] = {}
     reviews: list[tuple[str, str, str]] = []  # violation_id, outcome, by: waiting for the policy layer
     breaks: list[tuple[int, int]] = []  # that ended, start and end ms, until their blocks have closed
+    marks: dict[str, list[tuple[int, bool]]] = {}  # since when what rules ask the share of has held or not
 
     @property
     def watermark_ms(self) -> int:

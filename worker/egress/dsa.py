@@ -173,6 +173,7 @@ def _automation(violation: Violation) -> str:
     if not violation["statement"]["automated_decision"]:
         return "AUTOMATED_DECISION_NOT_AUTOMATED"
     asks = any(action["action"] == "review" for action in violation["actions"])
+    asks = asks and not violation.get("review_sample")  # a sample is looked at afterwards
     return f"AUTOMATED_DECISION_{'PARTIALLY' if asks else 'FULLY'}"
 
 

@@ -48,6 +48,8 @@ def encode_violation(
             for a in decision.actions
         ],
         "withheld": [{"action": w.action, "because": w.because} for w in decision.withheld],
+        **_exemption(decision),
+        **({"review_sample": True} if decision.sampled else {}),
         "window": {"start_ms": decision.window_start_ms, "end_ms": decision.decided_at_ms},
         "decided_at_ms": decision.decided_at_ms,
         "facts": dict(decision.facts),
@@ -115,6 +117,13 @@ def _how_sure(decision: Decision) -> dict[str, Any]:
         **({"level": Level(decision.level).name.lower()} if decision.level else {}),
         "certainty": Certainty(decision.certainty).name.lower(),
     }
+
+
+def _exemption(decision: Decision) -> dict[str, Any]:
+    exempt = decision.exemption
+    if exempt is None:
+        return {}
+    return {"exemption": {"of": exempt.whom, "reason": exempt.reason, "until_ms": exempt.until_ms}}
 
 
 def _statistics(decision: Decision) -> dict[str, Any]:

@@ -5,6 +5,8 @@ them: suspicion may ask, possibility may slow a room down, certainty may do anyt
 living or liberty needs a person on top. DSA values are those of the Transparency Database v2 (`decision_*`).
 """
 
+from hashlib import blake2b
+
 from msgspec import Struct
 
 from worker.audit.facts import Certainty
@@ -53,12 +55,12 @@ ACTIONS: dict[str, Kind] = {
 
 
 def recommend(
-    wishes: tuple[Recommendation, ...], certainty: int, *, live: bool, now_ms: int, territory: str
+    wishes: tuple[Recommendation, ...], certainty: int, *, live: bool, exempt: bool, now_ms: int, territory: str
 ) -> tuple[tuple[Action, ...], tuple[Withheld, ...]]:
     """What of one step's wishes may leave at this certainty, and what is held back and why.
 
     A wish that needs a person leaves as `review`. A live step of which nothing may leave asks a person instead of
-    saying nothing. In shadow nothing leaves.
+    saying nothing. In shadow nothing leaves, nor where the room is exempt.
     """
     actions: dict[str, Action] = {}
     withheld: list[Withheld] = []
@@ -66,6 +68,8 @@ def recommend(
         kind = ACTIONS[wish.action]
         if not live:
             withheld.append(Withheld(wish.action, "rollout"))
+        elif exempt:
+            withheld.append(Withheld(wish.action, "exemption"))
         elif certainty < kind.least:
             withheld.append(Withheld(wish.action, "certainty"))
         elif kind.reviewer:
@@ -74,6 +78,12 @@ def recommend(
         else:
             until_ms = now_ms + wish.for_ms if wish.for_ms else None
             actions[wish.action] = Action(wish.action, until_ms, territory)
-    if live and not actions:
+    if live and not exempt and not actions:
         actions["review"] = Action("review", None, territory)
     return tuple(actions.values()), tuple(withheld)
+
+
+def is_sampled(violation_id: str, percent: int) -> bool:
+    """Whether an automatic violation is among the share that people look at: a stable hash of its id says so."""
+    digest = blake2b(f"review\x1f{violation_id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % 100 < percent

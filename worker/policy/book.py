@@ -18,6 +18,7 @@ from worker.policy.model import Policy, Rule
 class Active(Struct, frozen=True):
     """The rules that hold, in order of (policy, rule); `masks[i]` are the bits of `Room.changed` that rule i reads.
 
+    `shares` are the names that rules ask the share of, `shares_mask` the bits after which those may have changed.
     `offset` is that of the newest of their policies in the policies' topic, None when all came from files.
     """
 
@@ -25,6 +26,8 @@ class Active(Struct, frozen=True):
     masks: tuple[int, ...]
     mask: int
     ids: frozenset[str]
+    shares: tuple[str, ...]
+    shares_mask: int
     offset: int | None
 
 
@@ -79,7 +82,11 @@ class PolicyBook:
         for mask in masks:
             union |= mask
         offset = max((p.offset for p in chosen.values() if p.offset is not None), default=None)
-        return Active(tuple(rules), masks, union, frozenset(rule.id for rule in rules), offset)
+        shares = sorted({name for rule in rules for name, _ in rule.when.shares + rule.exempt.shares})
+        shares_mask = fact_mask(frozenset(name.partition(".")[0] for name in shares))
+        return Active(
+            tuple(rules), masks, union, frozenset(rule.id for rule in rules), tuple(shares), shares_mask, offset
+        )
 
 
 def mask_of(rule: Rule) -> int:

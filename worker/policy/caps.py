@@ -1,32 +1,78 @@
-"""Caps: how many decisions of a rule may ask for something, in an hour or a day, before the others are parked.
+"""Caps and pauses: how many decisions of a rule may ask for something before the others are parked.
+
+A **cap** bounds how many go through in an hour or a day. A **pause** stops a rule that floods: it opens in more rooms
+within ten minutes than `rooms`, and in more than `times` the mean of its own last day. A paused rule parks all it asks
+for until ten minutes have passed in which it would not have flooded, or until another version of its policy holds.
 
 Counted are live decisions that recommend actions, in the order of the log, **for each partition of the room log
-apart**: what is parked is then a function of that partition's log alone, whoever reads it and however often. With 12
-partitions, `per_day: 100` lets at most 1,200 a day through.
+apart**: what is parked is then a function of that partition's log alone, whoever reads it and however often. Counts
+over all partitions would need one order of all partitions, which a log does not have. With 12 partitions,
+`per_day: 100` lets at most 1,200 a day through.
 
-Hours and days are those of event time (UTC). Rooms' clocks differ, so a window begins with the first counted decision
-that falls into it, and never goes back: a decision with an older time counts in the present window.
+Hours, days and ten minutes are those of event time (UTC). Rooms' clocks differ, so a window begins with the first
+counted decision that falls into it, and never goes back: a decision with an older time counts in the present window.
 """
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.audit.room import Room
-from worker.policy.model import Decision, Withheld
+from worker.policy.model import Decision, Pause, Withheld
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
+SLOT_MS = 600_000
+SLOTS = DAY_MS // SLOT_MS
+WINDOWS_MAX = 4_096
 
 
 class Window(Struct, array_like=True):
-    """The present hour and day of one rule (number since 1970), how many decisions went through in each, and until
-    when (event time) it has been full since it last parked one."""
+    """What one rule has done of late: the present hour and day (number since 1970) and how many decisions went through
+    in each; until when (event time) it has been full since it last parked one.
+
+    Attributes:
+        slot, opened: the present ten minutes (number since 1970), and how many rooms the rule opened in.
+        mean, slots: rooms in ten minutes while it was not paused, on average over so many slots, a day at most.
+        version, paused: the version of the policy under which it was last seen, and whether it is paused.
+    """
 
     hour: int = 0
     in_hour: int = 0
     day: int = 0
     in_day: int = 0
     full_until_ms: int = 0
+    slot: int = 0
+    opened: int = 0
+    mean: float = 0.0
+    slots: int = 0
+    version: int = 0
+    paused: bool = False
+
+    def pauses(self, decision: Decision) -> bool:
+        """Whether the rule is paused when this is decided, which counts."""
+        pause, slot = decision.rule.pause, decision.decided_at_ms // SLOT_MS
+        if decision.policy.version != self.version:
+            self.version, self.paused, self.opened = decision.policy.version, False, 0
+        if slot > self.slot:
+            if self.slot:
+                self._pass(slot - self.slot - 1, pause)
+            self.slot, self.opened = slot, 0
+        self.opened += decision.kind == "opened"
+        self.paused = self.paused or self._floods(self.opened, pause)
+        return self.paused
+
+    def _floods(self, opened: int, pause: Pause) -> bool:
+        return opened > pause.rooms and opened > pause.times * self.mean
+
+    def _pass(self, empty: int, pause: Pause) -> None:
+        """The present slot is over, and `empty` slots without any decision after it. A flood teaches nothing."""
+        if not self.paused:
+            self.slots = min(self.slots + 1, SLOTS)
+            self.mean += (self.opened - self.mean) / self.slots
+        if empty or not self._floods(self.opened, pause):
+            self.paused = False
+        self.mean *= (1 - 1 / SLOTS) ** empty
+        self.slots = min(self.slots + empty, SLOTS)
 
 
 class Verdict(Struct, array_like=True, frozen=True):
@@ -37,7 +83,7 @@ class Verdict(Struct, array_like=True, frozen=True):
 
 
 class Ledger(Struct, array_like=True):
-    """What one partition's caps remember; it is part of the partition's state.
+    """What one partition remembers of its rules; it is part of the partition's state.
 
     Verdicts are kept until their offsets are committed: a record that is judged again, because the worker stopped
     between two commits, gets the verdict that it had and is not counted twice.
@@ -47,15 +93,17 @@ class Ledger(Struct, array_like=True):
     verdicts: dict[str, Verdict] = {}  # by violation id
 
     def parks(self, decision: Decision, offset: int) -> bool:
-        """Whether a decision that `is_capped` must be parked; counts it if not."""
+        """Whether a decision that `is_counted` must be parked; counts it if not."""
         verdict = self.verdicts.get(decision.violation_id)
         if verdict is None:
-            verdict = self.verdicts[decision.violation_id] = Verdict(offset, not self._counted(decision))
+            verdict = self.verdicts[decision.violation_id] = Verdict(offset, not self._passes(decision))
         return verdict.parked
 
-    def _counted(self, decision: Decision) -> bool:
+    def _passes(self, decision: Decision) -> bool:
         caps, now_ms = decision.rule.caps, decision.decided_at_ms
-        window = self.windows.setdefault(decision.rule.id, Window())
+        window = self._window(decision.rule.id)
+        if window.pauses(decision):
+            return False
         if now_ms // HOUR_MS > window.hour:
             window.hour, window.in_hour = now_ms // HOUR_MS, 0
         if now_ms // DAY_MS > window.day:
@@ -71,9 +119,21 @@ class Ledger(Struct, array_like=True):
         window.in_day += 1
         return True
 
+    def _window(self, rule: str) -> Window:
+        window = self.windows.get(rule)
+        if window is None:
+            if len(self.windows) >= WINDOWS_MAX:  # of rules that are long gone
+                del self.windows[min(self.windows, key=lambda other: (self.windows[other].slot, other))]
+            window = self.windows[rule] = Window()
+        return window
+
     def reached(self, now_ms: int) -> list[str]:
-        """Rules that park at event time `now_ms`."""
+        """Rules that are at their cap at event time `now_ms`."""
         return [rule for rule, window in list(self.windows.items()) if window.full_until_ms > now_ms]
+
+    def paused(self) -> list[str]:
+        """Rules that are paused."""
+        return [rule for rule, window in list(self.windows.items()) if window.paused]
 
     def forget_below(self, offset: int) -> None:
         """Drops verdicts about records that cannot be judged again."""
@@ -86,10 +146,9 @@ def _full(count: int, cap: int | None) -> bool:
     return cap is not None and count >= cap
 
 
-def is_capped(decision: Decision) -> bool:
-    """Whether a decision counts against a cap: it asks for something by itself, and its rule has one."""
-    caps = decision.rule.caps
-    return bool(decision.actions) and not decision.released and (caps.per_hour or caps.per_day) is not None
+def is_counted(decision: Decision) -> bool:
+    """Whether a decision counts against caps and pauses: it asks for something by itself."""
+    return bool(decision.actions) and not decision.released
 
 
 def park(room: Room, decision: Decision) -> Decision:

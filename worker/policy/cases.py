@@ -1,7 +1,8 @@
 """The tests inside a policy file: given these facts, which actions does the rule open with, or does it stay quiet?
 
 A fact that is not given is as if nothing were known. The room sells, has 100 viewers and is an hour old unless
-`room` says otherwise. `held: 20m` says for how long a fact has been so (a minute, if not given).
+`room` says otherwise. `held: 20m` says for how long a fact has been so (a minute, if not given); `share` gives what
+`share` finds, over whatever duration. `of: {host: h-1}` says whose room it is: one that is exempt expects none.
 Expected are the actions that leave at the first step of the ladder, after certainty and reviewers have had their say,
 as if the rule were live.
 """
@@ -13,13 +14,16 @@ from typing import Any
 import yaml
 from msgspec.structs import replace
 
+from worker.audit.events import Shop
 from worker.audit.evidence import FAMILIES, Level
 from worker.audit.facts import Certainty
+from worker.audit.room import Room
 from worker.policy.actions import ACTIONS, recommend
 from worker.policy.compile import RuleError
 from worker.policy.document import Document, Missing
-from worker.policy.inputs import DATED, DEFAULTS, FIELDS, MS_PER_MINUTE, Inputs, RoomFact
-from worker.policy.model import Case, Json, Policy, Problem, Rule
+from worker.policy.exemptions import MILLIS_MAX, exemption_of
+from worker.policy.inputs import DATED, DEFAULTS, FIELDS, MS_PER_MINUTE, SHARED, Inputs, RoomFact
+from worker.policy.model import WHOM, Case, Json, Policy, Problem, Rule
 from worker.policy.reasons import certainty_of, holds
 
 _NUMBER = re.compile(r"-?\d{1,9}(?:\.\d{1,9})?")
@@ -29,18 +33,23 @@ DEFAULT_HELD_MS = MS_PER_MINUTE
 
 def read_case(doc: Document, node: yaml.Node) -> Case:
     """One `{given: …, expect: …}`."""
-    entries = doc.mapping(node, "a test", ("given", "expect"))
+    entries = doc.mapping(node, "a test", ("given", "expect", "of", "at_ms"))
     given_node = doc.need(entries, "given", node, "a test")
     expect = _expected(doc, doc.need(entries, "expect", node, "a test"))
     given: dict[str, dict[str, Json]] = {}
     for fact, value in doc.open_mapping(given_node, "given").items():
         if fact == "level":
             given[fact] = _levels(doc, value)
+        elif fact == "share":
+            given[fact] = _shares(doc, value)
         elif fact in FIELDS:
             given[fact] = _fields(doc, fact, value)
         else:
-            doc.note(value, f"unknown fact '{fact}', expected level or one of {', '.join(FIELDS)}")
-    return Case(given, expect, node.start_mark.line + 1, node.start_mark.column + 1)
+            doc.note(value, f"unknown fact '{fact}', expected level, share or one of {', '.join(FIELDS)}")
+    of = doc.mapping(entries["of"], "of", WHOM) if "of" in entries else {}
+    at_ms = doc.integer(entries["at_ms"], "at_ms", 0, MILLIS_MAX) if "at_ms" in entries else NOW_MS
+    whose = {whom: doc.text(of[whom], whom, 64) for whom in WHOM if whom in of}
+    return Case(given, expect, whose, at_ms, node.start_mark.line + 1, node.start_mark.column + 1)
 
 
 def _expected(doc: Document, node: yaml.Node) -> tuple[str, ...]:
@@ -59,6 +68,16 @@ def _levels(doc: Document, node: yaml.Node) -> dict[str, Json]:
     for family, value in doc.mapping(node, "level", FAMILIES).items():
         levels[family] = int(Level[doc.choice(value, "level", [level.name for level in Level])])
     return levels
+
+
+def _shares(doc: Document, node: yaml.Node) -> dict[str, Json]:
+    shares: dict[str, Json] = {}
+    for name, value in doc.mapping(node, "share", SHARED).items():
+        text = doc.text(value, f"share of {name}")
+        if _NUMBER.fullmatch(text) is None or not 0 <= float(text) <= 1:
+            raise doc.note(value, f"share of {name} must be from 0.0 to 1.0, is '{text}'")
+        shares[name] = float(text)
+    return shares
 
 
 def _fields(doc: Document, fact: str, node: yaml.Node) -> dict[str, Json]:
@@ -109,7 +128,7 @@ def inputs_of(case: Case, policy: Policy) -> Inputs:
     facts: dict[str, Any] = {**DEFAULTS, "room": room}
     gap = case.given.get("label", {}).get("gap_minutes")
     for name, fields in case.given.items():
-        if name == "level":
+        if name in ("level", "share"):
             continue
         held: Any = fields.get("held", DEFAULT_HELD_MS)
         if name in ("label", "ai_presenter") and isinstance(gap, int) and "held" not in fields:
@@ -118,10 +137,17 @@ def inputs_of(case: Case, policy: Policy) -> Inputs:
             held = _int(fields["minutes"]) * MS_PER_MINUTE
         values = {f: v for f, v in fields.items() if f in facts[name].__struct_fields__}
         if name in DATED:
-            values["since_ms"] = NOW_MS - held
+            values["since_ms"] = case.at_ms - held
         facts[name] = replace(facts[name], **values)
     levels: Mapping[str, Any] = case.given.get("level", {})
-    return Inputs(facts, levels, NOW_MS)
+    shares: Mapping[str, Any] = case.given.get("share", {})
+    return Inputs(facts, levels, case.at_ms, shares=lambda name, window_ms: shares.get(name))
+
+
+def _room_of(case: Case) -> Room:
+    of = case.of
+    shops = [Shop("", of["shop"])] if "shop" in of else []
+    return Room(of.get("room", ""), host_id=of.get("host", ""), operator_id=of.get("operator", ""), shop_ids=shops)
 
 
 def _int(value: Json) -> int:
@@ -135,7 +161,10 @@ def outcome(rule: Rule, case: Case, policy: Policy) -> tuple[tuple[str, ...], st
     if not holds(rule, inputs):
         return (), "the condition does not hold"
     certainty = certainty_of(rule, inputs)
-    actions, withheld = recommend(rule.ladder[0], certainty, live=True, now_ms=NOW_MS, territory="")
+    exemption = exemption_of(rule, _room_of(case), case.at_ms)
+    actions, withheld = recommend(
+        rule.ladder[0], certainty, live=True, exempt=exemption is not None, now_ms=case.at_ms, territory=""
+    )
     kept = ", ".join(f"{w.action} for {w.because}" for w in withheld)
     why = f"certainty {Certainty(certainty).name.lower()}" + (f"; withheld: {kept}" if kept else "")
     return tuple(action.action for action in actions), why

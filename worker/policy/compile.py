@@ -1,24 +1,29 @@
 """Expressions: CEL (Google's runtime) over a closed, typed environment. The only file that knows CEL.
 
-Two functions are compiled away, which keeps evaluation free of calls back into Python and makes their arguments
+Three functions are compiled away, which keeps evaluation free of calls back into Python and makes their arguments
 checkable: `level("AI")` becomes the variable `level.AI`, `held_for("label", duration("10m"))` becomes
-`(held.label>=600000)`. Both replacements are padded to their old width, so columns in errors stay true.
+`(held.label>=600000)`, each `share("label.visible", duration("30m"))` a variable of its own. Replacements are padded to
+their old width, so columns in errors stay true.
 
 Source: CEL language definition (cel-spec), "Syntax"; durations follow its `duration()`.
 """
 
 import difflib
 import re
+from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 from cel_expr_python import cel
 
 from worker.audit.evidence import FAMILIES
-from worker.policy.inputs import ALSO_READS, CONSTANTS, DATED, FIELDS, VARIABLES, Inputs
+from worker.policy.inputs import ALSO_READS, CONSTANTS, DATED, FIELDS, SHARED, VARIABLES, Inputs
 
 EXPRESSION_CHARS_MAX = 2_000
 KNOWN_MAX = 1_024  # results remembered by an expression
 HELD_MAX_MS = 24 * 3_600_000
+SHARES_MAX = 4  # of one expression
+_SHARE_NAMES = tuple(f"share.s{n}" for n in range(SHARES_MAX))
 
 _CEL_TYPES: dict[Any, Any] = {
     bool: cel.Type.BOOL,
@@ -28,7 +33,8 @@ _CEL_TYPES: dict[Any, Any] = {
     list[str]: cel.Type.List(cel.Type.STRING),
     dict[str, int]: cel.Type.Map(cel.Type.STRING, cel.Type.INT),
 }
-_ENVIRONMENT = cel.NewEnv(variables={name: _CEL_TYPES[kind] for name, kind in VARIABLES.items()})
+_TYPES = {name: _CEL_TYPES[kind] for name, kind in VARIABLES.items()}
+_ENVIRONMENT = cel.NewEnv(variables=_TYPES | dict.fromkeys(_SHARE_NAMES, cel.Type.DOUBLE))
 
 _TOKEN = re.compile(
     r"(?P<comment>//[^\n]*)|(?P<string>[rRbB]{0,2}(?:\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'))"
@@ -38,6 +44,10 @@ _TOKEN = re.compile(
 _LEVEL = re.compile(r"""\blevel\s*\(\s*(?P<q>["'])(?P<family>[^"'\\]*)(?P=q)\s*\)""")
 _HELD = re.compile(
     r"""\bheld_for\s*\(\s*(?P<q>["'])(?P<fact>[^"'\\]*)(?P=q)\s*,\s*"""
+    r"""(?:duration\s*\(\s*)?(?P<d>["'])(?P<duration>[^"'\\]*)(?P=d)(?:\s*\))?\s*\)"""
+)
+_SHARE = re.compile(
+    r"""\bshare\s*\(\s*(?P<q>["'])(?P<fact>[^"'\\]*)(?P=q)\s*,\s*"""
     r"""(?:duration\s*\(\s*)?(?P<d>["'])(?P<duration>[^"'\\]*)(?P=d)(?:\s*\))?\s*\)"""
 )
 _CEL_ERROR = re.compile(r"<input>:(\d+):(\d+): (.*)")
@@ -68,13 +78,14 @@ class Program:
     """A compiled expression: what it reads, and whether it holds.
 
     Attributes:
-        facts: facts it reads. families: families whose level it asks for.
+        facts: facts it reads. families: families whose level it asks for. shares: (name, ms) of each share it asks for.
     """
 
-    __slots__ = ("_expression", "_known", "_names", "facts", "families", "text")
+    __slots__ = ("_expression", "_known", "_names", "facts", "families", "shares", "text")
 
-    def __init__(self, text: str, expression: Any, names: tuple[str, ...]) -> None:
+    def __init__(self, text: str, expression: Any, names: tuple[str, ...], shares: tuple[tuple[str, int], ...]) -> None:
         self.text = text
+        self.shares = shares
         self._expression = expression
         self._names = names
         # An expression is a function of its variables, and most rooms have the same: remember what was found.
@@ -86,15 +97,31 @@ class Program:
         self.facts = frozenset(
             {rest if head == "held" else head for head, rest in heads if head != "level"}
             | {ALSO_READS[name] for name in names if name in ALSO_READS}
+            | {name.partition(".")[0] for name, _ in shares}
         )
 
     def holds(self, inputs: Inputs) -> bool:
-        """Whether it is true.
+        """Whether it is true; of shares that are not known, whether it is true whatever they are.
 
         Raises:
             RuleError: it has no value, because of a division by zero or because it takes more steps than CEL allows.
         """
+        if not self.shares:
+            return self._holds(inputs.values(self._names))
+        return all(map(self._holds, self._cases(inputs)))
+
+    def may_hold(self, inputs: Inputs) -> bool:
+        """Whether it is true; of shares that are not known, whether it may be. Raises as `holds`."""
+        return any(map(self._holds, self._cases(inputs))) if self.shares else self.holds(inputs)
+
+    def _cases(self, inputs: Inputs) -> Iterator[dict[str, Any]]:
+        """The values to try: with every share that is not known once at nothing and once at all."""
         data = inputs.values(self._names)
+        found = [inputs.share(name, window_ms) for name, window_ms in self.shares]
+        for shares in product(*((0.0, 1.0) if share is None else (share,) for share in found)):
+            yield {**data, **dict(zip(_SHARE_NAMES, shares, strict=False))}
+
+    def _holds(self, data: dict[str, Any]) -> bool:
         known = self._known
         if known is None:
             return self._evaluate(data)
@@ -129,6 +156,8 @@ def compile_expression(text: str) -> Program:
     plain = _blank_comments(text)
     plain = _HELD.sub(lambda m: _held(plain, m), plain)
     plain = _LEVEL.sub(lambda m: _level(plain, m), plain)
+    shares: list[tuple[str, int]] = []
+    plain = _SHARE.sub(lambda m: _share(plain, m, shares), plain)
     names = _names_in(plain)
     try:
         expression = _ENVIRONMENT.compile(plain)
@@ -137,18 +166,18 @@ def compile_expression(text: str) -> Program:
     if expression.return_type() != cel.Type.BOOL:
         kind = expression.return_type().name().lower()
         raise CompileError(1, 1, f"the expression is of type {kind}, expected bool; compare it with something")
-    return Program(text, expression, names)
+    return Program(text, expression, names, tuple(shares))
 
 
 def _blank_comments(text: str) -> str:
-    """The text without comments, at its old width; what `level` and `held_for` become cannot be written by hand."""
+    """The text without comments, at its old width; what the functions become cannot be written by hand."""
     kept = []
     for token in _TOKEN.finditer(text):
         kept.append(" " * len(token[0]) if token.lastgroup == "comment" else token[0])
         head, dot, _ = token[0].partition(".")
-        if token.lastgroup == "name" and dot and head.strip() in ("level", "held"):
+        if token.lastgroup == "name" and dot and head.strip() in ("level", "held", "share"):
             line, column = _position(text, token.start())
-            raise CompileError(line, column, _unknown("level" if head.strip() == "level" else "held_for"))
+            raise CompileError(line, column, _unknown("held_for" if head.strip() == "held" else head.strip()))
     return "".join(kept)
 
 
@@ -176,13 +205,31 @@ def _held(text: str, found: re.Match[str]) -> str:
         line, column = _position(text, found.start("fact"))
         expected = ", ".join(sorted(DATED))
         raise CompileError(line, column, f"held_for cannot ask about '{fact}', expected one of {expected}")
-    held_ms = parse_duration(found["duration"])
-    if held_ms is None or not 0 < held_ms <= HELD_MAX_MS:
+    return _padded(f"(held.{fact}>={_window_ms(text, found)})", found[0])
+
+
+def _share(text: str, found: re.Match[str], shares: list[tuple[str, int]]) -> str:
+    name = found["fact"]
+    if name not in SHARED:
+        line, column = _position(text, found.start("fact"))
+        raise CompileError(line, column, f"share cannot ask about '{name}', expected one of {', '.join(SHARED)}")
+    asked = (name, _window_ms(text, found))
+    if asked not in shares:
+        shares.append(asked)
+    if len(shares) > SHARES_MAX:
+        line, column = _position(text, found.start())
+        raise CompileError(line, column, f"more than {SHARES_MAX} different shares; split the rule")
+    return _padded(_SHARE_NAMES[shares.index(asked)], found[0])
+
+
+def _window_ms(text: str, found: re.Match[str]) -> int:
+    window_ms = parse_duration(found["duration"])
+    if window_ms is None or not 0 < window_ms <= HELD_MAX_MS:
         line, column = _position(text, found.start("duration"))
         raise CompileError(
             line, column, f'bad duration \'{found["duration"]}\', expected such as "90s" or "30m", up to "24h"'
         )
-    return _padded(f"(held.{fact}>={held_ms})", found[0])
+    return window_ms
 
 
 def _names_in(text: str) -> tuple[str, ...]:
@@ -234,12 +281,18 @@ def _explained(error: str) -> CompileError:
 def _unknown(name: str) -> str:
     if name in FIELDS:
         return f"'{name}' is a fact, expected one of its fields: {', '.join(f'{name}.{f}' for f in FIELDS[name])}"
-    if name in ("level", "held_for"):
-        example = 'level("AI")' if name == "level" else 'held_for("label", duration("10m"))'
-        return f"{name} needs literal arguments, such as {example}"
-    near = difflib.get_close_matches(name, [*VARIABLES, *FIELDS, "level", "held_for"], n=1)
+    if name in _EXAMPLES:
+        return f"{name} needs literal arguments, such as {_EXAMPLES[name]}"
+    near = difflib.get_close_matches(name, [*VARIABLES, *FIELDS, *_EXAMPLES], n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     return (
         f"unknown name '{name}', expected a fact ({', '.join(FIELDS)}), a constant ({', '.join(CONSTANTS)}), "
-        f"level(family) or held_for(fact, duration){hint}"
+        f"level(family), held_for(fact, duration) or share(fact, duration){hint}"
     )
+
+
+_EXAMPLES = {
+    "level": 'level("AI")',
+    "held_for": 'held_for("label", duration("10m"))',
+    "share": 'share("label.visible", duration("30m"))',
+}

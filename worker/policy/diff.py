@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from worker.audit.history import REMEMBERED_MS
 from worker.policy.compile import parse_duration
-from worker.policy.load import CLEAR_AFTER_MS, COOLDOWN_MS, DEFAULT_KEYS, ESCALATE_AFTER_MS
-from worker.policy.model import Json
+from worker.policy.load import CLEAR_AFTER_MS, COOLDOWN_MS, DEFAULT_KEYS, ESCALATE_AFTER_MS, REVIEW_SAMPLE_PERCENT
+from worker.policy.model import WHOM, Json, Pause
 from worker.policy.wire import as_document
 
 _IF_ABSENT: dict[str, Json] = {
@@ -25,6 +25,9 @@ _IF_ABSENT: dict[str, Json] = {
     "remember": f"{REMEMBERED_MS // 86_400_000}d",
     "rollout": {"mode": "live", "percent": 100},
     "caps": {},
+    "pause": {"rooms": Pause().rooms, "times": Pause().times},
+    "review_sample_percent": REVIEW_SAMPLE_PERCENT,
+    "exemptions": [],
 }
 _OF_POLICY = ("version", "effective_from_ms", "applies", "inherits")
 _DURATIONS = ("escalate_after", "clear_after", "cooldown", "remember")
@@ -47,6 +50,8 @@ class Change(Struct, frozen=True):
             return f"{whom} {self.what}" + (f": {self.new or self.old}" if self.rule else "")
         if self.field == "tests":
             return f"{whom}: tests changed"
+        if self.field == "exemptions":
+            return f"{whom}: {_exemption(self.old, self.new)}"
         return f"{whom}: {self.field} {_say(self.old)} → {_say(self.new)}{_meaning(self)}"
 
 
@@ -75,6 +80,7 @@ def _of_policy(name: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[
         for field in _OF_POLICY:
             if old.get(field) != new.get(field):
                 yield Change(name, "", "changed", field, old.get(field), new.get(field))
+    yield from _of_exemptions(name, "", old.get("exemptions", []), new.get("exemptions", []))
     before, after = _rules(old), _rules(new)
     for rule in sorted(before.keys() | after.keys()):
         if rule not in before:
@@ -84,8 +90,17 @@ def _of_policy(name: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[
         else:
             for field in sorted(before[rule].keys() | after[rule].keys()):
                 one, other = before[rule].get(field), after[rule].get(field)
-                if _plain(field, one) != _plain(field, other):
+                if field == "exemptions":
+                    yield from _of_exemptions(name, rule, one or [], other or [])
+                elif _plain(field, one) != _plain(field, other):
                     yield Change(name, rule, "changed", field, one, other)
+
+
+def _of_exemptions(name: str, rule: str, old: list[Any], new: list[Any]) -> Iterator[Change]:
+    before, after = ({(whom, one[whom]): one for one in side for whom in WHOM if whom in one} for side in (old, new))
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) != after.get(key):
+            yield Change(name, rule, "changed", "exemptions", before.get(key), after.get(key))
 
 
 def _rules(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -110,6 +125,16 @@ def _plain(field: str, value: Any) -> Any:
     if field in ("when", "exempt") and isinstance(value, str):
         return re.sub(r"\s+", " ", value).strip()
     return value
+
+
+def _exemption(old: Json, new: Json) -> str:
+    found = new or old
+    assert isinstance(found, dict)
+    whom = next(f"{whom} {found[whom]}" for whom in WHOM if whom in found)
+    if new is None:
+        return f"{whom} is exempt no more"
+    before = f" (before: until_ms {old['until_ms']}, {old['reason']})" if isinstance(old, dict) else ""
+    return f"{whom} is exempt until_ms {found['until_ms']}: {found['reason']}{before}"
 
 
 def _say(value: Json) -> str:

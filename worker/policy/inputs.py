@@ -17,6 +17,7 @@ from worker.audit import history
 from worker.audit.evidence import FAMILIES, Level
 from worker.audit.facts import FACT_BIT, FACT_NAMES, Certainty, Facts, History
 from worker.audit.room import Phase, Room
+from worker.policy import shares
 
 MS_PER_MINUTE = 60_000
 
@@ -82,24 +83,66 @@ VARIABLES: dict[str, Any] = {
 """Every variable of the environment and its Python type. `held.*` (ms) and `level.*` are what the functions become."""
 
 
+SHARED: tuple[str, ...] = (
+    *sorted(ACCUSING),
+    *sorted(f"{fact}.{f}" for fact, fields in FIELDS.items() if fact not in ACCUSING for f in fields
+            if fields[f] is bool),
+)  # fmt: skip
+"""What `share` may ask about: records that are true or false, and accusing facts, which hold from POSSIBLE up."""
+
+Shares = Callable[[str, int], float | None]
+"""(name of `SHARED`, ms) → for what part of the last so many ms it held; None when it is not known for so long."""
+
+
 class Inputs:
-    """The values that rules read. `with_fact` and `with_levels` give altered copies: what if it were otherwise?"""
+    """The values that rules read. `with_fact` and `with_levels` give altered copies: what if it were otherwise?
 
-    __slots__ = ("_cache", "facts", "levels", "now_ms")
+    A fact that is taken away has not held before either: its shares are 0. `without_shares` takes those alone.
+    """
 
-    def __init__(self, facts: Mapping[str, Any], levels: Mapping[str, int], now_ms: int) -> None:
+    __slots__ = ("_cache", "_lost", "_shares", "facts", "levels", "now_ms")
+
+    def __init__(
+        self,
+        facts: Mapping[str, Any],
+        levels: Mapping[str, int],
+        now_ms: int,
+        *,
+        shares: Shares | None = None,
+        lost: frozenset[str] = frozenset(),
+    ) -> None:
         self.facts = facts
         self.levels = levels
         self.now_ms = now_ms
+        self._shares = shares
+        self._lost = lost
         self._cache: dict[str, Any] = {}
 
     def with_facts(self, facts: Mapping[str, Any]) -> "Inputs":
         """These inputs, but with other values of some facts."""
-        return Inputs({**self.facts, **facts}, self.levels, self.now_ms)
+        lost = self._lost | facts.keys()
+        return Inputs({**self.facts, **facts}, self.levels, self.now_ms, shares=self._shares, lost=lost)
 
     def with_levels(self, levels: Mapping[str, int]) -> "Inputs":
         """These inputs, but with other levels of some families."""
-        return Inputs(self.facts, {**self.levels, **levels}, self.now_ms)
+        levels = {**self.levels, **levels}
+        return Inputs(self.facts, levels, self.now_ms, shares=self._shares, lost=self._lost)
+
+    def without_shares(self, facts: frozenset[str]) -> "Inputs":
+        """These inputs, but as if some facts had never held before."""
+        return Inputs(self.facts, self.levels, self.now_ms, shares=self._shares, lost=self._lost | facts)
+
+    def stands(self, name: str) -> bool:
+        """Whether a name of `SHARED` holds now."""
+        head, _, field = name.partition(".")
+        fact = self.facts[head]
+        return bool(getattr(fact, field)) if field else bool(fact.certainty >= Certainty.POSSIBLE)
+
+    def share(self, name: str, window_ms: int) -> float | None:
+        """For what part of the last `window_ms` a name of `SHARED` held; None when it is not known for so long."""
+        if name.partition(".")[0] in self._lost:
+            return 0.0
+        return self._shares(name, window_ms) if self._shares else None
 
     def values(self, names: tuple[str, ...]) -> dict[str, Any]:
         """The values of some variables; each is computed once."""
@@ -154,7 +197,8 @@ def of_room(room: Room, now_ms: int) -> Inputs:
         sorted({shop.system for shop in room.shop_ids}),
     )
     facts["history"] = _history(room.facts.history, now_ms)
-    return Inputs(facts, {name: room.level(name) for name in FAMILIES}, now_ms)
+    levels = {name: room.level(name) for name in FAMILIES}
+    return Inputs(facts, levels, now_ms, shares=lambda name, window_ms: shares.of(room, name, window_ms, now_ms))
 
 
 def _history(past: History, now_ms: int) -> HistoryFact:

@@ -15,12 +15,14 @@ from worker.audit import history
 from worker.audit.evidence import Level
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REVIEW_BIT, SESSION_BIT
 from worker.audit.room import EPISODES_MAX, Episode, Phase, Room
-from worker.policy.actions import recommend
+from worker.policy import shares
+from worker.policy.actions import is_sampled, recommend
 from worker.policy.book import Active, PolicyBook
 from worker.policy.compile import RuleError
 from worker.policy.episodes import ACTIVE, Event, State, after, ids_of, released_name, step_name, violation_id
-from worker.policy.inputs import Inputs, of_room
-from worker.policy.model import Control, Decision, Mode, Rule, Transition
+from worker.policy.exemptions import exemption_of
+from worker.policy.inputs import Inputs, as_json, of_room
+from worker.policy.model import Action, Control, Decision, Json, Mode, Rule, Transition
 from worker.policy.reasons import (
     bar_of,
     certainty_of,
@@ -70,6 +72,8 @@ class Judge:
         """Decide about a room at event time `now_ms`; moves `room.episodes`, clears `room.changed`."""
         changed = room.changed
         active = self.book.active(room.platform, room.region, now_ms)
+        if active.shares or room.marks:
+            _note_shares(room, active, changed, now_ms)
         room.changed = 0
         if not changed & (active.mask | ALWAYS):
             return []
@@ -118,7 +122,8 @@ class Judge:
         true = holds(rule, inputs)
         episode = room.episodes.get(rule.id)
         if episode is not None and episode.state in ACTIVE:
-            if episode.mode != mode_of(rule, room.room_id):  # the rollout has moved on
+            exempt = exemption_of(rule, room, inputs.now_ms) is not None
+            if episode.mode != mode_of(rule, room.room_id) or episode.exempt != exempt:  # begin anew
                 _clear(room, rule, episode, inputs, decisions)
                 if true:
                     self._open(room, rule, episode, inputs, decisions)
@@ -133,16 +138,19 @@ class Judge:
         before = State.IDLE if old is None or old.session_id != room.session_id else State(old.state)
         now_ms = inputs.now_ms
         upheld = history.count(room.facts.history, rule.id, now_ms, rule.remember_ms)
+        began = min(upheld, len(rule.ladder) - 1)
         episode = Episode(
             rule=rule.id,
             state=after(before, Event.OPEN),
             opened_ms=now_ms,
-            step=min(upheld, len(rule.ladder) - 1),
+            step=began,
             stepped_ms=now_ms,
             policy_version=rule.policy.version,
             mode=mode_of(rule, room.room_id),
             session_id=room.session_id,
             certainty=certainty_of(rule, inputs),
+            exempt=exemption_of(rule, room, now_ms) is not None,
+            began=began,
         )
         decisions.append(_decide(room, rule, episode, "opened", inputs))
         room.episodes[rule.id] = episode
@@ -155,6 +163,7 @@ class Judge:
             episode.stepped_ms = now_ms
         certainty = max(certainty_of(rule, inputs), episode.certainty)
         due = now_ms - episode.stepped_ms >= rule.escalate_after_ms and episode.step < len(rule.ladder) - 1
+        due = due and not episode.exempt
         if not due and certainty == episode.certainty:
             return
         episode.state = after(episode.state, Event.ESCALATE)
@@ -225,6 +234,13 @@ def mode_of(rule: Rule, room_id: str) -> Mode:
     return "live" if int.from_bytes(digest, "big") % 10_000 < rule.rollout.percent * 100 else "shadow"
 
 
+def _note_shares(room: Room, active: Active, changed: int, now_ms: int) -> None:
+    """Remembers when what rules ask the share of began or ceased to hold."""
+    if changed & active.shares_mask or room.marks.keys() != set(active.shares):
+        inputs = of_room(room, now_ms)
+        shares.note(room, {name: inputs.stands(name) for name in active.shares}, now_ms)
+
+
 def _in_order(room: Room) -> list[Episode]:
     return [room.episodes[rule] for rule in sorted(room.episodes)]
 
@@ -287,17 +303,27 @@ def _decide(
         facts=facts_read(rule, inputs),
         released=released,
     )
-    return _reasoned(decision, room, rule, inputs) if asks else decision
+    return _reasoned(decision, room, rule, episode, inputs) if asks else decision
 
 
-def _reasoned(decision: Decision, room: Room, rule: Rule, inputs: Inputs) -> Decision:
+def _reasoned(decision: Decision, room: Room, rule: Rule, episode: Episode, inputs: Inputs) -> Decision:
+    live = decision.mode == "live"
+    exemption = exemption_of(rule, room, inputs.now_ms)
     actions, withheld = recommend(
         rule.ladder[min(decision.step, len(rule.ladder) - 1)],  # a new version may have a shorter ladder
         decision.certainty,
-        live=decision.mode == "live",
+        live=live,
+        exempt=exemption is not None,
         now_ms=inputs.now_ms,
         territory=room.region,
     )
+    by_itself = bool(actions) and not decision.released and all(action.action != "review" for action in actions)
+    sampled = by_itself and is_sampled(decision.violation_id, rule.review_sample_percent)
+    if sampled:
+        actions = (*actions, Action("review", None, room.region))
+    past: dict[str, Json] = {}
+    if episode.began:
+        past = {"history": {**as_json(inputs, "history"), "began_at_step": episode.began}}
     name = driving_family(rule, inputs)
     family = room.evidence(name) if name else None
     shares, log_e = evidence_of(family) if family else ((), None)
@@ -307,10 +333,13 @@ def _reasoned(decision: Decision, room: Room, rule: Rule, inputs: Inputs) -> Dec
         window_start_ms=window_start_ms(rule, inputs, family),
         actions=actions,
         withheld=withheld,
+        exemption=exemption if live else None,
+        sampled=sampled,
+        facts={**decision.facts, **past},
         family=name if family else None,
         level=level,
         evidence=shares,
         log_e=log_e,
         threshold=bar_of(level) if family else None,
-        counterfactual=counterfactual(rule, inputs, room),
+        counterfactual=counterfactual(rule, inputs, room) + (("history.step",) if episode.began else ()),
     )

@@ -17,12 +17,15 @@ from worker.policy.book import PolicyBook
 from worker.policy.cases import read_case, run_cases
 from worker.policy.compile import Program, RuleError, compile_expression
 from worker.policy.document import Document, Missing
+from worker.policy.exemptions import MILLIS_MAX, read_exemptions
 from worker.policy.inputs import nothing_known
 from worker.policy.model import (
     Basis,
     Caps,
     Case,
+    Exemption,
     Mode,
+    Pause,
     Policy,
     PolicyErrors,
     PolicyRef,
@@ -35,9 +38,12 @@ from worker.policy.model import (
 )
 
 PLATFORMS: tuple[str, ...] = get_args(Platform)
-POLICY_KEYS = ("policy", "version", "effective_from_ms", "applies", "inherits", "defaults", "rules")
-DEFAULT_KEYS = ("scope", "exempt", "escalate_after", "clear_after", "cooldown", "remember", "rollout", "caps")
-RULE_KEYS = ("id", "title", "basis", "severity", "when", "ladder", "tests", *DEFAULT_KEYS)
+POLICY_KEYS = ("policy", "version", "effective_from_ms", "applies", "inherits", "defaults", "exemptions", "rules")
+DEFAULT_KEYS = (
+    "scope", "exempt", "escalate_after", "clear_after", "cooldown", "remember", "rollout", "caps", "pause",
+    "review_sample_percent",
+)  # fmt: skip
+RULE_KEYS = ("id", "title", "basis", "severity", "when", "ladder", "tests", "exemptions", *DEFAULT_KEYS)
 BASIS_KEYS = ("text", "source", "status", "since", "sureness")
 STATUSES: tuple[str, ...] = get_args(Status)
 SURENESSES = ("high", "medium", "low")
@@ -51,11 +57,11 @@ DATE = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])")
 RULES_MAX = EPISODES_MAX  # a room keeps one episode a rule
 STEPS_MAX = 8
 CASES_MAX = 64
-MILLIS_MAX = 4_102_444_800_000
 
 ESCALATE_AFTER_MS = CLEAR_AFTER_MS = COOLDOWN_MS = 30 * 60_000
 DAY_MS = 24 * 3_600_000
 LEAD_MS = 60_000  # how far ahead of its publishing a policy must take effect, so that every worker knows it in time
+REVIEW_SAMPLE_PERCENT = 1
 NEVER = compile_expression("false")
 
 
@@ -131,13 +137,14 @@ def _policy(doc: Document, text: str, *, above_version: int = 0, effective_after
         for item in (doc.sequence(top["inherits"], "inherits", 8) if "inherits" in top else [])
     ]
     defaults = doc.mapping(top["defaults"], "defaults", DEFAULT_KEYS) if "defaults" in top else {}
+    exempt = read_exemptions(doc, top["exemptions"]) if "exemptions" in top else ()
     ref = PolicyRef(name, version, sha256(text.encode()).hexdigest())
     rules: list[Rule] = []
     nodes = doc.sequence(doc.need(top, "rules", root, "the policy"), "rules", RULES_MAX)
     for node in nodes:
         doc.rule = ""
         try:
-            rules.append(_rule(doc, node, defaults, ref))
+            rules.append(_rule(doc, node, defaults, ref, exempt))
         except Missing:
             continue
         if any(rule.id == rules[-1].id for rule in rules[:-1]):
@@ -164,8 +171,10 @@ def _applies(doc: Document, node: yaml.Node | None) -> tuple[list[str], list[str
     return platforms, regions
 
 
-def _rule(doc: Document, node: yaml.Node, defaults: dict[str, yaml.Node], ref: PolicyRef) -> Rule:
-    """One rule. Each part is read even when another is wrong, so that all problems come out."""
+def _rule(
+    doc: Document, node: yaml.Node, defaults: dict[str, yaml.Node], ref: PolicyRef, exempt: tuple[Exemption, ...]
+) -> Rule:
+    """One rule, `exempt` by its policy. Each part is read even when another is wrong, so that all problems come out."""
     own = doc.open_mapping(node, "a rule")
     rule_id = doc.matching(doc.need(own, "id", node, "a rule"), "id", RULE_ID, "capitals such as WX-AVATAR-01")
     doc.rule = rule_id
@@ -181,6 +190,8 @@ def _rule(doc: Document, node: yaml.Node, defaults: dict[str, yaml.Node], ref: P
         except Missing:
             return cast("T", None)  # never used: the rule is dropped below
 
+    nobody: tuple[Exemption, ...] = ()
+    own_exempt = part("exemptions", lambda n: read_exemptions(doc, n), nobody) or nobody
     rule = Rule(
         id=rule_id,
         title=part("title", lambda n: doc.text(n, "title", 200)),
@@ -197,6 +208,11 @@ def _rule(doc: Document, node: yaml.Node, defaults: dict[str, yaml.Node], ref: P
         remember_ms=part("remember", lambda n: _remember(doc, n), REMEMBERED_MS),
         rollout=part("rollout", lambda n: _rollout(doc, n), Rollout("live", 100)),
         caps=part("caps", lambda n: _caps(doc, n), Caps()),
+        pause=part("pause", lambda n: _pause(doc, n), Pause()),
+        review_sample_percent=part(
+            "review_sample_percent", lambda n: doc.integer(n, "review_sample_percent", 0, 100), REVIEW_SAMPLE_PERCENT
+        ),
+        exemptions={(one.whom, one.id): one for one in (*exempt, *own_exempt)},
         cases=part("tests", lambda n: _cases(doc, n)),
         file=doc.file,
         line=node.start_mark.line + 1,
@@ -278,11 +294,17 @@ def _caps(doc: Document, node: yaml.Node) -> Caps:
     return Caps(per_hour, per_day)
 
 
+def _pause(doc: Document, node: yaml.Node) -> Pause:
+    entries = doc.mapping(node, "pause", ("rooms", "times"))
+    rooms = doc.integer(doc.need(entries, "rooms", node, "pause"), "rooms", 1, 10_000_000)
+    return Pause(rooms, doc.integer(entries["times"], "times", 2, 1_000) if "times" in entries else Pause().times)
+
+
 def _cases(doc: Document, node: yaml.Node) -> tuple[Case, ...]:
     cases = tuple(read_case(doc, item) for item in doc.sequence(node, "tests", CASES_MAX))
     if not any(case.expect for case in cases):
         raise doc.note(node, "no test expects the rule to open; add one with given and expect: [action]")
-    if all(case.expect for case in cases):
+    if all(case.expect or case.of for case in cases):
         raise doc.note(node, "no test expects the rule to stay quiet; add one with expect: none")
     return cases
 

@@ -1,7 +1,7 @@
 """Policies, rules and decisions as values. All are frozen; times are Unix ms of event time, durations ms."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
@@ -12,6 +12,8 @@ Scope = Literal["selling", "any"]
 Status = Literal["in_force", "draft", "inferred"]
 Because = Literal["certainty", "cap", "exemption", "review", "rollout"]
 Transition = Literal["opened", "escalated", "cleared", "parked", "withdrawn"]
+Whom = Literal["room", "host", "operator", "shop"]
+WHOM: tuple[Whom, ...] = get_args(Whom)
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
@@ -62,6 +64,25 @@ class Caps(Struct, frozen=True):
     per_day: int | None = None
 
 
+class Pause(Struct, frozen=True):
+    """When a rule floods: it opens in more rooms of a partition within ten minutes than `rooms`, and in more than
+    `times` its own mean (`policy.caps`)."""
+
+    rooms: int = 200
+    times: int = 5
+
+
+class Exemption(Struct, frozen=True):
+    """Whom a rule leaves alone until when (ms, excluded), and where in the file that stands."""
+
+    whom: Whom
+    id: str
+    reason: str
+    until_ms: int
+    line: int = 0
+    column: int = 0
+
+
 class Rollout(Struct, frozen=True):
     """Shadow, or live in `percent` of the rooms; the other rooms are in shadow."""
 
@@ -85,10 +106,15 @@ class Control(Struct, frozen=True):
 
 
 class Case(Struct, frozen=True):
-    """A test inside a policy file: given these facts, the rule opens with these actions, or does not open."""
+    """A test inside a policy file: given these facts, the rule opens with these actions, or recommends nothing.
+
+    `of` says whose room it is, for exemptions; `at_ms` when (event time).
+    """
 
     given: Mapping[str, Mapping[str, Json]]
-    expect: tuple[str, ...]  # empty: the rule must not hold
+    expect: tuple[str, ...]  # empty: the rule must not hold, or the room must be exempt
+    of: Mapping[Whom, str]
+    at_ms: int
     line: int
     column: int
 
@@ -111,6 +137,9 @@ class Rule(Struct, frozen=True):
     remember_ms: int
     rollout: Rollout
     caps: Caps
+    pause: Pause
+    review_sample_percent: int
+    exemptions: Mapping[tuple[str, str], Exemption]  # by whom and id
     cases: tuple[Case, ...]
     file: str
     line: int
@@ -163,6 +192,8 @@ class Decision(Struct, frozen=True):
         facts: value of every fact that the rule read, ready for JSON, certainty and levels in words.
         family: family of evidence that drove the rule; with it `level`, `evidence`, `log_e`, `threshold` (nats).
         released: a person let a parked one go.
+        exemption: the room is exempt, so nothing leaves.
+        sampled: `review` was added, so that people see a share of what happens by itself.
         counterfactual: facts (`label`), families (`AI`) and signals (`AI.voice`) without which the rule would not hold.
     """
 
@@ -188,3 +219,5 @@ class Decision(Struct, frozen=True):
     threshold: float | None = None
     counterfactual: tuple[str, ...] = ()
     released: bool = False
+    exemption: Exemption | None = None
+    sampled: bool = False

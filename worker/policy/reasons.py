@@ -4,7 +4,8 @@
 c for which it still holds is the decision's certainty: that of the weakest link in the strongest sufficient reason.
 So of two reasons joined by `||` the surer counts, and of two joined by `&&` the less sure. Taken away means: an
 accusing fact (one that has a certainty) below c is as if nothing were known, a family's level is NONE. Records and
-measurements without a certainty (label, registration, frame, room …) stay; they are as they were read.
+measurements without a certainty (label, registration, frame, room …) stay; they are as they were read. The share of an
+accusing fact is that of the time for which it was possible or surer, so it never makes a decision confirmed.
 
     a level's certainty    WATCH, LABEL → suspected; LIMIT, RESTRICT → possible
     confirmed              only where two independent families that the rule reads are both at LIMIT or above;
@@ -40,7 +41,7 @@ def holds(rule: Rule, inputs: Inputs) -> bool:
     """Whether the rule holds: within its scope, its condition true, and not exempt."""
     if rule.scope == "selling" and not inputs.facts["room"].selling:
         return False
-    return rule.when.holds(inputs) and not rule.exempt.holds(inputs)
+    return rule.when.holds(inputs) and not rule.exempt.may_hold(inputs)
 
 
 def certainty_of(rule: Rule, inputs: Inputs) -> int:
@@ -59,7 +60,8 @@ def _at_least(rule: Rule, inputs: Inputs, certainty: Certainty) -> Inputs:
     strong = {f for f in rule.when.families if inputs.levels.get(f, 0) >= needed}
     if certainty == Certainty.CONFIRMED and len({INDEPENDENT.get(f, f) for f in strong}) < 2:
         strong = set()
-    return inputs.with_facts(weak).with_levels(dict.fromkeys(rule.when.families - strong, 0))
+    fewer = inputs.with_facts(weak).with_levels(dict.fromkeys(rule.when.families - strong, 0))
+    return fewer.without_shares(ACCUSING) if certainty == Certainty.CONFIRMED else fewer
 
 
 def counterfactual(rule: Rule, inputs: Inputs, room: Room) -> tuple[str, ...]:
@@ -69,8 +71,10 @@ def counterfactual(rule: Rule, inputs: Inputs, room: Room) -> tuple[str, ...]:
     facts that rest on it fall back to what is left of them.
     """
     needed = []
+    before = {name.partition(".")[0] for name, _ in rule.when.shares + rule.exempt.shares}
     for name in sorted((rule.when.facts | rule.exempt.facts) - {"room"}):
-        if inputs.facts[name] != DEFAULTS[name] and not holds(rule, inputs.with_facts({name: DEFAULTS[name]})):
+        spoke = inputs.facts[name] != DEFAULTS[name] or name in before
+        if spoke and not holds(rule, inputs.with_facts({name: DEFAULTS[name]})):
             needed.append(name)
     named = rule.when.families | rule.exempt.families
     seen: set[str] = set()

@@ -8,7 +8,8 @@ import yaml
 from worker.policy.document import Document
 from worker.policy.model import Json
 
-_INTEGERS = frozenset({"version", "effective_from_ms", "severity", "percent", "per_hour", "per_day"})
+_INTEGERS = frozenset({"version", "effective_from_ms", "severity", "percent", "per_hour", "per_day", "rooms", "times",
+                       "until_ms", "at_ms", "review_sample_percent"})  # fmt: skip
 _INTEGER = re.compile(r"-?\d{1,18}")
 _DECIMAL = re.compile(r"-?\d{1,9}\.\d{1,9}")
 _WORDS = {"true": True, "false": False}
