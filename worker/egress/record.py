@@ -7,7 +7,8 @@ class OutRecord(NamedTuple):
     """One record to send: where to, and what.
 
     `key` and `value` are the bytes on the wire (`value` None is a tombstone); `headers` keep their order and may
-    repeat a name; `timestamp_ms` is Unix milliseconds, event time.
+    repeat a name; `timestamp_ms` is Unix milliseconds, event time. `caused_ms` is the timestamp of the record in the
+    room log that led to it, for metrics; it is not sent, and 0 where nobody asks.
     """
 
     topic: str
@@ -15,3 +16,4 @@ class OutRecord(NamedTuple):
     value: bytes | None
     headers: list[tuple[str, bytes]]
     timestamp_ms: int
+    caused_ms: int = 0
