@@ -6,6 +6,7 @@ knows neither Faust's app nor the broker: those come as functions.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping
 from itertools import chain
 from typing import Any
@@ -183,13 +184,15 @@ class Engine:
         return found
 
     # ---- metrics, read from another thread
-    def _caps_reached(self) -> dict[tuple[str, ...], float]:
-        """Rules that park in any of this worker's partitions, and in how many."""
-        found: dict[tuple[str, ...], float] = {}
+    def _parking(self) -> Readings:
+        """Rules that are at their cap, and rules that are paused, each with the number of partitions."""
+        reached: Counter[tuple[str, ...]] = Counter()
+        paused: Counter[tuple[str, ...]] = Counter()
         for processor in list(self.processors.values()):
-            for rule in processor.rooms.caps.reached(processor.watermark_ms):
-                found[rule,] = found.get((rule,), 0.0) + 1.0
-        return found
+            caps = processor.rooms.caps
+            reached.update((rule,) for rule in caps.reached(processor.watermark_ms))
+            paused.update((rule,) for rule in caps.paused())
+        return {"cap_reached": dict(reached), "rule_paused": dict(paused)}
 
     def readings(self) -> Readings:
         """Metrics of judging and of state."""
@@ -215,7 +218,7 @@ class Engine:
             "rule_errors_total": {(rule,): n for rule, n in dict(self.judge.errors).items()},
             "rule_parked": {(rule,): 1.0 for rule in sorted(self.judge.parked)},
             "rule_seconds_total": {(rule,): s for rule, s in dict(self.judge.rule_seconds).items()},
-            "cap_reached": self._caps_reached(),
+            **self._parking(),
             "policy_version": {(policy.ref.id,): policy.ref.version for policy in self.judge.book.policies},
             "outputs_pending": self.outbox.pending,
             "batch_events": self.batch_events,

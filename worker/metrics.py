@@ -75,6 +75,7 @@ METRICS: tuple[Spec, ...] = (
     Spec("rule_errors_total", "counter", "Evaluations of a rule that failed.", ("rule",)),
     Spec("rule_parked", "gauge", "1 while a rule is parked after repeated errors.", ("rule",)),
     Spec("rule_seconds_total", "counter", "Time spent on a rule, estimated from one look in sixteen.", ("rule",)),
+    Spec("rule_paused", "gauge", "Partitions in which a rule floods: it is paused, its decisions are parked.", ("rule",)),
     Spec("cap_reached", "gauge", "Partitions in which a rule is at its cap and its decisions are parked.", ("rule",)),
     Spec("policy_rejected_total", "counter", "Published policies that were refused since the worker began."),
     Spec("policy_version", "gauge", "Version loaded.", ("policy",)),
