@@ -22,7 +22,7 @@ from worker import clock
 from worker.agents import Engine
 from worker.egress.record import OutRecord
 from worker.health import Health, Vitals
-from worker.metrics import Histogram, Readings
+from worker.metrics import DELAY_BOUNDS, Histogram, Readings
 from worker.policy.judge import Judge
 from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC, BreakerTripped
 from worker.settings import Settings
@@ -140,6 +140,7 @@ class Worker:
     hooks: Hooks
     health: Health
     loop_lag: Histogram
+    violation_delay: Histogram
     policies: PolicyTopic | None
 
     def vitals(self) -> Vitals:
@@ -189,13 +190,14 @@ def build_app(settings: Settings, *, partitions: int, judge: Judge, policies: Po
             "web_tables_enabled": False,
         },
     )
-    engine = _engine(app, settings, judge)
+    violation_delay = Histogram(DELAY_BOUNDS)
+    engine = _engine(app, settings, judge, violation_delay)
     hooks = Hooks(app, engine, settings)
     attach(app, hooks, clock=clock.monotonic_s, settings=driver)
     # The table makes Faust assign changelogs with their source and run recoveries; rooms live in the stores.
     app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=partitions)
     source = app.topic(settings.topic(EVENTS_TOPIC), schema=BatchSchema(key_type=bytes, value_type=bytes))
-    worker = Worker(app, engine, hooks, Health(clock.monotonic_s), Histogram(), policies)
+    worker = Worker(app, engine, hooks, Health(clock.monotonic_s), Histogram(), violation_delay, policies)
 
     async def rooms(stream: Any) -> None:
         try:
@@ -212,13 +214,17 @@ def build_app(settings: Settings, *, partitions: int, judge: Judge, policies: Po
     return worker
 
 
-def _engine(app: Any, settings: Settings, judge: Judge) -> Engine:
+def _engine(app: Any, settings: Settings, judge: Judge, violation_delay: Histogram) -> Engine:
     source, violations = settings.topic(EVENTS_TOPIC), settings.topic(VIOLATIONS_TOPIC)
 
     async def send(topic: str, partition: int, records: Sequence[OutRecord]) -> int:
         outgoing = (Outgoing(r.key, r.value, r.headers, r.timestamp_ms) for r in records)
         end = await app.producer.send_batch(topic, partition, outgoing)
         assert end is not None, "the outbox sends no empty batch"
+        if topic == violations:
+            now_ms = clock.now_ms()
+            for record in records:
+                violation_delay.observe(max(0, now_ms - record.caused_ms) / 1000)
         return int(end)
 
     async def tails(starts: Mapping[int, int]) -> dict[int, set[Identity]]:
@@ -308,6 +314,7 @@ def _position_readings(worker: Worker) -> Readings:
         "live": float(worker.health.live().ok),
         "ready": float(worker.health.ready().ok),
         "loop_lag_seconds": worker.loop_lag,
+        "violation_delay_seconds": worker.violation_delay,
         "flush_seconds": worker.hooks.flush_seconds,
         "rebalances_total": worker.hooks.rebalances,
         "rebalance_seconds_total": worker.hooks.rebalance_seconds,

@@ -47,6 +47,7 @@ METRICS: tuple[Spec, ...] = (
     Spec("flush_seconds", "histogram", "Time to make one commit's outputs and state durable."),
     # what goes out
     Spec("violations_total", "counter", "Violations emitted.", ("rule", "mode", "step")),
+    Spec("violation_delay_seconds", "histogram", "From the event's record to its violation's acknowledgement."),
     Spec("violations_suppressed_total", "counter", "Violations not sent again after a takeover."),
     Spec("output_tails_failed_total", "counter", "Takeovers that could not read what was already sent."),
     Spec("actions_withheld_total", "counter", "Actions held back, by reason.", ("because",)),
@@ -93,6 +94,7 @@ METRICS: tuple[Spec, ...] = (
 _BY_NAME = {spec.name: spec for spec in METRICS}
 
 SECONDS_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+DELAY_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 EVENTS_BOUNDS = (1, 10, 100, 500, 1_000, 2_000, 4_000, 8_000, 16_000)
 
 

@@ -244,6 +244,12 @@ def slo() -> Board:
                                                                          "read:rate1m"))  # fmt: skip
     unaccounted = f"(abs(sum_over_time({lost}[30d])) / sum_over_time({read}[30d]))"
     return Board("stream-audit-slo", "stream-audit · SLO", "Objectives, budgets, burn rates.", (
+        ("Event to violation: 99 % within 2 s", (
+            lines("From event to violation", "99th percentile, up to the broker's acknowledgement.", "s",
+                  Query(f"namespace:stream_audit_violation_delay:p99_5m{{{HERE}}}", "{{namespace}}"), width=14),
+            lines("Burn rate of violations", "1 = the budget lasts exactly a month; pages at 14.4 (1 h) and 6 (6 h).",
+                  "short", *burns("violation_slow:ratio_rate", "0.01"), width=10),
+        )),
         ("Event-time delay: 99 % of readings within 2 s", (
             number("Budget left, 30 d", "1 = untouched, below 0 = missed.", "percentunit",
                    Query(f"1 - avg_over_time({slow}[30d]) / 0.01", "{{namespace}}"), width=6),

@@ -32,6 +32,8 @@ def windows(record: str, long: str, short: str, rates: tuple[float, float]) -> d
     return {f":{record}{window}": f"{rate}x150" for window, rate in zip((long, short), rates, strict=True)}
 
 
+TARDY = "violation_slow:ratio_rate"
+IN_TIME, ALL = 'violation_delay_seconds_bucket{le="2.0"}', "violation_delay_seconds_count"
 SLOW, LOST = "delay_slow:ratio_avg", "unaccounted:ratio_rate"
 REJECTED = 'rejected_total{reason="not_json"}'
 LAG, DELAY = 'lag_records{partition="0"}', 'event_time_delay_seconds{partition="0"}'
@@ -45,6 +47,13 @@ CASES: tuple[Case, ...] = (
     Case("DelayBurnFast", False, "10m", {LAG: "0x90", DELAY: "0+30x90"}),  # a quiet one is not slow
     *pair("DelayBurnMedium", "20m", windows(SLOW, "6h", "30m", (0.07, 0.07)), windows(SLOW, "6h", "30m", (0.07, 0.01))),
     *pair("DelayBurnSlow", "65m", windows(SLOW, "3d", "6h", (0.02, 0.02)), windows(SLOW, "3d", "6h", (0.02, 0.005))),
+    *pair("ViolationDelayBurnFast", "12m", {IN_TIME: "0+80x90", ALL: "0+100x90"},
+          {IN_TIME: "0+99x90", ALL: "0+100x90"}),
+    Case("ViolationDelayBurnFast", False, "12m", {IN_TIME: "5x90", ALL: "9x90"}),  # no violation is no slow one
+    *pair("ViolationDelayBurnMedium", "20m", windows(TARDY, "6h", "30m", (0.07, 0.07)),
+          windows(TARDY, "6h", "30m", (0.07, 0.01))),
+    *pair("ViolationDelayBurnSlow", "65m", windows(TARDY, "3d", "6h", (0.02, 0.02)),
+          windows(TARDY, "3d", "6h", (0.02, 0.005))),
     *pair("UnaccountedBurnFast", "12m", flow(applied_total="0+2990x90"), flow()),
     Case("UnaccountedBurnFast", False, "12m", flow(applied_total="0+2990x90", **{REJECTED: "0+10x90"})),
     *pair("UnaccountedBurnMedium", "20m", windows(LOST, "6h", "30m", (7e-4, 7e-4)),

@@ -1,13 +1,16 @@
 """The whole worker on a real Kafka: what it emits is what the pure core says, to the byte."""
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.support.engine import Log, Sent, Worker, newest, oracle, room_log
+from tests.support.engine import START_MS, Log, Sent, Worker, newest, oracle, room_log
 from tests.support.kafka import KafkaCluster
 from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+
+LASTS_S = 6_000 * 0.7
 
 
 @pytest.fixture
@@ -32,6 +35,10 @@ def test_a_run_emits_exactly_what_the_core_says_and_ends_cleanly(log: Log, tmp_p
         assert worker.metric("lag_records") == 0
         assert worker.metric("applied_total") == expected.counts.applied
         assert worker.metric("violations_total") == len(expected.violations)
+        assert worker.metric("violation_delay_seconds_count") == len(expected.violations)
+        mean_s = worker.metric("violation_delay_seconds_sum") / len(expected.violations)
+        oldest_s = time.time() - START_MS / 1000
+        assert oldest_s - LASTS_S < mean_s < oldest_s, "delay counts from the timestamp of the event's record"
         assert worker.term() == 0, worker.log()
     assert by_room(log.read(VIOLATIONS_TOPIC)) == by_room(expected.violations)
     assert by_room(log.read(DEAD_LETTERS_TOPIC)) == by_room(expected.dead_letters)
