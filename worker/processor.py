@@ -22,7 +22,7 @@ from worker.egress.violation import encode_violation
 from worker.ingress.breaker import Breaker
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reason, Record, Reject, dead_letter
-from worker.policy.caps import Ledger, is_capped, park
+from worker.policy.caps import Ledger, is_counted, park
 from worker.policy.judge import Judge
 
 EVENTS_TOPIC = "live.room.events"
@@ -219,10 +219,10 @@ class PartitionProcessor:
     def _judge(self, out: "_Pending", room: Room, cause: Record) -> Iterator[int]:
         now_ms, offset = room.max_at_ms, cause.offset
         decisions = self.judge.evaluate(room, now_ms)
-        if any(map(is_capped, decisions)):
+        if any(map(is_counted, decisions)):
             yield offset
             caps = self.rooms.caps
-            decisions = [park(room, d) if is_capped(d) and caps.parks(d, offset) else d for d in decisions]
+            decisions = [park(room, d) if is_counted(d) and caps.parks(d, offset) else d for d in decisions]
         for decision in decisions:
             record = encode_violation(
                 room,
