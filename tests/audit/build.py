@@ -52,6 +52,7 @@ _DEFAULTS: dict[type, dict[str, Any]] = {
         "registry_offset": 1,
     },
     e.FleetMatched: {"kind": "voice", "identity": "i", "rooms": ["a", "b"], "size": 2, "permitted": False},
+    e.RestrictionTested: {"index": 1, "threshold": 1e9, "discoveries": 0, "allowed": False},
     e.ReviewDecided: {"violation_id": "v", "outcome": "upheld", "by": "reviewer"},
 }  # fmt: skip
 EVERY_TYPE: tuple[type, ...] = tuple(_DEFAULTS)

@@ -8,9 +8,10 @@ import pytest
 
 from tests.audit.build import EVERY_TYPE, SECOND, T0, a_room, beat, beats, ev, feed, in_time, say
 from tests.audit.rooms import random_log, sentence
+from worker.audit import elond, identities, snapshot
 from worker.audit import events as e
 from worker.audit import room as r
-from worker.audit import snapshot
+from worker.audit.markers import fleet
 from worker.audit.room import Room
 from worker.audit.speech import CAPACITY, RECENT
 
@@ -41,6 +42,12 @@ TEXTS = ("多少钱？", "hello", "无人直播软件下单", "无人直播软�
 
 
 BLOCK_BOUNDS = {"questions": 2}
+TIES_BOUNDS = {
+    "seen": identities.SEEN_MAX,
+    "withdrawn": identities.WITHDRAWN_MAX,
+    "fleets": fleet.FLEETS_MAX,
+    "allowed": len(elond.FAMILIES),
+}
 
 
 def random_event(rng: Random, at_ms: int) -> Any:
@@ -51,16 +58,23 @@ def random_event(rng: Random, at_ms: int) -> Any:
         kind = e.HostSpeech
     if kind in (e.ViewerComment, e.HostSpeech):
         fields["text"] = rng.choice(TEXTS) if rng.random() < 0.3 else sentence(rng)
+        if kind is e.HostSpeech:
+            fields["voice_id"] = f"voice{rng.randint(0, 99)}"
     elif kind is e.LabelState:
         fields = {"visible": rng.random() < 0.5, "by": rng.choice(["host", "platform"])}
     elif kind is e.ChallengeResult:
         fields["outcome"] = rng.choice(["passed", "failed", "no_response", "void"])
     elif kind is e.FrameMeasured:
         fields = {"person_present": rng.random() < 0.5, "same_source_audio": rng.random() < 0.1}
+    elif kind is e.FleetMatched:
+        fields = {"identity": f"i{rng.randint(0, 99)}", "size": rng.randint(0, 9)}
+    elif kind is e.RestrictionTested:
+        fields = {"family": rng.choice(elond.FAMILIES), "allowed": True}
     elif kind is e.ReviewDecided:
         fields["violation_id"] = f"v{rng.randint(0, 99)}"
     elif kind in (e.RoomOpened, e.RoomHeartbeat) and rng.random() < 0.01:
         fields = {"session_id": f"s{at_ms}", "started_at_ms": at_ms}
+        fields["device_id"] = f"d{at_ms}"
     if "session_id" not in fields and rng.random() < 0.9:
         fields["session_id"] = None
     return ev(kind, at_ms, **fields)
@@ -83,6 +97,9 @@ def check(room: Room) -> None:
         assert len(room.speech.store.times) <= 4 * CAPACITY
         assert all(len(band) <= 2 * CAPACITY for band in room.speech.store.bands)
     assert all(len(x.text) <= 120 for x in room.excerpts)
+    if room.ties is not None:
+        for name, most in TIES_BOUNDS.items():
+            assert len(getattr(room.ties, name)) <= most, name
 
 
 @pytest.mark.parametrize("pace_ms", [1, 300, 20_000])
@@ -98,13 +115,14 @@ def test_a_hundred_thousand_events_of_every_type_keep_every_bound(pace_ms: int) 
 
 
 def test_a_container_of_each_part_is_known_to_this_test() -> None:
-    for kind, known in ((Room, set(BOUNDS)), (r.Pane, set(PANE_BOUNDS)), (r.Block, set(BLOCK_BOUNDS))):
+    parts = ((Room, BOUNDS), (r.Pane, PANE_BOUNDS), (r.Block, BLOCK_BOUNDS), (r.Ties, TIES_BOUNDS))
+    for kind, known in parts:
         found = {
             field.name
             for field in msgspec.structs.fields(kind)
-            if any(word in str(field.type) for word in ("list[", "dict[", "bytearray"))
+            if any(word in str(field.type) for word in ("list[", "dict[", "bytearray", "tuple["))
         }
-        assert found == known
+        assert found == set(known)
 
 
 def test_a_quiet_rooms_snapshot_takes_less_than_two_kilobytes() -> None:

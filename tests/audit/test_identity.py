@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.audit.build import T0, a_room, beat, ev
+from tests.audit.build import MINUTE, T0, a_room, beat, ev, feed
 from worker.audit import events as e
 from worker.audit.facts import Certainty, Facts, Fleet, Likeness, Persona, ProductMedia, Registration
+from worker.audit.lifecycle import Status
 
 
 def facts(*events: Any) -> Facts:
@@ -49,12 +50,37 @@ def test_the_worst_product_holds() -> None:
     assert (fact.certainty, fact.product_id) == (Certainty.POSSIBLE, "bad")
 
 
-def test_the_latest_word_of_fleet_and_registry_holds() -> None:
+def test_the_latest_word_about_a_fleet_and_of_the_registry_holds() -> None:
     first = ev(e.FleetMatched, 1, size=5)
-    then = ev(e.FleetMatched, 2, kind="device", size=2, permitted=True)
-    assert facts(first, then).fleet == Fleet("device", 2, True, T0 + 2)
+    assert facts(first, ev(e.FleetMatched, 2, size=9, permitted=True)).fleet == Fleet("voice", 9, True, T0 + 1)
+    assert facts(first, ev(e.FleetMatched, 2, size=1)).fleet.size == 1
     unregistered = ev(e.RegistrationState, 3, avatar_registered=False, driver_verified=False)
     assert facts(unregistered).registration == Registration(True, False, False, True, T0 + 3)
+
+
+def test_of_several_fleets_the_one_that_weighs_most_holds() -> None:
+    operator = ev(e.FleetMatched, 1, kind="operator", identity="o", size=2_200)
+    voice = ev(e.FleetMatched, 2, kind="voice", identity="v", size=10)
+    face = ev(e.FleetMatched, 3, kind="face", identity="f", size=50, permitted=True)
+    assert facts(operator, voice, face).fleet == Fleet("voice", 10, False, T0 + 2)
+    dissolved = ev(e.FleetMatched, 4, kind="voice", identity="v", size=1)
+    assert facts(operator, voice, face, dissolved).fleet == Fleet("operator", 2_200, False, T0 + 1)
+
+
+def test_an_answer_is_never_late_and_one_for_a_session_that_is_over_is_no_ones_mistake() -> None:
+    room = a_room([beat(0), beat(5 * MINUTE)])
+    assert feed(room, [ev(e.FleetMatched, 0), ev(e.RegistrationState, 1)]) == [Status.APPLIED, Status.APPLIED]
+    assert room.facts.fleet.size == 2 and room.facts.registration.known
+    assert feed(room, [ev(e.FleetMatched, 0, session_id="s0")]) == [Status.LATE]
+    feed(room, [ev(e.RoomClosed, 5 * MINUTE)])
+    answers = [ev(e.RestrictionTested, 6 * MINUTE), ev(e.FleetMatched, 4 * MINUTE)]
+    assert feed(room, answers) == [Status.LATE, Status.LATE]
+
+
+def test_a_registry_that_does_not_know_the_host_says_nothing_against_him() -> None:
+    unknown = ev(e.RegistrationState, 1, known=False, avatar_registered=False, driver_verified=False)
+    assert not facts(unknown).registration.known
+    assert not facts(ev(e.RegistrationState, 1, host_id="another")).registration.known
 
 
 def test_until_the_registry_has_spoken_nothing_is_missing() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.audit.build import MINUTE, SECOND, T0, a_room, beat, beats, ev, in_time
+from tests.audit.build import MINUTE, SECOND, T0, a_room, beat, beats, ev, feed, in_time
 from worker.audit import events as e
 from worker.audit.evidence import BALANCED, DESIGNS, THRESHOLDS, Level, new_family
 from worker.audit.facts import LEVEL_BIT, Certainty
@@ -34,7 +34,7 @@ def level(name: str, mass: float, before: int = 0, *, balanced: float | None = N
     for other, other_mass in others.items():
         with_mass(room, other, other_mass)
     update(room, name)
-    return Level(room.level(name))
+    return Level(room.families[name].level)
 
 
 @pytest.mark.parametrize("name", ["AI", "UNLABELLED", "NONINT", "PLAY", "CHALLENGE"])
@@ -75,7 +75,7 @@ def test_challenges_above_label_need_several_failures_among_the_last_twelve(fail
     with_mass(room, "CHALLENGE", 1e9)
     room.challenges = [(T0 + i, int(i < failures)) for i in range(12)]
     update(room, "CHALLENGE")
-    assert room.level("CHALLENGE") == expected
+    assert room.families["CHALLENGE"].level == expected
 
 
 def test_old_failures_leave_the_last_twelve() -> None:
@@ -151,8 +151,23 @@ def test_what_evidence_says_of_a_recording(play: int, challenge: int, same_sourc
 def test_failed_challenges_reach_restrict_through_events_alone() -> None:
     results: list[Any] = [ev(e.ChallengeResult, i * 2 * MINUTE + 3 * SECOND) for i in range(12)]
     room = a_room(in_time(beats(30 * MINUTE), results))
-    assert room.level("CHALLENGE") == Level.RESTRICT
+    assert room.families["CHALLENGE"].level == Level.RESTRICT
     assert room.evidence("CHALLENGE") is room.families["CHALLENGE"]
+
+
+def test_rules_see_restrict_only_after_the_platform_has_tested_it() -> None:
+    room = a_room([beat(0)])
+    with_mass(room, "AI", 1e9)
+    update(room, "AI")
+    assert room.families["AI"].level == Level.RESTRICT
+    assert room.level("AI") == room.level("UNLABELLED") == Level.LIMIT
+    of_another = ev(e.RestrictionTested, 2, index=8, family="AI", allowed=True)
+    feed(room, [ev(e.RestrictionTested, 1, index=7), of_another])
+    assert room.level("AI") == Level.LIMIT, "the session was announced twice, and keeps its first place"
+    feed(room, [ev(e.RestrictionTested, 3, index=7, family="AI", allowed=True)])
+    assert room.level("AI") == room.level("UNLABELLED") == Level.RESTRICT
+    room.families["AI"].level = Level.LABEL
+    assert room.level("AI") == Level.LABEL, "leave to restrict is no evidence"
 
 
 def test_every_family_that_is_judged_has_a_design() -> None:

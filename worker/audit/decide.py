@@ -13,6 +13,7 @@ from typing import Any
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
 from worker.audit import events as e
+from worker.audit import identities
 from worker.audit.facts import FACT_BIT, REVIEW_BIT
 from worker.audit.lifecycle import SILENCE_MS, Status, admit, end, move
 from worker.audit.markers import (
@@ -24,6 +25,7 @@ from worker.audit.markers import (
     persona,
     provenance,
     registration,
+    restriction,
     software,
     watermark,
 )
@@ -48,6 +50,9 @@ from worker.audit.signals.unanswered import GIFT, GREETING, ORDER, QUESTION, mee
 from worker.audit.text import is_greeting, is_question
 
 Handler = Callable[[Room, Any, int], None]
+
+_NEVER_LATE = (e.ReviewDecided, *e.ANSWERS)
+"""They speak of the log's past: people take their time, and an answer takes the way over another partition."""
 
 _REPEATABLE, _VIEWER, _OTHER = "repeatable", "viewer", "other"
 """Whose memory of recent event ids an event type uses; `_REPEATABLE` ones need none."""
@@ -74,7 +79,7 @@ def apply(room: Room, event: e.Event, offset: int) -> Status:
         if status is not _APPLIED:
             return status
         max_at_ms = room.max_at_ms
-    if at_ms < max_at_ms - LATENESS_MS and not isinstance(event, e.ReviewDecided):
+    if at_ms < max_at_ms - LATENESS_MS and not isinstance(event, _NEVER_LATE):
         room.counts.late += 1
         return _LATE
     handler, once = HANDLERS[event.__class__]
@@ -133,6 +138,7 @@ def _describe(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: int) ->
 
 
 def _take_descriptor(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: int) -> None:
+    before = identities.shown(room)
     title = event.title or ""
     if title and title != room.title:
         software.read(room, title, event.at_ms, "title", offset)
@@ -148,6 +154,7 @@ def _take_descriptor(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: 
     room.ip_hash = event.ip_hash or ""
     room.category = event.category or ""
     room.changed |= FACT_BIT["room"]
+    identities.redescribed(room, before)
 
 
 def _heartbeat(room: Room, event: e.RoomHeartbeat, offset: int) -> None:
@@ -256,6 +263,8 @@ def _speech(room: Room, event: e.HostSpeech, offset: int) -> None:
     room.counts.speech += 1
     room.last_speech_ms = max(room.last_speech_ms, event.at_ms)
     software.read(room, event.text, event.at_ms, "speech", offset)
+    if event.voice_id is not None:
+        identities.see(room, "voice", event.voice_id, event.at_ms)
     kept = pane_at(room, event.at_ms).speech
     kept.append(Utterance(event.at_ms, xxh3_64_intdigest(event.id.encode()), event.text[:SPEECH_CHARS], offset))
     if len(kept) > SPEECH_PER_PANE:
@@ -311,6 +320,7 @@ def _review(room: Room, event: e.ReviewDecided, offset: int) -> None:
     room.reviews.append((event.violation_id, event.outcome, event.by))
     del room.reviews[:-REVIEWS_MAX]
     room.changed |= REVIEW_BIT
+    identities.soon(room)
 
 
 def _marker(then: Handler) -> Handler:
@@ -351,6 +361,7 @@ HANDLERS: dict[type, tuple[Handler, str]] = {
     e.ProductMedia: (_marker(media.apply), _OTHER),
     e.RegistrationState: (_marker(registration.apply), _OTHER),
     e.FleetMatched: (_marker(fleet.apply), _OTHER),
+    e.RestrictionTested: (_marker(restriction.apply), _OTHER),
     e.ReviewDecided: (_review, _OTHER),
 }
 """What each event type does, and which memory keeps it from being taken twice."""

@@ -311,6 +311,9 @@ class RegistrationState(Envelope, tag="registration.state", kw_only=True, gc=Fal
     registry_offset: Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)]
     registered_avatar_id: Id | None = None
     upheld: Annotated[list[Upheld], Meta(max_length=64)] | None = None
+    known: bool = True
+    brand_id: Id | None = None
+    permitted_rooms: Annotated[int, Meta(ge=1, le=100_000)] | None = None
 
 
 class FleetMatched(Envelope, tag="fleet.matched", kw_only=True, gc=False):
@@ -321,6 +324,18 @@ class FleetMatched(Envelope, tag="fleet.matched", kw_only=True, gc=False):
     rooms: Annotated[list[Id], Meta(max_length=20)]
     size: Count
     permitted: bool
+
+
+class RestrictionTested(Envelope, tag="restriction.tested", kw_only=True, gc=False):
+    """The session's place among all of its platform, and whether a family of it may be restricted; written into the
+    room's log by the identity agent. `threshold` is the mass that a family needs after `discoveries` restrictions.
+    Without `family` nothing was tested yet."""
+
+    index: Annotated[int, Meta(ge=1, le=1_000_000_000)]
+    threshold: Annotated[float, Meta(ge=0.0)]
+    discoveries: Count
+    allowed: bool
+    family: Literal["AI", "UNLABELLED", "PLAY", "CHALLENGE"] | None = None
 
 
 class ReviewDecided(Envelope, tag="review.decided", kw_only=True, gc=False):
@@ -339,5 +354,8 @@ Event = (
     | HostSpeech | HostReply | HostAction
     | DetectorScore | WatermarkRead | ProvenanceRead | LabelState | ChallengeIssued | ChallengeResult
     | PersonaFlag | LikenessMatch | FrameMeasured | ProductMedia
-    | RegistrationState | FleetMatched | ReviewDecided
+    | RegistrationState | FleetMatched | RestrictionTested | ReviewDecided
 )  # fmt: skip
+
+ANSWERS = (RegistrationState, FleetMatched, RestrictionTested)
+"""What the identity agent writes into a room's log."""

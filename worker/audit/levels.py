@@ -5,11 +5,14 @@
     CHALLENGE        LIMIT: at least 6 failures among the last 12; RESTRICT: at least 8
     NONINT           never above LABEL
 
+From RESTRICT the room asks for the platform's test (`audit.elond`); rules see LIMIT until it is passed (`Room.level`).
+
 A level holds until its mass falls below a twentieth of its threshold.
 """
 
 from worker.audit.evidence import BALANCED, THRESHOLDS, Level, level_of
 from worker.audit.facts import LEVEL_BIT
+from worker.audit.identities import soon
 from worker.audit.room import Room
 from worker.audit.signals import challenge
 
@@ -30,6 +33,8 @@ def update(room: Room, name: str) -> bool:
         return False
     family.level = new
     room.changed |= LEVEL_BIT
+    if new >= Level.RESTRICT:
+        soon(room)
     return True
 
 

@@ -7,7 +7,7 @@ silent for six hours of event time begins anew, so that a worker that forgot it 
 
 from enum import IntEnum
 
-from worker.audit.events import Event, ReviewDecided, RoomHeartbeat, RoomOpened
+from worker.audit.events import ANSWERS, Event, ReviewDecided, RoomHeartbeat, RoomOpened
 from worker.audit.facts import FACT_BIT, SESSION_BIT, Facts
 from worker.audit.panes import close_all
 from worker.audit.room import BLOCK_MS, BREAKS_MAX, Block, Counts, Phase, Room
@@ -86,12 +86,19 @@ def admit(room: Room, event: Event, offset: int) -> Status:
         if event.at_ms <= room.closed_ms:
             room.counts.late += 1
             return Status.LATE
-        return Status.OUT_OF_SESSION
+        return _out_of_session(room, event)
     if not room.session_id and event.session_id is not None:
         room.session_id = event.session_id
         return Status.APPLIED
     if event.session_id is None or event.session_id == room.session_id:
         return Status.APPLIED
+    return _out_of_session(room, event)
+
+
+def _out_of_session(room: Room, event: Event) -> Status:
+    if isinstance(event, ANSWERS):  # the session that asked has ended meanwhile: nobody's mistake
+        room.counts.late += 1
+        return Status.LATE
     return Status.OUT_OF_SESSION
 
 
@@ -107,6 +114,7 @@ def end(room: Room, at_ms: int) -> None:
     """End the session: everything open folds, and rules are told."""
     close_all(room)
     move(room, "close", at_ms)
+    room.identities_due_ms = 0
 
 
 def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:

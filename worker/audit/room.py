@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from worker.audit.events import Shop
 from worker.audit.evidence import Family, Level
-from worker.audit.facts import AiPresenter, Facts
+from worker.audit.facts import AiPresenter, Facts, Fleet
 from worker.audit.said import Said
 from worker.audit.speech import SpeechRing
 
@@ -153,6 +153,33 @@ class Counts(Struct, gc=False, array_like=True):
     late: int = 0
 
 
+class Ties(Struct, gc=False, array_like=True):
+    """What ties a room to others: what it shows, what the identity agent has told it. Of one session.
+
+    Attributes:
+        seen: voices and faces, as `kind:identity`, with when they were last noticed; the latest last.
+        withdrawn: identities that the room showed and no longer does, until it has said so.
+        fleets: matches that hold, by `kind:identity`.
+        brand_id, permitted_rooms, registry_offset, upheld_mark: what the registry last said of the host; 0 and "" when
+            it did not, -1 for the offset.
+        index, threshold, allowed: the session's place in the platform's order (0: none yet), the mass it needs, and the
+            families that may be at RESTRICT (`audit.elond`).
+        spoken_ms: when the room last told its identities.
+    """
+
+    seen: tuple[tuple[str, int], ...] = ()
+    withdrawn: tuple[str, ...] = ()
+    fleets: tuple[tuple[str, Fleet], ...] = ()
+    brand_id: str = ""
+    permitted_rooms: int = 0
+    registry_offset: int = -1
+    upheld_mark: int = 0
+    index: int = 0
+    threshold: float = 0.0
+    allowed: tuple[str, ...] = ()
+    spoken_ms: int = 0
+
+
 class Room(Struct, gc=False, array_like=True):
     """A live room.
 
@@ -221,6 +248,8 @@ class Room(Struct, gc=False, array_like=True):
     reviews: list[tuple[str, str, str]] = []  # violation_id, outcome, by: waiting for the policy layer
     breaks: list[tuple[int, int]] = []  # that ended, start and end ms, until their blocks have closed
     marks: dict[str, list[tuple[int, bool]]] = {}  # since when what rules ask the share of has held or not
+    identities_due_ms: int = 0  # event time at which to tell the room's identities (`audit.identities`)
+    ties: Ties | None = None
 
     @property
     def watermark_ms(self) -> int:
@@ -237,9 +266,16 @@ class Room(Struct, gc=False, array_like=True):
         return self._family(family)
 
     def level(self, family: str) -> int:
-        """The level (`audit.evidence.Level`) that a family has reached; 0 when it has not begun."""
+        """The level (`audit.evidence.Level`) that a family has reached; 0 when it has not begun.
+
+        RESTRICT takes more than this room's evidence: the platform's share of false restrictions (`audit.elond`).
+        """
         state = self._family(family)
-        return state.level if state is not None else 0
+        if state is None:
+            return Level.NONE
+        if state.level >= Level.RESTRICT and (self.ties is None or state.name not in self.ties.allowed):
+            return Level.LIMIT
+        return state.level
 
     def _family(self, name: str) -> Family | None:
         state = self.families.get(name)

@@ -10,5 +10,6 @@ likeness       resemblance to a known person
 persona        personas that platforms name as abuse
 media          synthetic or misleading product media
 fleet          one identity in several live rooms
+restriction    whether the platform can bear a restriction
 presenter      all of it together: is the presenter AI, and how sure is that
 """

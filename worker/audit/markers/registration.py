@@ -3,16 +3,26 @@
 from worker.audit import history
 from worker.audit.events import RegistrationState
 from worker.audit.facts import FACT_BIT, Registration
+from worker.audit.identities import mark_of, soon, ties_of
 from worker.audit.room import Room
 
 
 def apply(room: Room, event: RegistrationState, offset: int) -> None:
     """Take over the registry's state, and what it knows of the host's past."""
+    if event.host_id != room.host_id and room.host_id:
+        return  # of the host that the room had before
+    ties = ties_of(room)
+    allows = (event.brand_id or "", event.permitted_rooms or 0)
+    if allows != (ties.brand_id, ties.permitted_rooms):
+        ties.brand_id, ties.permitted_rooms = allows
+        soon(room)
+    ties.registry_offset = event.registry_offset if event.known else -1
     room.facts.registration = Registration(
-        True, event.avatar_registered, event.driver_verified, event.likeness_consent, event.at_ms
+        event.known, event.avatar_registered, event.driver_verified, event.likeness_consent, event.at_ms
     )
     room.changed |= FACT_BIT["registration"]
     if event.upheld is not None:
+        ties.upheld_mark = mark_of(event.upheld)
         upheld = [(one.rule, one.at_ms) for one in event.upheld]
         room.facts.history = history.of_host(room.facts.history, upheld, event.at_ms)
         room.changed |= FACT_BIT["history"]
