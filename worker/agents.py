@@ -90,18 +90,20 @@ class Engine:
                 judge=self.judge,
                 counts=self.counts,
             )
-        self._fresh = (self._fresh - dropped) | new
+        # Those kept, too: this worker may have been put out of the group, and others have written meanwhile.
+        self._fresh = set(partitions)
         return new
 
     async def _take_over(self) -> None:
-        """Before the first record of new partitions: is their state complete, and what was already sent?"""
+        """Before the first record of an assignment: is the state complete, and what was already sent?"""
         starts = {}
         for partition in self._fresh:
             store = self.stores.by_partition[partition]
             store.check_committed(self._committed(partition))
             starts[partition] = store.meta.outputs_end if store.meta is not None else -1
             if store.meta is not None:
-                self.processors[partition].watermark_ms = store.meta.watermark_ms
+                processor = self.processors[partition]
+                processor.watermark_ms = max(processor.watermark_ms, store.meta.watermark_ms)
         try:
             tails = await self._read_tails(starts)
         except Exception as problem:

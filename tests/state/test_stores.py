@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.state.conftest import HOUR_MS, keep, room_at
-from worker.state.codec import Write
+from worker.state.codec import ChangelogError, Write
 from worker.state.stores import Progress, Stores
 
 
@@ -55,6 +55,27 @@ def test_counts_survive_a_dropped_partition() -> None:
     stores.capture({0: progress(3, 3)})
     stores.assign({1})
     assert (stores.shed, stores.rooms()) == (2, 0)
+
+
+def test_what_another_worker_has_written_meanwhile_is_an_error() -> None:
+    """A zombie's records may be the newest of their keys: whoever owns the partition must read them."""
+    stores = Stores("changelog", 10)
+    stores.assign({0})
+    end = -1
+
+    async def send(partition: int, writes: Sequence[Write]) -> int:
+        nonlocal end
+        end += len(writes)
+        return end
+
+    def flush() -> None:
+        asyncio.run(stores.write(stores.capture({0: progress(1, 0)}), send))
+
+    flush()
+    flush()
+    end += 3
+    with pytest.raises(ChangelogError, match=r"changelog\[0\]: another worker wrote offsets 2 to 4"):
+        flush()
 
 
 def test_a_failed_write_raises_and_counts_nothing() -> None:

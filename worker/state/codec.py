@@ -27,7 +27,7 @@ PREFIX_BYTES = 8
 
 class ChangelogError(Exception):
     """A changelog record cannot be read, or says what cannot be. The worker must not go on: it would judge from
-    less than it has seen. The message names partition, offset and key."""
+    less than it has seen. Or another worker has written to it. The message names partition, offset and key."""
 
 
 class Write(NamedTuple):

@@ -51,6 +51,7 @@ class RoomStore:
         self.stale = 0
         self.expired = 0
         self.shed = 0
+        self._changelog_end = 0  # after the newest record that was read or written; there always is a meta
         self._caps_at = -1  # source offset of the caps that were recovered
         self._caps_written: Write | None = None
         self._cold: dict[str, _Cold] = {}
@@ -94,6 +95,7 @@ class RoomStore:
     def apply(self, records: Iterable[ChangelogRecord]) -> None:
         """Takes consecutive changelog records. Raises ChangelogError for what cannot be read or is from the future."""
         for record in records:
+            self._changelog_end = max(self._changelog_end, record.offset + 1)
             key = record.key or b""
             try:
                 if key == codec.META_KEY:
@@ -231,6 +233,20 @@ class RoomStore:
         for chunk, (offset, data) in self._chunks.get(room_id, {}).items():
             yield Write(codec.chunk_key(room_id, chunk), codec.prefixed(offset, data))
         yield Write(codec.room_key(room_id), codec.prefixed(cold.max_at_ms, cold.core))
+
+    def wrote(self, count: int, last_offset: int) -> None:
+        """A flush of `count` records ended at `last_offset` of the changelog.
+
+        Raises ChangelogError when they do not follow what was known: a worker that was put out of the group has woken
+        up and written. Whatever it overwrote is found when the changelog is read again, until compaction removes it.
+        """
+        first_offset = last_offset - count + 1
+        if first_offset > self._changelog_end:
+            raise ChangelogError(
+                f"changelog {self.topic}[{self.partition}]: another worker wrote offsets {self._changelog_end} to "
+                f"{first_offset - 1}, which this one has not read. Nothing is lost: start again to read them."
+            )
+        self._changelog_end = last_offset + 1
 
     # ---- forgetting
     @property

@@ -90,12 +90,17 @@ class Stores:
         return writes
 
     async def write(self, writes: Mapping[int, Sequence[Write]], send: SendWrites) -> dict[int, int]:
-        """Makes captured records durable; returns the changelog offset of each partition's last record."""
+        """Makes captured records durable; returns the changelog offset of each partition's last record.
+
+        Raises ChangelogError when somebody else has written in between; what `send` raises.
+        """
         partitions = list(writes)
         ends = await asyncio.gather(*(send(partition, writes[partition]) for partition in partitions))
-        for records in writes.values():
+        for partition, end in zip(partitions, ends, strict=True):
+            records = writes[partition]
             self.written_records += len(records)
             self.written_bytes += size_bytes(records)
+            self.by_partition[partition].wrote(len(records), end)
         return dict(zip(partitions, ends, strict=True))
 
     # ---- for metrics, read from another thread

@@ -1,0 +1,116 @@
+"""What must hold of the broker's topics after a schedule, compared with the pure core over the same log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.support.engine import Sent
+from worker.audit import snapshot
+from worker.audit.lifecycle import SILENCE_MS
+from worker.audit.room import Room
+from worker.egress.record import OutRecord
+from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC, MemoryRooms
+from worker.processor import PartitionProcessor as Core
+
+from . import corpus
+from .broker import Stored
+from .schedule import Ran, Schedule, describe, judge, recover
+from .worker import SimulatedWorker
+
+Content = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...], int]
+
+
+@dataclass
+class Expected:
+    """What the core makes of one partition, record by record, single-threaded."""
+
+    violations: list[OutRecord] = field(default_factory=list)
+    dead_letters: list[OutRecord] = field(default_factory=list)
+    rooms: list[OutRecord] = field(default_factory=list)
+    state: dict[str, Room] = field(default_factory=dict)
+
+
+def expect(partition: int, log: list[Sent]) -> Expected:
+    memory, expected = MemoryRooms(), Expected()
+    core = Core(topic=EVENTS_TOPIC, partition=partition, rooms=memory, judge=judge())
+    for record in log:
+        out = core.process([record])
+        expected.violations += out.violations
+        expected.dead_letters += out.dead_letters
+        expected.rooms += out.rooms
+    expected.state = memory.live
+    return expected
+
+
+def content(record: OutRecord | Stored) -> Content:
+    timestamp = record.timestamp_ms if isinstance(record, OutRecord) else record.timestamp
+    return record.key, record.value, tuple(record.headers), timestamp
+
+
+def check(ran: Ran) -> Counter[str]:
+    """Raises AssertionError with the schedule; returns what there was to see."""
+    seen: Counter[str] = Counter(ran.faults)
+    for partition, log in enumerate(ran.logs):
+        try:
+            seen += check_partition(ran, partition, expect(partition, log))
+        except AssertionError as wrong:
+            raise AssertionError(describe(ran.seed, f"partition {partition}: {wrong}", ran.trace)) from None
+    repeats, bound = seen["repeats"], seen["zombie writes"] + ran.hidden
+    assert repeats <= bound, describe(ran.seed, f"{repeats} violations came again, {bound} may", ran.trace)
+    return seen
+
+
+def check_partition(ran: Ran, partition: int, expected: Expected) -> Counter[str]:
+    sent = ran.broker.topic(VIOLATIONS_TOPIC)[partition].records
+    wanted, found = [content(r) for r in expected.violations], Counter(map(content, sent))
+    assert len(set(wanted)) == len(wanted), "the core repeats itself"
+    assert not wanted or set(wanted) - found.keys() == set(), f"{len(set(wanted) - found.keys())} violations are lost"
+    assert found.keys() - set(wanted) == set(), (
+        f"{len(found.keys() - set(wanted))} violations that the core does not know"
+    )
+    assert by_room(list(dict.fromkeys(map(content, sent)))) == by_room(wanted), "violations of a room changed places"
+    letters = {content(r) for r in ran.broker.topic(DEAD_LETTERS_TOPIC)[partition].records}
+    assert letters == {content(r) for r in expected.dead_letters}, "dead letters differ"
+    rooms = {content(r) for r in ran.broker.topic(ROOMS_TOPIC)[partition].records}
+    extra, gone = rooms - {content(r) for r in expected.rooms}, {content(r) for r in expected.rooms} - rooms
+    assert not extra and not gone, f"room records differ: {len(gone)} lost, {len(extra)} unknown"
+    check_state(ran, partition, expected)
+    return Counter({
+        "violations": len(wanted),
+        "repeats": len(sent) - len(wanted),
+        "events": len(ran.logs[partition]),
+        "zombie writes": sum(record.zombie for record in sent),
+    })  # fmt: skip
+
+
+def by_room(contents: list[Content]) -> dict[bytes | None, list[Content]]:
+    rooms: dict[bytes | None, list[Content]] = {}
+    for one in contents:
+        rooms.setdefault(one[0], []).append(one)
+    return rooms
+
+
+def check_state(ran: Ran, partition: int, expected: Expected) -> None:
+    """What is left in the changelog is the state of the core, to the byte."""
+    store = recover(ran.broker, partition)
+    committed = ran.broker.group.committed.get(partition, 0)
+    assert (store.meta.applied_offset if store.meta else 0) >= committed, "offsets lead the state"
+    newest_ms = max((room.max_at_ms for room in expected.state.values()), default=0)
+    for room_id, room in expected.state.items():
+        kept = store.load(room_id)
+        if kept is None:
+            assert newest_ms - room.max_at_ms > SILENCE_MS - 600_000, f"{room_id} is lost"
+        else:
+            assert snapshot.encode(kept) == snapshot.encode(room), f"the state of {room_id} differs"
+            if kept.speech is not None and kept.speech.store is not None:
+                assert room.speech is not None and room.speech.store is not None
+                assert kept.speech.store.bands == room.speech.store.bands, f"the speech of {room_id} differs"
+
+
+def simulate(seed: int, make_worker: Callable[..., SimulatedWorker] = SimulatedWorker) -> Counter[str]:
+    """Runs one seed and checks it. Raises AssertionError with the schedule."""
+    with corpus.small_speech_ring():
+        return check(asyncio.run(Schedule(seed, make_worker).run()))

@@ -1,0 +1,114 @@
+"""Small room logs that exercise every kind of state, and policies that speak quickly about them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+
+from tests.policy.build import a_policy, a_rule
+from tests.support.engine import Sent
+from worker.audit import speech
+from worker.policy.judge import Judge
+from worker.policy.load import load_policies
+
+START_MS = 1_750_000_000_000
+HOUR_MS = 3_600_000
+RULES = (
+    a_rule(
+        "S-AVATAR-01", when="ai_presenter.certainty >= POSSIBLE && !label.visible", cooldown="1m", clear_after="1m",
+        escalate_after="2m", caps="{per_hour: 3, on_exceed: park}",
+    ),
+    a_rule("S-CHALLENGE-01", when='level("CHALLENGE") >= WATCH', cooldown="1m", clear_after="1m"),
+    a_rule("S-LOOP-01", when='level("PLAY") >= WATCH || level("AI") >= WATCH', cooldown="1m", clear_after="1m"),
+    a_rule("S-TAMPER-01", when="tamper.certainty >= POSSIBLE", cooldown="1m", clear_after="1m"),
+)  # fmt: skip
+KINDS = {
+    "room.heartbeat": 12, "viewer.comment": 12, "viewer.liked": 8, "host.speech": 24, "host.reply": 4,
+    "watermark.read": 8, "label.state": 8, "challenge.result": 6, "detector.score": 12, "provenance.read": 3,
+    "room.paused": 1, "room.resumed": 2, "room.closed": 2,
+}  # fmt: skip
+
+
+def a_judge() -> Judge:
+    return Judge(load_policies({"p.yaml": a_policy(*RULES)}, run_tests=False))
+
+
+@contextmanager
+def small_speech_ring() -> Iterator[None]:
+    """Speech rings of 8 chunks of 4 segments, so that short logs fill them and write over what is old."""
+    before = speech.CAPACITY, speech.CHUNK
+    speech.CAPACITY, speech.CHUNK = 32, 4
+    try:
+        yield
+    finally:
+        speech.CAPACITY, speech.CHUNK = before
+
+
+def room_logs(rng: Random, partitions: int) -> list[list[Sent]]:
+    """By partition, the records of 1–6 rooms: 20–200 events, duplicates, disorder within lateness, late ones, rubbish,
+    hours of silence, and holes in the offsets as control records leave them."""
+    rooms = rng.randint(1, 6)
+    logs: list[list[Sent]] = [[] for _ in range(partitions)]
+    for number, (key, value, timestamp) in enumerate(_events(rng, rooms, 20 + int(180 * rng.random() ** 3))):
+        partition = number % partitions if key is None else key[-1] % partitions
+        log = logs[partition]
+        offset = log[-1].offset + 1 + (rng.random() < 0.03) if log else 0
+        log.append(Sent(partition, offset, timestamp, key, value, ()))
+    return logs
+
+
+def _events(rng: Random, rooms: int, steps: int) -> Iterator[tuple[bytes | None, bytes | None, int]]:
+    now_ms = START_MS
+    sessions = [0] * rooms
+    opens = [True] * rooms
+    said: list[tuple[bytes | None, bytes | None, int]] = []
+    pace_ms = rng.choice((2_000, 15_000, 40_000))
+    for step in range(steps):
+        now_ms += rng.randrange(2 * pace_ms) if rng.random() > 0.01 else 5 * HOUR_MS
+        number = rng.randrange(rooms)
+        room_id = f"r:{number}"
+        kind = "room.heartbeat" if opens[number] else rng.choices(list(KINDS), list(KINDS.values()))[0]
+        opens[number] = kind == "room.closed"
+        sessions[number] += kind == "room.closed"
+        behind_ms = rng.choices((rng.randrange(4_000), rng.randrange(59_000), 3 * HOUR_MS), (90, 8, 2))[0]
+        head = {
+            "type": kind, "id": f"e{step}", "room_id": room_id, "at_ms": now_ms - behind_ms,
+            "session_id": f"s{sessions[number]}",
+        }  # fmt: skip
+        event = {**head, **_body(rng, kind, step, now_ms, sessions[number])}
+        record: tuple[bytes | None, bytes | None, int] = (room_id.encode(), json.dumps(event).encode(), now_ms)
+        chance = rng.random()
+        if chance < 0.02:
+            record = (rng.choice((None, record[0])), rng.choice((None, b"{", b"[]")), now_ms)
+        elif chance < 0.08 and said:
+            record = rng.choice(said[-30:])
+        said.append(record)
+        yield record
+
+
+def _body(rng: Random, kind: str, step: int, now_ms: int, session: int) -> dict[str, object]:
+    if kind == "room.heartbeat":
+        return {
+            "platform": "wechat_channels", "region": "CN", "host_id": "h1", "started_at_ms": START_MS + session,
+            "selling": True, "viewers": rng.randrange(100),
+        }  # fmt: skip
+    if kind == "host.speech":  # a recording of 12 segments, or something new
+        text = f"第{step % 12}号链接家人们看过来今天只要九块九" if rng.random() < 0.7 else f"欢迎新来的朋友{step}"
+        return {"segment_id": f"g{step}", "start_ms": now_ms - 2_000, "end_ms": now_ms, "text": text}
+    if kind == "detector.score":
+        return {
+            "detector": "d", "version": "1", "modality": rng.choice(("voice", "face")),
+            "score": rng.choice((0.2, 0.99)), "look_ms": 10_000,
+        }  # fmt: skip
+    bodies: dict[str, dict[str, object]] = {
+        "viewer.comment": {"viewer_id": f"v{rng.randrange(9)}", "comment_id": f"c{step}", "text": f"多少钱{step}？"},
+        "viewer.liked": {"count": rng.randrange(9)},
+        "host.reply": {"medium": "voice", "comment_id": f"c{step - 3}"},
+        "watermark.read": {"scheme": "w", "detector": "d", "outcome": rng.choice(("detected", "not_detected"))},
+        "label.state": {"kind": "digital_human", "visible": rng.random() < 0.5, "by": "host"},
+        "challenge.result": {"challenge_id": f"q{step}", "outcome": rng.choice(("failed", "failed", "passed"))},
+        "provenance.read": {"source": "c2pa", "trusted": True, "tampered": rng.random() < 0.5},
+    }
+    return bodies.get(kind, {})

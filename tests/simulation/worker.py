@@ -1,0 +1,279 @@
+"""A worker: the real engine, stores, outbox, offset tracker and flush, under a model of the consumer around them.
+
+What is modelled follows `worker.transport`: one fetch after another into a short queue, an agent that judges, a
+commit now and then beside it, and Faust's way through a rebalance (stop, end what runs, flush, commit, join, recover,
+seek to the commit). Every wait for the broker is a `pause`, where the schedule may let anything else happen first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+from faust.types import TP
+
+from worker.agents import Engine
+from worker.app import Hooks, changelog_topic
+from worker.egress.record import OutRecord
+from worker.policy.judge import Judge
+from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
+from worker.settings import Settings, load_settings
+from worker.state.outbox import Outbox
+from worker.state.outputs import Identity, identity
+from worker.state.stores import Stores
+from worker.transport import Outgoing
+from worker.transport.batch import FetchBatch, RecordSlice
+from worker.transport.offsets import OffsetTracker
+
+from .broker import NO_GENERATION, Broker
+
+SETTINGS: Settings = load_settings({"STREAM_AUDIT_BROKERS": "127.0.0.1:1"})
+CHANGELOG = changelog_topic(SETTINGS)
+QUEUE_BATCHES = 2
+TIMES_S = (0.0, 0.0, 0.001, 0.002, 0.006)
+
+Pause = Callable[["SimulatedWorker", str], Awaitable[None]]
+
+
+class Delivery:
+    """A fetch on its way through the agent."""
+
+    def __init__(self, batch: FetchBatch) -> None:
+        self.batch = batch
+        self.started = False
+        self.acked = False
+
+
+class LostAckError(Exception):
+    """The broker's answer did not come in time; what was asked may have been done."""
+
+
+class GenerationLostError(Exception):
+    """The group has put this member out while it had work to commit."""
+
+
+class SimulatedWorker:
+    """One process. `end` is called once, with what ended it, and stands for the process being gone."""
+
+    def __init__(
+        self,
+        name: str,
+        broker: Broker,
+        rng: Random,
+        pause: Pause,
+        end: Callable[[SimulatedWorker, BaseException | str], None],
+        judge: Judge,
+    ) -> None:
+        self.name = name
+        self.broker = broker
+        self.rng = rng
+        self.pause = pause
+        self.generation = NO_GENERATION
+        self.frozen = False
+        self.dead = False
+        self.faults = True
+        self.stopping = False
+        self.hidden = 0  # violations that a failed look at the tail did not show
+        self.tasks: list[asyncio.Task[None]] = []
+        self._end = end
+        self._now_s = 0.0
+        self._tracker: OffsetTracker[TP, Delivery] = OffsetTracker()
+        self._queue: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._committing = asyncio.Lock()
+        self._position: dict[int, int] = {}
+        self._committed: dict[int, int | None] = {}
+        self._changelog_read: dict[TP, int] = {}
+        self.engine = self.make_engine(judge)
+        recovery = SimpleNamespace(active_offsets=self._changelog_read)
+        self._counts = SimpleNamespace(committed={})
+        consumer = SimpleNamespace(counts=self._counts, advance_changelog=self._advance_changelog)
+        producer = SimpleNamespace(send_batch=self._send_batch)
+        app = SimpleNamespace(consumer=consumer, producer=producer, tables=SimpleNamespace(recovery=recovery))
+        self.hooks = Hooks(app, self.engine, SETTINGS)
+
+    def make_engine(self, judge: Judge) -> Engine:
+        return Engine(
+            topic=EVENTS_TOPIC,
+            name_output=SETTINGS.topic,
+            stores=Stores(CHANGELOG, SETTINGS.rooms_max),
+            outbox=Outbox(self._send, lambda error: self._end(self, error)),
+            judge=judge,
+            read_tails=self._read_tails,
+            committed=self._committed.get,
+            now_s=self._clock,
+        )
+
+    def start(self) -> None:
+        for work in (self._live, self._judge, self._commit_now_and_then):
+            self.tasks.append(asyncio.ensure_future(self._fatal_on_error(work)))
+
+    async def _fatal_on_error(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception as error:
+            self._end(self, error)
+
+    def _clock(self) -> float:
+        self._now_s += self.rng.choice(TIMES_S)
+        return self._now_s
+
+    # ---- the broker
+    async def _send(self, topic: str, partition: int, records: Sequence[OutRecord]) -> int:
+        return await self._send_batch(
+            topic, partition, [Outgoing(r.key, r.value, r.headers, r.timestamp_ms) for r in records]
+        )
+
+    async def _send_batch(self, topic: str, partition: int, records: Iterable[Outgoing]) -> int:
+        """Arrives in parts, in order; each may be the last that arrives, and the answer may be lost."""
+        left = list(records)
+        log = self.broker.topic(topic)[partition]
+        end = -1
+        while left:
+            await self.pause(self, f"writes to {topic}[{partition}]")
+            count = self.rng.randint(1, len(left))
+            zombie = not self.broker.group.owns(self.name, self.generation)
+            end = log.append(left[:count], zombie)
+            del left[:count]
+        await self.pause(self, f"waits for the answer of {topic}[{partition}]")
+        if self.faults and self.rng.random() < 0.003:
+            raise LostAckError(f"{topic}[{partition}]")
+        return end
+
+    async def _read_tails(self, starts: Mapping[int, int]) -> dict[int, set[Identity]]:
+        await self.pause(self, "reads what was sent")
+        tails = {}
+        for partition, start in starts.items():
+            tail = self.broker.topic(VIOLATIONS_TOPIC)[partition].read(max(0, start), 1 << 60)
+            tails[partition] = {identity(record.headers) for record in tail}
+        if self.faults and self.rng.random() < 0.03:
+            self.hidden += sum(map(len, tails.values()))
+            raise LostAckError("the tail of the violations")
+        return tails
+
+    # ---- fetch → agent
+    async def _live(self) -> None:
+        await self._join()
+        while not self.stopping:
+            await self.pause(self, "fetches")
+            if self._out_of_date():
+                await self._revoke()
+                await self._join()
+            elif self._queue.qsize() < QUEUE_BATCHES:
+                self._fetch()
+        await self._revoke()
+        self.broker.group.remove(self.name)
+        self._end(self, "stopped")
+
+    def _out_of_date(self) -> bool:
+        group = self.broker.group
+        return group.waits_for(self.name) or group.members.get(self.name) != self.generation
+
+    def _fetch(self) -> None:
+        parts = []
+        for partition, position in self._position.items():
+            log = self.broker.topic(EVENTS_TOPIC)[partition]
+            records = [r for r in log.records if r.offset >= position][: self.rng.choice((1, 3, 10, 40))]
+            if records and self.rng.random() < 0.8:
+                parts.append(RecordSlice(TP(EVENTS_TOPIC, partition), records, position, records[-1].offset + 1))  # type: ignore[arg-type]
+        if parts:
+            delivery = Delivery(FetchBatch(parts, sum(len(part.records) for part in parts)))
+            for part in parts:
+                self._position[part.tp.partition] = part.next_offset
+                self._tracker.track(part.tp, part.next_offset, delivery)
+            self._queue.put_nowait(delivery)
+
+    async def _judge(self) -> None:
+        while True:
+            delivery = await self._queue.get()
+            delivery.started = True
+            await self.engine.process(delivery.batch)
+            delivery.acked = True
+            assert self.engine.counts.balanced(), f"not accounted for: {self.engine.counts}"
+
+    # ---- commit
+    async def _commit_now_and_then(self) -> None:
+        while True:
+            await self.pause(self, "is about to commit")
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Flushes what is acknowledged, then commits its offsets."""
+        async with self._committing:
+            offsets = {}
+            for tp in self._tracker.partitions():
+                offset = self._tracker.committable(tp)
+                if offset is not None and offset > (self._committed.get(tp.partition) or 0):
+                    offsets[tp] = offset
+            if not offsets:
+                return
+            knows = not self.faults or self.rng.random() < 0.5  # of what the last heartbeat was told
+            if knows and self.broker.group.members.get(self.name) != self.generation:
+                raise GenerationLostError(self.name)
+            await self.flush_and_commit(offsets)
+
+    async def flush_and_commit(self, offsets: dict[TP, int]) -> None:
+        await self.hooks.before_commit(offsets)
+        for tp in offsets:
+            log = self.broker.topic(CHANGELOG)[tp.partition]
+            log.settled = max(log.settled, self._changelog_read[TP(CHANGELOG, tp.partition)] + 1)
+        await self.commit_offsets(offsets)
+
+    async def commit_offsets(self, offsets: dict[TP, int]) -> None:
+        await self.pause(self, "commits")
+        by_partition = {tp.partition: offset for tp, offset in offsets.items()}
+        taken = self.broker.group.commit(self.name, self.generation, by_partition)
+        await self.pause(self, "waits for the commit's answer")
+        if taken and not (self.faults and self.rng.random() < 0.02):
+            self._committed.update(by_partition)
+            self._counts.committed.update(offsets)
+
+    def _advance_changelog(self, tp: TP, next_offset: int) -> None:
+        self._changelog_read[tp] = max(self._changelog_read.get(tp, -1), next_offset - 1)
+
+    # ---- rebalance
+    async def _revoke(self) -> None:
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._tracker.keep(lambda delivery: delivery.acked or delivery.started)
+        while self._tracker.unacked():
+            await self.pause(self, "ends a running batch")
+        await self.commit()
+        self._tracker.drop()
+        self._counts.committed.clear()
+        self._position.clear()
+
+    async def _join(self) -> None:
+        group = self.broker.group
+        while True:
+            group.join(self.name)
+            while group.members.get(self.name, self.generation) <= self.generation:
+                await self.pause(self, "waits for the group")
+                if self.name not in group.members:
+                    group.join(self.name)
+            self.generation = group.members[self.name]
+            mine = group.assignment[self.name]
+            self.hooks.on_assigned({TP(topic, p) for topic in (EVENTS_TOPIC, CHANGELOG) for p in mine})
+            if await self._recover(mine):
+                break
+        self._committed.clear()
+        self._committed.update({p: group.committed.get(p) for p in mine})
+        self._position = {p: self._committed[p] or 0 for p in mine}
+
+    async def _recover(self, partitions: Sequence[int]) -> bool:
+        """Reads changelogs up to their present ends; False when another rebalance came in between."""
+        ends = {p: self.broker.topic(CHANGELOG)[p].end for p in partitions}
+        for partition, end in ends.items():
+            tp = TP(CHANGELOG, partition)
+            while (start := self._changelog_read.get(tp, -1) + 1) < end:
+                await self.pause(self, f"recovers from changelog[{partition}]")
+                if self._out_of_date():
+                    return False
+                there: list[Any] = self.broker.topic(CHANGELOG)[partition].read(start, end)
+                records = there[: self.rng.choice((1, 5, 50))]
+                if records:
+                    self.hooks.apply_changelog(tp, records)
+                self._advance_changelog(tp, records[-1].offset + 1 if len(records) < len(there) else end)
+        return True
