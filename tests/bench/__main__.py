@@ -1,0 +1,166 @@
+"""`python -m tests.bench`: measures on a real Kafka, keeps results, writes docs/BENCHMARKS.md from them."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.gates import verdicts
+from tests.bench.throughput import ENGINE, FULL, LOOP, STOCK, measure, names
+from tests.support.kafka import KAFKA_VERSION, REPOSITORY, KafkaCluster
+
+RESULTS = REPOSITORY / "build" / "bench" / "results"
+GATE_SYSTEMS = (STOCK, ENGINE, FULL, LOOP, "Quix plain", "Bytewax batch", "Flink DataStream",
+                "Kafka Streams, memory, Jackson")  # fmt: skip
+LIBRARIES = ("faust-streaming", "aiokafka", "msgspec", "orjson", "uvloop")
+console = Console()
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    with open("/proc/cpuinfo") as info:
+        cpu = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), "unknown")
+    return {
+        "cpu": cpu, "cores": len(os.sched_getaffinity(0)), "python": platform.python_version(), "kafka": KAFKA_VERSION,
+        "libraries": {name: version(name) for name in LIBRARIES}, "on": datetime.now(UTC).date().isoformat(),
+    }  # fmt: skip
+
+
+def save(part: str, results: Any) -> None:
+    """Keeps a part's results, with the command that made them."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    command = "python -m tests.bench " + " ".join(f'"{a}"' if " " in a else a for a in sys.argv[1:])
+    found = {"machine": machine(), "command": command, "results": results}
+    (RESULTS / f"{part}.json").write_text(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Measure the worker beside its peers; each part can run alone.
+
+    \b
+    Example:
+      python -m tests.bench throughput --rounds 5
+      python -m tests.bench report
+    """
+
+
+@main.command()
+@click.option("--events", default=2_000_000, show_default=True, help="Events in the log.")
+@click.option("--rounds", default=5, show_default=True)
+@click.option("--system", "systems", multiple=True, type=click.Choice(names()), help="Only these (repeatable).")
+def throughput(events: int, rounds: int, systems: tuple[str, ...]) -> None:
+    """Every system on the same work, once a round in rotating order."""
+    chosen = list(systems) or names()
+    found = measure(chosen, events=events, rounds=rounds, console=console, save=lambda r: save("throughput", r))
+    save("throughput", found)
+    show(found["systems"])
+
+
+@main.command()
+@click.option("--events", default=400_000, show_default=True)
+@click.option("--rounds", default=3, show_default=True)
+def gate(events: int, rounds: int) -> None:
+    """The ratio gates on fewer systems and events; exit code 1 when one is missed. Takes less than ten minutes."""
+    found = measure(list(GATE_SYSTEMS), events=events, rounds=rounds, console=console, save=lambda _: None)
+    if show(found["systems"]) or found["missing"]:
+        sys.exit(1)
+
+
+def show(systems: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Prints the gates; returns those that are missed, goals left out."""
+    table = Table("events per CPU-second", "median", "rounds", "bar", "met", title="Gates")
+    missed = []
+    for verdict in verdicts(systems):
+        rounds = ", ".join(f"{ratio:.2f}" for ratio in verdict.ratios)
+        kind = "goal" if verdict.gate.goal else "bar"
+        met = "yes" if verdict.met else "[red]no[/red]"
+        table.add_row(verdict.gate.name, f"{verdict.median:.2f}", rounds, f"{kind} {verdict.gate.bar:g}", met)
+        if not verdict.met and not verdict.gate.goal:
+            missed.append(verdict.gate.name)
+    console.print(table)
+    return missed
+
+
+@main.command()
+@click.option("--rate", "rates", multiple=True, type=int, help="Events/s (repeatable).  [default: 5,000 10,000 20,000]")
+@click.option("--seconds", default=30.0, show_default=True)
+def latency(rates: tuple[int, ...], seconds: float) -> None:
+    """Event→violation under an open load."""
+    from tests.bench import scenes
+
+    with KafkaCluster(heap="1g") as kafka:
+        save("latency", scenes.latency(kafka, list(rates) or [5_000, 10_000, 20_000], seconds, console))
+
+
+@main.command()
+@click.option("--rate", default=8_000, show_default=True)
+@click.option("--seconds", default=30.0, show_default=True)
+def skew(rate: int, seconds: float) -> None:
+    """The same load spread evenly, by Zipf, and mostly in one room."""
+    from tests.bench import scenes
+
+    with KafkaCluster(heap="1g") as kafka:
+        save("skew", scenes.skew(kafka, rate, seconds, console))
+
+
+@main.command()
+@click.option("--rooms", "sizes", multiple=True, type=int, help="Rooms (repeatable).  [default: 1,000 100,000]")
+@click.option("--rate", default=8_000, show_default=True)
+@click.option("--seconds", default=60.0, show_default=True)
+def recovery(sizes: tuple[int, ...], rate: int, seconds: float) -> None:
+    """Kill -9 one of two workers under load."""
+    from tests.bench import scenes
+
+    with KafkaCluster(heap="1g") as kafka:
+        found = [scenes.recovery(kafka, rooms, rate, seconds, console) for rooms in sizes or (1_000, 100_000)]
+    save("recovery", found)
+
+
+@main.command()
+@click.option("--rooms", "sizes", multiple=True, type=int, help="Rooms (repeatable).  [default: 100 … 1,000,000]")
+@click.option("--rounds", default=3, show_default=True, help="Of each point up to 10,000 rooms; one above.")
+def curves(sizes: tuple[int, ...], rounds: int) -> None:
+    """Cost of an event against the number of rooms and the size of events, in memory."""
+    from tests.bench.curves import PADDINGS
+
+    found = []
+    points = [("rooms", n) for n in sizes or (100, 1_000, 10_000, 100_000, 1_000_000)]
+    points += [] if sizes else [("size", n) for n in PADDINGS]
+    for kind, number in points:
+        for _ in range(rounds if number <= 10_000 else 1):
+            command = [sys.executable, "-m", "tests.bench.curves", kind, str(number)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            found.append({"kind": kind, "number": number, **json.loads(done.stdout)})
+            console.print(f"{kind:6}{number:>10,} {found[-1]['cpu_us_per_event']:8.1f} µs CPU an event")
+    save("curves", found)
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), default=REPOSITORY / "docs" / "BENCHMARKS.md")
+def report(out: Path) -> None:
+    """Write docs/BENCHMARKS.md and its plots from what was measured last."""
+    from tests.bench.report import write
+
+    console.print(write(RESULTS, out))
+
+
+@main.command("all")
+@click.pass_context
+def everything(context: click.Context) -> None:
+    """All parts, then the report; about an hour."""
+    for command in (throughput, latency, skew, recovery, curves, report):
+        context.invoke(command)
+
+
+if __name__ == "__main__":
+    main()

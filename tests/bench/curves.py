@@ -1,0 +1,112 @@
+"""Curves of the full audit in memory: cost against the number of rooms and the size of events; and, on a real Kafka,
+against the number of partitions. Each point runs in a process of its own.
+
+    python -m tests.bench.curves rooms 10000      one point, one line of JSON
+"""
+
+import gc
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.bench import corpus as made
+from tests.bench.systems import TOPIC, freeze
+from worker.audit.snapshot import encode
+from worker.policy.judge import Judge
+from worker.policy.load import load_policies
+from worker.processor import MemoryRooms, PartitionProcessor
+from worker.settings import POLICIES_DIR
+
+EVENTS_PER_ROOM_SECOND = 0.2
+EVENTS_PER_ROOM = 30  # before measuring, and while: rooms of every curve are equally old
+MEASURED_MIN, MEASURED_MAX, WARM_MAX = 30_000, 300_000, 3_000_000
+BATCH = 2_000
+PADDINGS = (0, 700, 3_700, 15_700)
+
+
+class Rec(NamedTuple):
+    """A record as the processor wants it."""
+
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def _processor() -> PartitionProcessor:
+    policies = load_policies({path.name: path.read_text() for path in sorted(POLICIES_DIR.glob("*.yaml"))})
+    return PartitionProcessor(topic=TOPIC, partition=0, rooms=MemoryRooms(), judge=Judge(policies))
+
+
+def _rss_mb() -> float:
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize() / 2**20
+
+
+def _batches(events: int, rooms: int, padding: int = 0) -> Iterator[list[Rec]]:
+    batch: list[Rec] = []
+    for offset, (timestamp, key, value) in enumerate(made.corpus(events, rooms)):
+        padded = b'%s,"pad":"%s"}' % (value[:-1], b"x" * padding) if padding else value
+        batch.append(Rec(offset, timestamp, key, padded))
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+class _Pauses:
+    """Garbage collector's pauses."""
+
+    def __init__(self) -> None:
+        self.worst_ms = 0.0
+        self._begun = 0.0
+        gc.callbacks.append(self._see)
+
+    def _see(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self._begun = time.perf_counter()
+        else:
+            self.worst_ms = max(self.worst_ms, (time.perf_counter() - self._begun) * 1000)
+
+
+def point(rooms: int, padding: int) -> dict[str, float]:
+    """CPU per event once rooms are warm, bytes a room, worst pause of the collector, bytes of a snapshot."""
+    made.EVENTS_PER_SECOND = max(20, int(rooms * EVENTS_PER_ROOM_SECOND))
+    warm = min(WARM_MAX, rooms * EVENTS_PER_ROOM)
+    measured = max(MEASURED_MIN, min(MEASURED_MAX, rooms * EVENTS_PER_ROOM))
+    processor = _processor()
+    freeze()
+    before_mb, seen, cpu_s, wall_s, size = _rss_mb(), 0, 0.0, 0.0, 0
+    pauses = _Pauses()
+    for batch in _batches(warm + measured, rooms, padding):
+        cpu, wall = time.process_time(), time.perf_counter()
+        processor.process(batch)
+        if seen >= warm:
+            cpu_s += time.process_time() - cpu
+            wall_s += time.perf_counter() - wall
+            size += sum(len(record.value) for record in batch)
+        seen += len(batch)
+    live = processor.rooms.live
+    sample = [len(encode(room)) for room in list(live.values())[:1_000]]
+    done = seen - warm
+    return {
+        "rooms": len(live), "padding": padding, "event_bytes": size / done, "events_per_s": done / wall_s,
+        "cpu_us_per_event": cpu_s / done * 1e6, "kb_per_room": (_rss_mb() - before_mb) * 1024 / len(live),
+        "gc_pause_ms": pauses.worst_ms, "snapshot_bytes": sum(sample) / len(sample), "warm_events": warm,
+    }  # fmt: skip
+
+
+def main() -> None:
+    """One point."""
+    kind, number = sys.argv[1], int(sys.argv[2])
+    result = point(number, 0) if kind == "rooms" else point(1_000, number)
+    print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()
