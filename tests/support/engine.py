@@ -271,9 +271,11 @@ def newest(records: Sequence[Sent]) -> dict[bytes | None, bytes | None]:
 
 
 class Worker:
-    """`python -m worker run` as a process of its own. Its output goes to a file."""
+    """`python -m worker run`, or another command, as a process of its own. Its output goes to a file."""
 
-    def __init__(self, log: Log, directory: Path, **settings: str) -> None:
+    def __init__(
+        self, log: Log, directory: Path, *, command: Sequence[str] = ("-m", "worker", "run"), **settings: str
+    ) -> None:
         self.path = directory / f"worker-{time.monotonic_ns()}.log"
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("STREAM_AUDIT_")},
@@ -284,7 +286,7 @@ class Worker:
         }
         with self.path.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "worker", "run"],
+                [sys.executable, *command],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=REPOSITORY,
             )  # fmt: skip
 
