@@ -40,16 +40,12 @@ def decode(key: bytes | None, value: bytes | None, timestamp_ms: int) -> Event |
         return Reject(Reason.NOT_JSON, "the value is null")
     size = len(value)
     # Well-formed JSON of depth d is at least 2d bytes long: a common record needs no look at its depth.
-    if size > 2 * DEPTH_MAX and (too_large := _too_large(value, size)) is not None:
-        return too_large
+    if size > 2 * DEPTH_MAX and (reject := too_large(value, size)) is not None:
+        return reject
     try:
         event = _event_in(value)
-    except msgspec.ValidationError as error:
-        return _invalid(str(error))
-    except msgspec.DecodeError as error:
-        return Reject(Reason.NOT_JSON, str(error))
-    except UnicodeDecodeError as error:
-        return Reject(Reason.BAD_UTF8, f"a text is not UTF-8: {error.reason}")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return refusal(error)
     if _room_id_of(key) != event.room_id and (mismatch := _check_key(key, event.room_id)) is not None:
         return mismatch
     if event.at_ms > timestamp_ms + FUTURE_MS_MAX:
@@ -58,7 +54,8 @@ def decode(key: bytes | None, value: bytes | None, timestamp_ms: int) -> Event |
     return event
 
 
-def _too_large(value: bytes, size: int) -> Reject | None:
+def too_large(value: bytes, size: int) -> Reject | None:
+    """Why a value of `size` bytes is not even parsed; None when it may be."""
     if size > RECORD_BYTES_MAX:
         return Reject(Reason.TOO_LARGE, f"{size} bytes, more than {RECORD_BYTES_MAX}")
     # Nesting to depth d takes d opening brackets: almost no record has so many, so few are walked.
@@ -96,6 +93,15 @@ def _check_key(key: bytes | None, room_id: str) -> Reject | None:
         _known_keys.clear()
     _known_keys[key] = room_id
     return None
+
+
+def refusal(error: msgspec.DecodeError | UnicodeDecodeError) -> Reject:
+    """What a decoder raised, as a reason."""
+    if isinstance(error, msgspec.ValidationError):
+        return _invalid(str(error))
+    if isinstance(error, UnicodeDecodeError):
+        return Reject(Reason.BAD_UTF8, f"a text is not UTF-8: {error.reason}")
+    return Reject(Reason.NOT_JSON, str(error))
 
 
 def _invalid(message: str) -> Reject:
