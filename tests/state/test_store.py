@@ -5,8 +5,10 @@ import pytest
 
 from tests.state.conftest import HOUR_MS, Changelog, Logged, flush, keep, room_at, speak
 from worker.audit import snapshot
+from worker.audit.facts import History
+from worker.audit.history import REMEMBERED_MS
 from worker.audit.panes import pane_at
-from worker.audit.room import Room
+from worker.audit.room import Episode, Room
 from worker.state import codec
 from worker.state.codec import ChangelogError
 from worker.state.store import RoomStore
@@ -151,7 +153,7 @@ def test_a_room_idle_for_six_hours_and_committed_is_forgotten(changelog: Changel
     assert changelog.recover().load("idle") is None
 
 
-def test_a_recovered_room_expires_without_being_decoded(changelog: Changelog) -> None:
+def test_a_recovered_room_expires_with_all_of_its_chunks(changelog: Changelog) -> None:
     store = RoomStore("changelog", 3)
     keep(store, room_at(5, said=200))
     changelog.append(flush(store))
@@ -159,6 +161,30 @@ def test_a_recovered_room_expires_without_being_decoded(changelog: Changelog) ->
     written = flush(again, watermark_ms=8 * HOUR_MS, committed=6)
     assert [w.key for w in written if w.value is None] == [b"douyin:1", b"douyin:1#c0", b"douyin:1#c1"]
     assert len(again) == 0
+
+
+def test_a_room_of_which_people_decided_something_is_kept_for_half_a_year(changelog: Changelog) -> None:
+    """Its history starts the next broadcast's ladder, and an appeal must find what it is about."""
+    store, room = RoomStore("changelog", 3), room_at(5, max_at_ms=HOUR_MS, said=200)
+    room.facts.history = History({"T-ONE-01": [HOUR_MS]})
+    keep(store, room)
+    changelog.append(flush(store))
+    again = changelog.recover()
+    for hour in (8, 9, 30 * 24):
+        assert [w.key for w in flush(again, watermark_ms=hour * HOUR_MS, committed=6)] == [b"#meta"]
+    end_ms = HOUR_MS + REMEMBERED_MS + 7 * HOUR_MS
+    gone = flush(again, watermark_ms=end_ms, committed=6)
+    assert [w.key for w in gone if w.value is None] == [b"douyin:1", b"douyin:1#c0", b"douyin:1#c1"]
+
+
+def test_a_room_in_which_a_rule_opened_waits_for_what_people_say(changelog: Changelog) -> None:
+    store, room = RoomStore("changelog", 3), room_at(5, max_at_ms=HOUR_MS)
+    room.episodes = {"T-ONE-01": Episode("T-ONE-01", "cleared", HOUR_MS, 0, HOUR_MS)}
+    keep(store, room)
+    flush(store, watermark_ms=30 * 24 * HOUR_MS, committed=6)
+    assert len(store) == 1
+    flush(store, watermark_ms=HOUR_MS + REMEMBERED_MS + 7 * HOUR_MS, committed=6)
+    assert len(store) == 0
 
 
 def test_a_late_tombstone_does_not_take_a_room_that_lives_on(changelog: Changelog) -> None:

@@ -8,6 +8,7 @@ ask for less (`remember`), never for more.
 from collections.abc import Mapping, Sequence
 
 from worker.audit.facts import History
+from worker.audit.room import Room
 
 REMEMBERED_MS = 180 * 24 * 3_600_000
 PER_RULE_MAX = 8  # as many as a ladder has steps
@@ -44,3 +45,14 @@ def recent(side: Mapping[str, Sequence[int]], now_ms: int) -> dict[str, list[int
 def _bounded(side: dict[str, list[int]]) -> dict[str, list[int]]:
     newest = sorted(side, key=lambda rule: (side[rule][-1], rule))[-RULES_MAX:]
     return {rule: sorted(side[rule])[-PER_RULE_MAX:] for rule in sorted(newest)}
+
+
+def kept_until_ms(room: Room) -> int:
+    """Event time until which a room in which nothing happens must be kept: people may still decide about what was
+    opened in it (half a year, as DSA Art. 20 wants complaints to be heard), and what they upheld counts. 0: no longer
+    than any room."""
+    past = room.facts.history
+    times = [at for side in (past.room, past.host) for upheld in side.values() for at in upheld]
+    if room.episodes:
+        times.append(room.max_at_ms)
+    return max(times) + REMEMBERED_MS if times else 0

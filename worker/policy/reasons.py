@@ -188,6 +188,9 @@ def facts_read(rule: Rule, inputs: Inputs) -> dict[str, Json]:
     families = sorted(rule.when.families | rule.exempt.families)
     if families:
         out["level"] = {f: Level(inputs.levels.get(f, 0)).name.lower() for f in families}
+    asked = sorted({*rule.when.shares, *rule.exempt.shares})
+    if asked:
+        out["share"] = {f"{name} of {ms // 1000} s": inputs.share(name, ms) for name, ms in asked}
     return out
 
 

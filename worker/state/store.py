@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from worker.audit import snapshot
+from worker.audit.history import kept_until_ms
 from worker.audit.room import Room
 from worker.audit.snapshot import SnapshotError
 from worker.audit.speech import CHUNKS
@@ -61,6 +62,8 @@ class RoomStore:
         self._levels: dict[str, list[tuple[str, int]]] = {}
         self._buckets: dict[int, set[str]] = {}  # newest event time // BUCKET_MS → rooms
         self._bucket: dict[str, int] = {}
+        self._kept: dict[str, int] = {}  # rooms that outlive their idleness, until when (event time, ms)
+        self._swept = 0  # bucket below which the idle have been looked at
 
     def __len__(self) -> int:
         return len(self.live) + len(self._cold)
@@ -79,17 +82,20 @@ class RoomStore:
         cold = self._cold.get(room_id)
         if cold is None:
             return None
-        chunks = {chunk: data for chunk, (_, data) in self._chunks.get(room_id, {}).items()}
-        try:
-            room = snapshot.decode(cold.core, chunks)
-        except SnapshotError as unreadable:
-            raise self._error(cold.at, room_id, str(unreadable)) from unreadable
+        room = self._decoded(room_id, cold)
         if room_id in self._rewrite:
             self.dirty.add(room_id)
             _touch_chunks(room)
         self._forget_cold(room_id)
         self.live[room_id] = room
         return room
+
+    def _decoded(self, room_id: str, cold: _Cold) -> Room:
+        chunks = {chunk: data for chunk, (_, data) in self._chunks.get(room_id, {}).items()}
+        try:
+            return snapshot.decode(cold.core, chunks)
+        except SnapshotError as unreadable:
+            raise self._error(cold.at, room_id, str(unreadable)) from unreadable
 
     # ---- recovery
     def apply(self, records: Iterable[ChangelogRecord]) -> None:
@@ -190,7 +196,8 @@ class RoomStore:
     def capture(self, applied_offset: int, watermark_ms: int, committed_offset: int, outputs_end: int) -> list[Write]:
         """Everything to write so that state covers `applied_offset`: caps first, the partition's meta last.
 
-        Rooms without an event for 6 h of the partition's event time go, if `committed_offset` has passed them.
+        Rooms without an event for 6 h of the partition's event time go, if `committed_offset` has passed them, but
+        those in which people have decided something, or may, which are kept longer (`audit.history`).
         """
         writes = self._write_caps(applied_offset, committed_offset)
         for room_id in sorted(self.dirty):
@@ -255,12 +262,23 @@ class RoomStore:
         return min(self._buckets, default=None)
 
     def _expire(self, before_ms: int, committed_offset: int) -> list[Write]:
+        if before_ms // BUCKET_MS == self._swept:
+            return []
         writes: list[Write] = []
+        everything = True
         for bucket in sorted(b for b in self._buckets if (b + 1) * BUCKET_MS <= before_ms):
             for room_id in sorted(self._buckets[bucket]):
-                if self._offset(room_id) < committed_offset:
+                if self._offset(room_id) >= committed_offset:
+                    everything = False
+                    continue
+                if room_id not in self._kept:
+                    cold = self._cold.get(room_id)
+                    self._kept[room_id] = kept_until_ms(self._decoded(room_id, cold) if cold else self.live[room_id])
+                if self._kept[room_id] <= before_ms:
                     writes += self._tombstones(room_id)
                     self.expired += 1
+        if everything:
+            self._swept = before_ms // BUCKET_MS
         return writes
 
     def shed_oldest(self, count: int, committed_offset: int) -> list[Write]:
@@ -289,6 +307,7 @@ class RoomStore:
         self._forget_cold(room_id)
         self._count_levels(room_id, [])
         self._chunks_written.pop(room_id, None)
+        self._kept.pop(room_id, None)
         bucket = self._bucket.pop(room_id, None)
         if bucket is not None:
             self._leave(bucket, room_id)
@@ -302,6 +321,7 @@ class RoomStore:
         bucket = max_at_ms // BUCKET_MS
         before = self._bucket.get(room_id)
         if before != bucket:
+            self._kept.pop(room_id, None)
             if before is not None:
                 self._leave(before, room_id)
             self._bucket[room_id] = bucket
