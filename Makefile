@@ -55,6 +55,8 @@ bench: java $(VENV)/.dev  ## Measure the worker on a real Kafka (ARGS="--help" l
 lock: build/lock/.made  ## Pin requirements/*.in again, keeping what still fits (ARGS="--upgrade" renews all)
 	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file base.txt base.in
 	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file dev.txt dev.in
+	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file sbom.txt sbom.in
+	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file deploy.txt deploy.in
 
 .PHONY: clean
 clean:  ## Remove everything that make, tests and demo have made
@@ -118,6 +120,12 @@ check-deploy: $(VENV)/.deploy $(DEPLOY_BIN)/kustomize $(DEPLOY_BIN)/promtool $(D
 manifests: $(VENV)/.deploy  ## Write what deploy/ generates: boards, Kafka topics and user, PrometheusRule
 	$(BIN)/python -m deploy.monitoring.dashboards
 	$(BIN)/python -m deploy.generate
+
+.PHONY: sbom
+sbom: $(VENV)/.deploy  ## Write build/sbom.cdx.json: what the image is made of (CycloneDX), from the pins and their hashes
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-file build/sbom.cdx.json requirements/base.txt
 
 $(VENV)/.deploy: $(VENV)/.dev requirements/deploy.txt
 	@echo "Installing requirements/deploy.txt into $(VENV)"

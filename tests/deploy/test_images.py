@@ -25,7 +25,7 @@ HARDENED_BY_ITSELF = {"kafka": "its image writes its configuration into its root
 def test_every_stage_stands_on_one_base_pinned_by_digest() -> None:
     (base,) = re.findall(r"^ARG PYTHON_IMAGE=(.+)$", DOCKERFILE, re.M)
     assert DIGEST.search(base)
-    assert [line.split()[1] for line in DOCKERFILE.splitlines() if line.startswith("FROM")] == ["${PYTHON_IMAGE}"] * 2
+    assert [line.split()[1] for line in DOCKERFILE.splitlines() if line.startswith("FROM")] == ["${PYTHON_IMAGE}"] * 3
 
 
 def test_the_base_has_the_python_that_requirements_are_pinned_for() -> None:
@@ -35,7 +35,7 @@ def test_the_base_has_the_python_that_requirements_are_pinned_for() -> None:
 def test_requirements_are_installed_by_hash_and_the_package_without_an_index() -> None:
     installs = re.findall(r"pip install (.+)", DOCKERFILE)
     assert all("--require-hashes" in line or "--no-index --no-deps" in line for line in installs)
-    assert len(installs) == 2
+    assert len(installs) == 3
 
 
 def test_the_final_stage_installs_nothing_and_runs_without_root() -> None:
