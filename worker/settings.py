@@ -151,6 +151,7 @@ class Settings:
         "files alone, or also those published to live.audit.policies, which override",
     )
     policies_dir: Path = _setting(POLICIES_DIR, _directory, "directory of the policy files (default: those shipped)")
+    requests: bool = _setting(True, _flag, "ask the platform for challenges and looks; off changes no verdict")
     rooms_max: int = _setting(200_000, _integer(100, 10_000_000), "rooms kept; beyond, the longest idle are shed")
 
     commit_interval_s: float = _setting(1.0, _seconds(0.1, 60), "between flushes of state, each with its commit")
@@ -224,6 +225,20 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+SECURITY = (
+    "security_protocol", "sasl_mechanism", "sasl_username", "sasl_password", "sasl_token_file", "tls_ca_file",
+    "tls_cert_file", "tls_key_file", "tls_key_password",
+)  # fmt: skip
+"""Fields that say how to talk to Kafka; the command line reads these alone."""
+
+
+def security_settings(environment: Mapping[str, str], brokers: str) -> Settings:
+    """Settings of which only `SECURITY` come from the environment. Raises SettingsError as `load_settings`."""
+    names = {PREFIX + name.upper() + end for name in SECURITY for end in ("", "_FILE")}
+    chosen = {name: text for name, text in environment.items() if name in names}
+    return load_settings({**chosen, PREFIX + "BROKERS": brokers or "none:1"})
 
 
 def _text(environment: Mapping[str, str], name: str, secret: bool, problems: list[str]) -> str:

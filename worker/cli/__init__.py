@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import click
 
+from worker.settings import SettingsError
+
 
 class Entry(NamedTuple):
     """Where a command lives, and its line in `--help`."""
@@ -42,6 +44,13 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         entry = COMMANDS.get(cmd_name)
         return None if entry is None else load(cmd_name, entry)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """What settings say wrongly is wrong usage, of whatever command that talks to Kafka."""
+        try:
+            return super().invoke(ctx)
+        except SettingsError as wrong:
+            raise click.UsageError(str(wrong)) from wrong
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -199,15 +199,15 @@ class _Reader:
     def __init__(self, bootstrap: str, topic: str) -> None:
         from confluent_kafka import Consumer
 
+        from worker.lab.kafkaclient import connect
+
         self.topic = topic
         self.left_out = 0
-        self._consumer = Consumer({
-            "bootstrap.servers": bootstrap,
+        self._consumer = connect(Consumer, bootstrap, {
             "group.id": "stream-audit-dlq",  # demanded by the client; nothing is committed
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "error",
-            "log_level": 0,
         })  # fmt: skip
 
     def __enter__(self) -> "_Reader":
@@ -294,10 +294,12 @@ class _Reader:
     def _ask(question: Any) -> Any:
         from confluent_kafka import KafkaException
 
+        from worker.lab.kafkaclient import reason
+
         try:
             return question()
         except KafkaException as error:
-            raise click.ClickException(f"no answer from the broker: {error.args[0].str()}") from error
+            raise click.ClickException(f"no answer from the broker: {reason(error)}") from error
 
 
 def _letter(message: "Message") -> Letter:

@@ -50,6 +50,7 @@ def backtest(
     from worker.cli.policy import read_policies
     from worker.cli.terminal import progress
     from worker.lab import backtest as lab
+    from worker.lab.kafkaclient import reason
     from worker.lab.kafkalog import KafkaLogError
     from worker.lab.roomlog import RoomLogError
     from worker.policy.model import PolicyErrors
@@ -72,7 +73,7 @@ def backtest(
     except (RoomLogError, KafkaLogError, BreakerTripped) as error:
         raise click.ClickException(str(error)) from error
     except KafkaException as error:
-        raise click.ClickException(f"{topic} cannot be read: {error.args[0].str()}") from error
+        raise click.ClickException(f"{topic} cannot be read: {reason(error)}") from error
     found = summary(total, samples)
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))

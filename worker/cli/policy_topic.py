@@ -127,12 +127,12 @@ def _parents_first(files: dict[str, str]) -> list[tuple[str, str]]:
 def _send(records: list[Published], bootstrap: str, topic: str) -> list[Published]:
     from confluent_kafka import Producer
 
+    from worker.lab.kafkaclient import connect
+
     sent: list[Published] = []
     failed: list[str] = []
-    producer = Producer(
-        {"bootstrap.servers": bootstrap, "enable.idempotence": True, "log_level": 0,
-         "delivery.timeout.ms": int(TIMEOUT_S * 1000)}
-    )  # fmt: skip
+    options = {"enable.idempotence": True, "delivery.timeout.ms": int(TIMEOUT_S * 1000)}
+    producer = connect(Producer, bootstrap, options)
 
     def done(error: Any, message: "Message") -> None:
         if error is None:

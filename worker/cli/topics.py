@@ -80,10 +80,12 @@ def describe(admin: "AdminClient", names: list[str]) -> dict[str, Found]:
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import ConfigResource, ResourceType
 
+    from worker.lab.kafkaclient import reason
+
     try:
         there = admin.list_topics(timeout=TIMEOUT_S).topics
     except KafkaException as error:
-        raise click.ClickException(f"no answer from the broker: {error.args[0].str()}") from error
+        raise click.ClickException(f"no answer from the broker: {reason(error)}") from error
     present = [name for name in names if name in there]
     answers = {}
     if present:
@@ -142,7 +144,9 @@ def _wanted(schemas: Path, partitions: int | None, replication_factor: int | Non
 def _admin(bootstrap: str) -> "AdminClient":
     from confluent_kafka.admin import AdminClient
 
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": int(TIMEOUT_S * 1000)})
+    from worker.lab.kafkaclient import connect
+
+    return connect(AdminClient, bootstrap, {"socket.timeout.ms": int(TIMEOUT_S * 1000)})
 
 
 def _print(differences: list[Difference], as_json: bool, *, done: list[str], good: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from worker.clock import monotonic_s
+from worker.lab.kafkaclient import connect, reason
 from worker.lab.roomlog import LogRecord
 
 TIMEOUT_S = 10.0
@@ -17,18 +18,18 @@ class KafkaLogError(RuntimeError):
 
 
 class KafkaLog:
-    """A reader of one cluster. A context manager."""
+    """A reader of one cluster, logged in as `kafkaclient` says. A context manager."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
-        self._consumer = Consumer(
+        self._consumer = connect(
+            Consumer,
+            bootstrap,
             {
-                "bootstrap.servers": bootstrap,
                 "group.id": "stream-audit-reader",  # the client insists on one; nothing is committed to it
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
-                "log_level": 0,  # what fails is raised
-            }
+            },
         )
 
     def __enter__(self) -> "KafkaLog":
@@ -47,7 +48,7 @@ class KafkaLog:
             for number in partitions:
                 yield from self._read(topic, number, first_offset)
         except KafkaException as error:
-            raise KafkaLogError(f"{self._bootstrap}: {topic} cannot be read: {error.args[0].str()}") from error
+            raise KafkaLogError(f"{self._bootstrap}: {topic} cannot be read: {reason(error)}") from error
 
     def partitions(self, topic: str) -> list[int]:
         """The numbers of a topic's partitions. Raises KafkaException."""
