@@ -11,17 +11,19 @@ from the code; shares no function with it but word lists and calibration tables.
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import log
+from math import exp, log
 from typing import Any
 from zlib import crc32
 
 from xxhash import xxh3_64_intdigest
 
 from worker.audit import events as e
-from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS, HUMAN_SCORE_95
+from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS, RANKS
+from worker.audit.tables import HUMAN_SCORES
 from worker.audit.text import is_greeting, is_question, thanks, welcomes
 
 LATENESS, PANE, BLOCK, DUE = 60_000, 10_000, 300_000, 90_000
+VISUAL = ("face", "lip_sync", "motion")
 HOUR = 3_600_000
 GRID = [(0.8, 0.0), (0.0, 0.8), (0.4, 0.4), (0.2, 0.2)]
 SINGLE = [(0.9,), (0.5,)]
@@ -72,6 +74,7 @@ class BlockSeen:
     replies: int = 0
     paused_ms: int = 0
     unanswered: float | None = None
+    excitation: float | None = None
     voice: float | None = None
     visual: float | None = None
     labelled_ms: int = 0
@@ -102,7 +105,9 @@ class Oracle:
         self.prompts = self._prompts()
         self.answered: list[Any] = []
         self.struck: list[Any] = []
+        self.fresh: dict[str, set[str]] = {}  # by segment: what the host had not been saying
         self._dialogue()
+        self.window: list[BlockSeen] = []
         start = self.start - self.start % BLOCK
         while start + BLOCK <= self.watermark:
             self._block(start)
@@ -153,6 +158,7 @@ class Oracle:
             found.sort(key=lambda pair: _rank(pair[0]))
             kept += [(x.at_ms, kind, getattr(x, "text", "")[:32], x.id) for x, kind in found[:4]]
             self.skipped[pane] = max(0, len(found) - 4)
+        self.asked = sorted(kept)  # also those that a break freed before they fell due
         return sorted(p for p in kept if not any(s <= p[0] + DUE and p[0] < end for s, end in self.breaks))
 
     def _block(self, start: int) -> None:
@@ -168,8 +174,9 @@ class Oracle:
         block.labelled_ms = self._labelled(start, end)
         if block.due >= 3 and not block.paused_ms and block.skipped <= block.due and self._heard(start, end):
             block.unanswered = 0.0 if block.answered or block.replies else 1.0
-        block.voice, block.visual = self._looks("voice", start), self._looks("face", start)
-        self.nonint.step(end, (block.unanswered, None))
+        block.voice, block.visual = self._looks(("voice",), start), self._looks(VISUAL, start)
+        block.excitation = self._excitation(block)
+        self.nonint.step(end, (block.unanswered, block.excitation))
         self.ai.step(end, (block.voice, block.visual))
         hidden = block.labelled_ms < BLOCK / 2
         self.unlabelled.step(end, (block.voice, block.visual) if hidden else (None, None))
@@ -192,6 +199,7 @@ class Oracle:
             for x in self.spoken(pane):
                 first = max(0, ((len(said) - 1) // 12 - 1) * 12)  # this dozen and the one before
                 known = {_bit(gram) for grams in said[first:] for gram in grams}
+                self.fresh[x.id] = {gram for gram in _grams(x.text) if _bit(gram) not in known}
                 if x.id not in self.locked_ids:
                     self._note_answers(waiting, x.at_ms, x.text, known)
                 said.append(_grams(x.text))
@@ -209,6 +217,54 @@ class Oracle:
             elif fits:
                 self.struck.append(prompt)
 
+    # --- excitation ---
+
+    def _excitation(self, block: BlockSeen) -> float | None:
+        """Prompts now, 2½ and 5 minutes ago that the host fits, per prompt; windows of one to three blocks."""
+        start = block.start_ms
+        before = [b for b in self.blocks if b.start_ms == start - BLOCK]
+        prompted = any(p[0] < start for p in self.asked)
+        broken = block.paused_ms or not before or before[0].paused_ms or not prompted
+        crowded = sum(start - BLOCK <= p[0] < start + BLOCK for p in self.asked) > 64
+        if broken or crowded or block.skipped > block.due / 4:
+            self.window = []
+            return None
+        self.window.append(block)
+        onsets, scores, prompts = 0, [0.0, 0.0, 0.0], [0, 0, 0]
+        for seen in self.window:
+            a, b = seen.start_ms, seen.start_ms + BLOCK
+            heard = [x for pane in range(a, b, PANE) for x in self.spoken(pane)]
+            for pane in range(a, b, PANE):
+                heard += sorted(filter(_is_reply, self.of(object, pane, pane + PANE)), key=lambda x: x.at_ms)[:8]
+            onsets += len(heard)
+            for k, delay in enumerate((0, 150_000, 300_000)):
+                prompts[k] += sum(a <= p[0] + delay < b for p in self.asked)
+                scores[k] += sum(
+                    exp(-(x.at_ms - delay - p[0]) / 20_000)
+                    for x in heard
+                    for p in self.asked
+                    if p[0] < x.at_ms - delay <= p[0] + DUE and self._follows(x, p)
+                )
+        if onsets >= 10 and min(prompts) >= 10:
+            self.window = []
+            now, *placebo = (score / n for score, n in zip(scores, prompts, strict=True))
+            return 1.0 if now <= max(placebo) else 0.0
+        if len(self.window) == 3:
+            self.window = []
+        return None
+
+    def _follows(self, x: Any, prompt: tuple[int, str, str, str]) -> bool:
+        """Whether what the host did fits a prompt: a reply any; speech with words that are new."""
+        folded = x.at_ms - x.at_ms % PANE + PANE + LATENESS  # a break that begins before frees who waits then
+        if any(s < folded and s <= prompt[0] + DUE and prompt[0] < end for s, end in self.breaks):
+            return False
+        if _is_reply(x):
+            return True
+        if x.id in self.locked_ids:
+            return False
+        fits = _fit(prompt, x.text)
+        return bool(fits) and _nats(fits & self.fresh[x.id]) >= min(7.5, _nats(fits))
+
     def _labelled(self, start: int, end: int) -> int:
         """Milliseconds with a visible label, counted one state after the other."""
         total, since = 0, None
@@ -223,16 +279,17 @@ class Oracle:
 
     # --- looks ---
 
-    def _looks(self, modality: str, start: int) -> float | None:
+    def _looks(self, modalities: tuple[str, ...], start: int) -> float | None:
         means = []
         for pane in range(start, start + BLOCK, PANE):
-            above = []
-            for x in self.of(e.DetectorScore, pane, pane + PANE):
-                limit = HUMAN_SCORE_95.get((x.detector, x.version, x.stratum or ""))
-                if x.modality == modality and limit is not None:
-                    above.append(x.score > limit)
+            above = {}
+            looks = [x for x in self.of(e.DetectorScore, pane, pane + PANE) if x.modality in modalities]
+            for x in sorted(looks, key=lambda x: (x.at_ms, _rank(x)), reverse=True):  # the earliest is set last
+                scores = HUMAN_SCORES.get((x.detector, x.version, x.stratum or ""))
+                if scores is not None:
+                    above[x.modality, x.detector, x.version, x.stratum] = x.score > scores[RANKS.index(0.95)]
             if above:
-                means.append(sum(above) / len(above))
+                means.append(sum(above.values()) / len(above))
         return sum(means) / len(means) if len(means) >= 6 else None
 
     # --- challenges ---

@@ -56,7 +56,11 @@ def paused_often() -> list[Any]:
 
 
 def signed() -> list[Any]:
-    return [*questions(20), *every(60, lambda at: ev(e.HostReply, at + 7, medium="sign"))]
+    """Viewers ask when they like, every 20 s on average; one in three is answered seven seconds later."""
+    rng = Random(5)
+    asked = sorted(rng.randrange(LENGTH) for _ in range(LENGTH // 20_000))
+    replies = [ev(e.HostReply, at + 7_000, medium="sign") for at in asked[::3]]
+    return [*(ask(at, rng.choice(QUESTIONS)) for at in asked), *replies]
 
 
 def unheard() -> list[Any]:
@@ -72,10 +76,9 @@ def uncalibrated() -> list[Any]:
     return looks
 
 
-def other_modalities() -> list[Any]:
+def scripts_that_a_machine_may_have_written() -> list[Any]:
     return [
-        ev(e.DetectorScore, at, modality=modality, score=1.0)
-        for modality in ("lip_sync", "motion", "script")
+        ev(e.DetectorScore, at, detector="script-audit", modality="script", score=1.0)
         for at in range(0, LENGTH, 10_000)
     ]
 
@@ -100,7 +103,7 @@ ROOMS = [
     signed,
     unheard,
     uncalibrated,
-    other_modalities,
+    scripts_that_a_machine_may_have_written,
     voided,
     failed_on_break,
     hands_only,

@@ -35,14 +35,14 @@ def test_random_rooms_reach_every_family_and_every_reason_to_abstain() -> None:
         oracle = Oracle(random_log(seed, minutes=40))
         seen |= set(oracle.log_e())
         for block in oracle.blocks:
-            seen.add(f"unanswered {block.unanswered}")
+            seen |= {f"unanswered {block.unanswered}", f"excitation {block.excitation}"}
             if block.unanswered is None:
                 seen |= {"paused"} if block.paused_ms else set()
                 seen |= {"overload"} if block.skipped > block.due else set()
                 seen |= {"few prompts"} if block.due < 3 else set()
     assert seen >= {
         "NONINT", "AI", "UNLABELLED", "PLAY", "CHALLENGE", "unanswered 1.0", "unanswered 0.0", "unanswered None",
-        "paused", "overload", "few prompts",
+        "paused", "overload", "few prompts", "excitation 1.0", "excitation 0.0", "excitation None",
     }  # fmt: skip
 
 

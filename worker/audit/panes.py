@@ -9,7 +9,7 @@ from worker.audit.evidence import copy_as, new_family, step
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, Driven
 from worker.audit.markers import label, presenter
 from worker.audit.room import BLOCK_MS, PANE_MS, Block, Pane, Phase, Room
-from worker.audit.signals import challenge, looks, loop_lock, unanswered
+from worker.audit.signals import challenge, excitation, looks, loop_lock, unanswered
 from worker.audit.text import bigrams
 
 LABELLED_SHARE = 0.5
@@ -89,7 +89,7 @@ def _close_block(room: Room, end_ms: int) -> None:
     silent = unanswered.value(room)
     if silent:
         unanswered.quote_questions(room)
-    _bet(room, "NONINT", end_ms, (silent, None))
+    _bet(room, "NONINT", end_ms, (silent, excitation.close(room)))
     room.counts.prompts += block.due
     room.counts.answered += block.answered
     moved = [levels.update(room, name) for name in ("AI", "UNLABELLED", "NONINT", "PLAY", "CHALLENGE")]

@@ -133,6 +133,20 @@ class Block(Struct, gc=False, array_like=True):
     spoken: int = 0  # speech segments
 
 
+class Excitation(Struct, gc=False, array_like=True):
+    """What `signals.excitation` keeps: prompts of the last minutes, and sums under each shift of time."""
+
+    past: list[Prompt] = []
+    halves: list[int] = field(default_factory=lambda: [0, 0, 0, 0])  # prompts per half of the last block and this one
+    onsets: int = 0  # of this block
+    sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    end_ms: int = 0  # of the last block, when it had no break
+    window_blocks: int = 0
+    window_onsets: int = 0
+    window_sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    window_prompts: list[int] = field(default_factory=lambda: [0, 0, 0])
+
+
 class Counts(Struct, gc=False, array_like=True):
     """Totals of the session, for summaries."""
 
@@ -250,6 +264,7 @@ class Room(Struct, gc=False, array_like=True):
     marks: dict[str, list[tuple[int, bool]]] = {}  # since when what rules ask the share of has held or not
     identities_due_ms: int = 0  # event time at which to tell the room's identities (`audit.identities`)
     ties: Ties | None = None
+    excitation: Excitation | None = None
 
     @property
     def watermark_ms(self) -> int:

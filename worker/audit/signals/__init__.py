@@ -1,6 +1,7 @@
 """Signals: numbers in [0,1] from interaction, high when unlike a live, responsive human; or abstention.
 
     unanswered   viewers prompted and nobody answered            → family NONINT
+    excitation   what the host says follows viewers no more than those of minutes ago → family NONINT
     loop_lock    speech repeats at one lag                        → family PLAY
     challenge    a challenge was failed or not answered           → family CHALLENGE
     unbroken     no absence for hours                             → a stratum, never evidence

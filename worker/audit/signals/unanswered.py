@@ -12,10 +12,13 @@ heard or seen, because speech recognition fails, or nobody listens to this room 
 Evasion: an LLM that answers. Cost: a set intersection per open prompt and speech segment.
 """
 
+from typing import NamedTuple
+
 from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
 from worker.audit.excerpts import quote
-from worker.audit.room import BLOCK_MS, PANE_MS, PROMPTS_MAX, Pane, Prompt, Room
+from worker.audit.room import BLOCK_MS, PANE_MS, PROMPTS_MAX, Excitation, Pane, Prompt, Room
 from worker.audit.said import Said, new_said, note, unsaid
+from worker.audit.signals import excitation
 from worker.audit.text import bigrams, thanks, welcomes
 
 DUE_MS = 90_000
@@ -25,6 +28,7 @@ ANSWER_NATS = 7.5  # two rare bigrams: one alone is shared by chance in half of 
 ANSWER_BIGRAMS_MIN = 2  # fewer cannot reach it
 QUESTION, GREETING, GIFT, ORDER = range(4)
 THANKED = (GIFT, ORDER)
+_NOTHING: frozenset[str] = frozenset()
 
 
 def fold(room: Room, pane: Pane, spoken: list[frozenset[str]], locked: list[bool]) -> None:
@@ -37,20 +41,31 @@ def fold(room: Room, pane: Pane, spoken: list[frozenset[str]], locked: list[bool
     kept = pane.prompts
     if kept:
         kept.sort(key=_in_time)
+    excitation.remember(room, pane)
+    excited = room.excitation
+    if kept:
         block.skipped += pane.prompts_seen - len(kept)
         room.prompts += kept
         del room.prompts[:-PROMPTS_MAX]
     block.replies += len(pane.replies)
     block.spoken += len(pane.speech)
-    if room.prompts:
-        for at_ms in sorted(pane.replies):
+    for at_ms in sorted(pane.replies):
+        if room.prompts:
             _reply(room, at_ms)
+        if excited is not None:
+            excitation.replied(excited, at_ms)
     for utterance, grams, repeats in zip(pane.speech, spoken, locked, strict=True):
         said = room.said
         if said is None:
             said = room.said = new_said()
-        if room.prompts and not repeats:
-            _speak(room, said, utterance.at_ms, utterance.text, grams)
+        if excited is not None:
+            excited.onsets += 1
+        if not repeats and (room.prompts or excited is not None):
+            heard = Heard(utterance.at_ms, grams, bigrams(thanks(utterance.text)), bigrams(welcomes(utterance.text)))
+            if room.prompts:
+                _speak(room, said, heard)
+            if excited is not None:
+                _excite(excited, said, heard)
         note(said, grams)
     if room.prompts:
         fall_due(room, pane.start_ms + PANE_MS)
@@ -75,35 +90,60 @@ def _reply(room: Room, at_ms: int) -> None:
             blocks.add(due_ms // BLOCK_MS)
 
 
-def _speak(room: Room, said: Said, at_ms: int, text: str, grams: frozenset[str]) -> None:
+class Heard(NamedTuple):
+    """One utterance: when, its bigrams, and those of the words by which it thanks and welcomes."""
+
+    at_ms: int
+    grams: frozenset[str]
+    thanked: frozenset[str]
+    welcomed: frozenset[str]
+
+
+def _fit(prompt: Prompt, heard: Heard) -> tuple[frozenset[str], float]:
+    """The bigrams by which an utterance fits a prompt, none when it does not, and the nats they need to answer it."""
+    if prompt.kind in THANKED:
+        return heard.thanked, 0.0
+    if prompt.kind == GREETING and heard.welcomed:
+        return heard.welcomed, 0.0
+    fits = bigrams(prompt.text) & heard.grams
+    if len(fits) < ANSWER_BIGRAMS_MIN or _nats(fits) < ANSWER_NATS:
+        return _NOTHING, ANSWER_NATS
+    return fits, ANSWER_NATS
+
+
+def _is_news(said: Said, fits: frozenset[str], enough_nats: float) -> bool:
+    """Whether the words that fit, those left that the host had not been saying, are enough."""
+    news = unsaid(said, fits)
+    return bool(news) and _nats(news) >= enough_nats
+
+
+def _speak(room: Room, said: Said, heard: Heard) -> None:
     """An utterance answers the prompts that it fits with words that are new, and strikes those it fits otherwise."""
     found = room.answered_due_ms
     blocks = {due_ms // BLOCK_MS for due_ms in found}
-    thanked, welcomed = thanks(text), welcomes(text)
     struck = []
     for prompt in room.prompts:
         due_ms = prompt.at_ms + DUE_MS
-        if not prompt.at_ms < at_ms <= due_ms or due_ms // BLOCK_MS in blocks:
+        if not prompt.at_ms < heard.at_ms <= due_ms or due_ms // BLOCK_MS in blocks:
             continue
-        kind = prompt.kind
-        if kind in THANKED:
-            fits, enough_nats = bigrams(thanked), 0.0
-        elif kind == GREETING and welcomed:
-            fits, enough_nats = bigrams(welcomed), 0.0
-        else:
-            fits, enough_nats = bigrams(prompt.text) & grams, ANSWER_NATS
-            if len(fits) < ANSWER_BIGRAMS_MIN or _nats(fits) < enough_nats:
-                continue
+        fits, enough_nats = _fit(prompt, heard)
         if not fits:
             continue
-        news = unsaid(said, fits)
-        if news and _nats(news) >= enough_nats:
+        if _is_news(said, fits, enough_nats):
             found.append(due_ms)
             blocks.add(due_ms // BLOCK_MS)
         else:
             struck.append(prompt)
     if struck:
         room.prompts = [prompt for prompt in room.prompts if prompt not in struck]
+
+
+def _excite(state: Excitation, said: Said, heard: Heard) -> None:
+    """What `excitation` makes of an utterance: the prompts of now and of minutes ago that it fits with news."""
+    for shift, prompt in excitation.waiting(state, heard.at_ms):
+        fits, enough_nats = _fit(prompt, heard)
+        if fits and _is_news(said, fits, enough_nats):
+            excitation.excite(state, heard.at_ms, shift, prompt)
 
 
 def _nats(grams: frozenset[str]) -> float:
@@ -131,6 +171,7 @@ def void_open(room: Room, break_ms: int) -> None:
     """A break begins at `break_ms`: who still waits then is not counted; what was due before stays."""
     room.prompts = [prompt for prompt in room.prompts if prompt.at_ms + DUE_MS < break_ms]
     room.answered_due_ms = [due_ms for due_ms in room.answered_due_ms if due_ms < break_ms]
+    excitation.void(room, break_ms)
     for pane in room.panes.values():  # open panes are younger than a prompt's time
         pane.prompts.clear()
         pane.prompts_seen = 0

@@ -1,0 +1,125 @@
+"""`excitation`: what the host says and does follows viewers no more than it follows viewers of another time.
+
+Prompts excite: with S(t, d) the sum of exp(−β·(t − d − p)), β = 1/20 s, over the prompts p of the 90 s before t − d
+that what the host does at t *fits*, a window has
+
+    L_d = Σ_onsets S(onset, d) / prompts in the window shifted back by d,   d = 0, 2½, 5 minutes
+
+and Y = 1 when L_0 ≤ max(L_2½, L_5): the host fits prompts of minutes ago as well as those just asked. S is the
+excitation of a linear Hawkes process (directed information in these: Etesami et al., arXiv 1603.04319), the prompts'
+past the placebo. Whoever ignores viewers has three exchangeable L, so E[Y] is 2/3, more where nothing fits at all;
+whoever answers has a large L_0. An onset is
+
+    a reply, a thanks, a pinned comment   fits every prompt: its time is all there is
+    a segment of speech                   fits as in `unanswered`: with words that are new, and outside of loops
+
+The onset of speech after a pause, alone, tells nothing of a host who talks without one: answers wait for the next
+sentence, and L_0 ≈ L_5 (Y 0.2–0.35 for honest hosts against 0.5 for recordings, synthetic; with fitting words 0.0–0.2
+against 0.7–0.9).
+
+Windows do not overlap, so E[Y | past] is about new events only: blocks are added up until ten onsets and ten prompts
+under each shift are there, three blocks at most: a room in which fewer ask is quiet.
+
+Abstains: until then; a break in the block or the one before; overload, when more than a fifth of the prompts were
+beyond what a pane keeps, or more than 64 came in ten minutes. Evasion: an LLM that answers. Cost: a set
+intersection per segment and prompt of the last 6½ minutes that lies in one of three spans of 90 s.
+"""
+
+from math import exp
+
+from worker.audit.room import BLOCK_MS, Excitation, Pane, Prompt, Room
+
+SHIFTS = 3  # by 0, 2½ and 5 minutes
+SHIFT_MS = BLOCK_MS // 2
+DUE_MS = 90_000
+KEPT_MS = (SHIFTS - 1) * SHIFT_MS + DUE_MS
+DECAY_MS = 20_000.0
+ONSETS_MIN = 10
+PROMPTS_MIN = 10
+BLOCKS_MAX = 3
+PAST_MAX = 64
+SKIPPED_MAX = 0.25  # of the prompts that fell due; a fifth of all
+
+
+def remember(room: Room, pane: Pane) -> None:
+    """Fold a pane's prompts; forget those that no shift reaches any more."""
+    state = room.excitation
+    if state is None:
+        if not pane.prompts:
+            return
+        state = room.excitation = Excitation()
+    oldest_ms = pane.start_ms - KEPT_MS
+    past = state.past
+    if past and past[0].at_ms < oldest_ms:
+        state.past = past = [prompt for prompt in past if prompt.at_ms >= oldest_ms]
+    if pane.prompts:
+        past += pane.prompts
+        state.halves[-1 if pane.start_ms % BLOCK_MS >= SHIFT_MS else -2] += len(pane.prompts)
+        del past[:-PAST_MAX]
+
+
+def waiting(state: Excitation, at_ms: int) -> list[tuple[int, Prompt]]:
+    """The prompts that waited at `at_ms` under each shift, with the number of the shift."""
+    found = []
+    for prompt in state.past:
+        age_ms = at_ms - prompt.at_ms
+        if age_ms <= 0:
+            break
+        shift, rest_ms = divmod(age_ms - 1, SHIFT_MS)
+        if rest_ms < DUE_MS and shift < SHIFTS:
+            found.append((shift, prompt))
+    return found
+
+
+def excite(state: Excitation, at_ms: int, shift: int, prompt: Prompt) -> None:
+    """Something of the host at `at_ms` fits a prompt that waited under this shift."""
+    state.sums[shift] += exp((prompt.at_ms + shift * SHIFT_MS - at_ms) / DECAY_MS)
+
+
+def replied(state: Excitation, at_ms: int) -> None:
+    """A reply, a thanks or a pinned comment: an onset that fits whoever waits."""
+    state.onsets += 1
+    for shift, prompt in waiting(state, at_ms):
+        excite(state, at_ms, shift, prompt)
+
+
+def void(room: Room, break_ms: int) -> None:
+    """A break begins: who still waited then is forgotten, as in `unanswered`."""
+    state = room.excitation
+    if state is not None:
+        state.past = [prompt for prompt in state.past if prompt.at_ms + DUE_MS < break_ms]
+
+
+def close(room: Room) -> float | None:
+    """The block closes: the window's value, None while it is open or when it cannot tell. Call it once a block."""
+    state, block, end_ms = room.excitation, room.block, room.block_start_ms + BLOCK_MS
+    if state is None:
+        return None
+    follows = state.end_ms == room.block_start_ms  # on a block without a break
+    state.end_ms = 0 if block.paused_ms else end_ms
+    overloaded = sum(state.halves) > PAST_MAX or block.skipped > SKIPPED_MAX * block.due
+    onsets, sums, halves = state.onsets, state.sums, state.halves
+    state.onsets, state.sums = 0, [0.0] * SHIFTS
+    state.halves = [*halves[2:], 0, 0]
+    state.past = [prompt for prompt in state.past if prompt.at_ms >= end_ms - KEPT_MS]
+    if block.paused_ms or not follows or overloaded:
+        _restart(state)
+        return None
+    state.window_blocks += 1
+    state.window_onsets += onsets
+    for k in range(SHIFTS):
+        state.window_sums[k] += sums[k]
+        state.window_prompts[k] += halves[2 - k] + halves[3 - k]
+    value = None
+    if state.window_onsets >= ONSETS_MIN and min(state.window_prompts) >= PROMPTS_MIN:
+        now, *before = (s / n for s, n in zip(state.window_sums, state.window_prompts, strict=True))
+        value = float(now <= max(before))
+    if value is not None or state.window_blocks >= BLOCKS_MAX:
+        _restart(state)
+    return value
+
+
+def _restart(state: Excitation) -> None:
+    state.window_blocks = state.window_onsets = 0
+    state.window_sums = [0.0] * SHIFTS
+    state.window_prompts = [0] * SHIFTS
