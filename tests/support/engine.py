@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from worker.policy.load import load_policies
 from worker.processor import (
     DEAD_LETTERS_TOPIC,
     EVENTS_TOPIC,
+    REQUESTS_TOPIC,
     ROOMS_TOPIC,
     VIOLATIONS_TOPIC,
     Counts,
@@ -155,17 +156,17 @@ class Log:
 
     def create(self, *, without: Sequence[str] = ()) -> Log:
         kept = {"cleanup_policy": "delete", "retention_ms": "-1"}
-        for name in {EVENTS_TOPIC, VIOLATIONS_TOPIC, DEAD_LETTERS_TOPIC} - set(without):
+        for name in {EVENTS_TOPIC, VIOLATIONS_TOPIC, REQUESTS_TOPIC, DEAD_LETTERS_TOPIC} - set(without):
             self.kafka.create_topic(self.topic(name), self.partitions, **kept)
         for topic in (self.topic(ROOMS_TOPIC), self.changelog):
             self.kafka.create_topic(topic, self.partitions, cleanup_policy="compact")
         return self
 
-    def produce(self, records: Iterator[tuple[bytes, bytes, int]] | Sequence[tuple[bytes, bytes, int]]) -> int:
+    def produce(self, records: Iterable[tuple[bytes | None, bytes | None, int]]) -> int:
         producer = Producer({"bootstrap.servers": self.kafka.bootstrap, "linger.ms": 20, "enable.idempotence": True})
         count = 0
         for key, value, timestamp in records:
-            partition = crc32(key) % self.partitions
+            partition = crc32(key or b"") % self.partitions
             producer.produce(self.topic(EVENTS_TOPIC), value, key, partition, timestamp=timestamp)
             producer.poll(0)
             count += 1
@@ -279,10 +280,10 @@ class Worker:
         self.path = directory / f"worker-{time.monotonic_ns()}.log"
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("STREAM_AUDIT_")},
-            **{f"STREAM_AUDIT_{name}": value for name, value in {**QUICK, **settings}.items()},
             "STREAM_AUDIT_BROKERS": log.kafka.bootstrap,
             "STREAM_AUDIT_APP_ID": log.app_id,
             "STREAM_AUDIT_TOPIC_PREFIX": log.prefix,
+            **{f"STREAM_AUDIT_{name}": value for name, value in {**QUICK, **settings}.items()},
         }
         with self.path.open("wb") as output:
             self.process = subprocess.Popen(

@@ -35,9 +35,8 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
         return None
     context = ssl.create_default_context(cafile=settings.tls_ca_file)
     if settings.tls_cert_file is not None:
-        context.load_cert_chain(
-            settings.tls_cert_file, settings.tls_key_file, settings.tls_key_password.reveal() or None
-        )
+        # As a function, an empty password too: otherwise OpenSSL would ask for it on the terminal.
+        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file, settings.tls_key_password.reveal)
     return context
 
 

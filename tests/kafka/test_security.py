@@ -1,0 +1,228 @@
+"""The worker on a Kafka with locks: three ways in, what is said when the door stays shut, rights that suffice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from deploy.generate import CHANGELOG, kafka_user
+from tests.support.engine import Log, Worker, oracle, room_log
+from tests.support.kafka import KafkaUnavailableError
+from tests.support.secured_kafka import LISTENERS, Certificates, SecuredKafka, unsigned_token
+from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, VIOLATIONS_TOPIC
+from worker.settings import Settings
+
+PORT = 23_000
+USER = "judge"
+PASSWORD = "correct-horse-battery-5f1e"
+WRONG = "wrong-horse-battery-77aa"
+ENDS_WITHIN_S = 40
+
+Acl = Mapping[str, Any]
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    directory = tmp_path_factory.mktemp("secured")
+    try:
+        cluster = SecuredKafka(directory, PORT).start()
+    except KafkaUnavailableError as problem:
+        pytest.fail(str(problem), pytrace=False)
+    try:
+        cluster.set_password(USER, PASSWORD)
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def log(secured: SecuredKafka, topic_name: Callable[[str], str]) -> Log:
+    return Log(secured, topic_name("") + ".").create()
+
+
+@pytest.fixture
+def login(secured: SecuredKafka, tmp_path: Path) -> Callable[[str], dict[str, str]]:
+    """`login("SCRAM")`: settings with which the worker gets in by that listener."""
+
+    def settings(listener: str) -> dict[str, str]:
+        common = {"BROKERS": secured.address(listener), "TLS_CA_FILE": str(secured.ca_file)}
+        if listener == "MTLS":
+            certificate, key = secured.certificates.issue(USER)
+            mutual = {"TLS_CERT_FILE": str(certificate), "TLS_KEY_FILE": str(key)}
+            return {**common, "SECURITY_PROTOCOL": "SSL", **mutual}
+        common["SECURITY_PROTOCOL"] = "SASL_SSL"
+        if listener == "OAUTH":
+            token = {"SASL_TOKEN_FILE": written(tmp_path / "token", unsigned_token(USER))}
+            return {**common, "SASL_MECHANISM": "OAUTHBEARER", **token}
+        return {**common, "SASL_USERNAME": USER, "SASL_PASSWORD_FILE": written(tmp_path / "password", PASSWORD)}
+
+    return settings
+
+
+def written(path: Path, text: str) -> str:
+    path.write_text(text + "\n", encoding="utf-8")
+    return str(path)
+
+
+def rights(log: Log) -> list[Acl]:
+    """What the generated KafkaUser may do, with the names of this test's topics and group."""
+    own = {Settings.app_id: log.app_id, CHANGELOG: log.changelog}
+    acls = kafka_user()["spec"]["authorization"]["acls"]
+    return [
+        {**acl, "resource": {**acl["resource"], "name": own.get(name, log.topic(name))}}
+        for acl in acls
+        for name in [acl["resource"]["name"]]
+    ]
+
+
+def without(acls: Sequence[Acl], name: str, operation: str) -> list[Acl]:
+    """The rights but one."""
+    assert any(acl["resource"]["name"] == name and operation in acl["operations"] for acl in acls)
+    return [
+        {**acl, "operations": [o for o in acl["operations"] if acl["resource"]["name"] != name or o != operation]}
+        for acl in acls
+    ]
+
+
+def assert_silent(worker: Worker, *pages: str) -> None:
+    """Nothing that the worker has shown holds a secret."""
+    shown = "".join((worker.path.read_text(errors="replace"), *pages))
+    for secret in (PASSWORD, WRONG, unsigned_token(USER)[:20], "PRIVATE KEY"):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_a_worker_with_the_rights_of_the_manifest_gets_in_and_judges(
+    listener: str, secured: SecuredKafka, log: Log, login: Callable[[str], dict[str, str]], tmp_path: Path
+) -> None:
+    secured.grant(USER, rights(log))
+    log.produce(room_log(5, rooms=10, steps=1_500))
+    with Worker(log, tmp_path, LOG_LEVEL="DEBUG", **login(listener)) as worker:
+        log.wait_committed(workers=[worker])
+        metrics = worker.get("metrics")
+        assert worker.term() == 0, worker.log()
+    assert "stream_audit_read_total 1500.0" in metrics
+    assert_silent(worker, metrics)
+    expected = oracle(log)
+    assert len(log.read(VIOLATIONS_TOPIC)) == len(expected.violations) > 0
+
+
+REFUSALS: dict[str, tuple[str, dict[str, str], str]] = {
+    "a wrong password": ("SCRAM", {"SASL_PASSWORD_FILE": "wrong"}, "the broker refuses the login of 'judge'"),
+    "an unknown user": ("SCRAM", {"SASL_USERNAME": "nobody"}, "the broker refuses the login of 'nobody'"),
+    "a broker whose certificate nobody vouches for": ("SCRAM", {"TLS_CA_FILE": ""}, "STREAM_AUDIT_TLS_CA_FILE must"),
+    "a broker of another authority": ("MTLS", {"TLS_CA_FILE": "foreign ca"}, "STREAM_AUDIT_TLS_CA_FILE must"),
+    "a token that has expired": ("OAUTH", {"SASL_TOKEN_FILE": "expired"}, "the broker refuses the token"),
+    "a token of nobody": ("OAUTH", {"SASL_TOKEN_FILE": "wrong"}, "the broker refuses the token"),
+    "a certificate that has expired": ("MTLS", {"TLS_CERT_FILE": "late"}, "renew STREAM_AUDIT_TLS_CERT_FILE="),
+    "a certificate of another authority": ("MTLS", {"TLS_CERT_FILE": "foreign"}, "an authority that the broker trusts"),
+    "no certificate": ("MTLS", {"TLS_CERT_FILE": ""}, "it may ask for STREAM_AUDIT_TLS_CERT_FILE"),
+    "no TLS": ("SCRAM", {"SECURITY_PROTOCOL": "SASL_PLAINTEXT", "TLS_CA_FILE": ""}, "SECURITY_PROTOCOL=SASL_PLAINTEXT"),
+    "no login": ("SCRAM", {"SECURITY_PROTOCOL": "SSL", "SASL_USERNAME": "", "SASL_PASSWORD_FILE": ""}, "no answer"),
+    "a key whose password is missing": ("MTLS", {"TLS_KEY_FILE": "locked"}, "a certificate or key cannot be used"),
+}
+"""What is wrong → the listener, which settings differ, what the worker says."""
+
+
+@pytest.mark.parametrize("wrong", REFUSALS)
+def test_a_worker_that_is_not_let_in_ends_and_says_what_to_do(
+    wrong: str, secured: SecuredKafka, login: Callable[[str], dict[str, str]], tmp_path: Path
+) -> None:
+    listener, changes, said = REFUSALS[wrong]
+    settings = {**login(listener), **_stand_ins(secured, changes, tmp_path)}
+    with Worker(Log(secured, "refused."), tmp_path, **settings) as worker:
+        assert worker.wait(ENDS_WITHIN_S) == 1, worker.log()
+    assert said in worker.log()
+    assert "Traceback" not in worker.log()
+    assert_silent(worker)
+
+
+def _stand_ins(secured: SecuredKafka, changes: Mapping[str, str], directory: Path) -> dict[str, str]:
+    """Files for the words of `REFUSALS`."""
+    made = dict(changes)
+    foreign = Certificates(directory, "foreign")
+    if changes.get("SASL_PASSWORD_FILE"):
+        made["SASL_PASSWORD_FILE"] = written(directory / "wrong-password", WRONG)
+    if "SASL_TOKEN_FILE" in changes:
+        expired = changes["SASL_TOKEN_FILE"] == "expired"
+        made["SASL_TOKEN_FILE"] = written(
+            directory / "wrong-token", unsigned_token(USER, lasts_s=-5) if expired else WRONG
+        )
+    if changes.get("TLS_CA_FILE"):
+        made["TLS_CA_FILE"] = str(foreign.ca_file)
+    if changes.get("TLS_KEY_FILE") == "locked":
+        certificate, key = secured.certificates.issue(USER)
+        private = load_pem_private_key(key.read_bytes(), None)
+        key = directory / "locked.key"
+        key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")))
+        made |= {"TLS_CERT_FILE": str(certificate), "TLS_KEY_FILE": str(key)}
+    elif "TLS_CERT_FILE" in changes:
+        pair = {
+            "late": lambda: secured.certificates.issue("late", expired=True),
+            "foreign": lambda: foreign.issue(USER),
+            "": lambda: ("", ""),
+        }[changes["TLS_CERT_FILE"]]()
+        made |= {"TLS_CERT_FILE": str(pair[0]), "TLS_KEY_FILE": str(pair[1])}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("topic", "operation"), [(VIOLATIONS_TOPIC, "Write"), (EVENTS_TOPIC, "Read"), ("", "Read"), ("changelog", "Write")]
+)
+def test_a_worker_that_lacks_a_right_ends_and_names_it(
+    topic: str, operation: str, secured: SecuredKafka, log: Log, login: Callable[[str], dict[str, str]], tmp_path: Path
+) -> None:
+    name = {"": log.app_id, "changelog": log.changelog}.get(topic, log.topic(topic))
+    secured.grant(USER, without(rights(log), name, operation))
+    log.produce(room_log(5, rooms=10, steps=500))
+    with Worker(log, tmp_path, **login("SCRAM")) as worker:
+        assert worker.wait(ENDS_WITHIN_S) == 1, worker.log()
+    assert "AuthorizationFailed" in worker.log()
+    assert name in worker.log()
+    assert_silent(worker)
+
+
+def test_the_rights_of_the_manifest_allow_nothing_else(secured: SecuredKafka, log: Log) -> None:
+    secured.grant(USER, rights(log))
+    client = {
+        "bootstrap.servers": secured.address("SCRAM"),
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": str(secured.ca_file),
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": USER,
+        "sasl.password": PASSWORD,
+        "log_level": 0,
+    }
+    failed: list[int] = []
+    producer = Producer({**client, "delivery.timeout.ms": 15_000})
+    producer.produce(log.topic(EVENTS_TOPIC), b"{}", b"room", 0, lambda error, _: failed.append(error.code()))
+    producer.flush(30)
+    assert failed == [KafkaError.TOPIC_AUTHORIZATION_FAILED], "the worker cannot forge what it judges"
+    admin = AdminClient(client)
+    for refused in (
+        admin.create_topics([NewTopic(log.topic("new"), 1, 1)]),
+        admin.delete_topics([log.topic(VIOLATIONS_TOPIC)]),
+    ):
+        for answer in refused.values():
+            with pytest.raises(KafkaException) as error:
+                answer.result(30)
+            assert error.value.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    consumer = Consumer({**client, "group.id": "somebody-else"})
+    try:
+        consumer.subscribe([log.topic(DEAD_LETTERS_TOPIC)])
+        message = consumer.poll(30)
+        assert message is not None
+        assert message.error().code() in (KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    finally:
+        consumer.close()
