@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC
+from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 from worker.settings import Settings
 from worker.topics import Topic, load_topics
 
@@ -19,6 +20,8 @@ SCHEMAS = DEPLOY.parent / "schemas"
 CLUSTER_LABEL = {"strimzi.io/cluster": "kafka"}
 KAFKA_NAMESPACE = "kafka"
 USER = "stream-audit"
+CHANGELOG = f"{Settings.app_id}-rooms-changelog"
+IDENTITIES_CHANGELOG = f"{Settings.app_id}-identities-changelog"
 POLICIES = "live.audit.policies"
 RULES = ("recording.yaml", "alerts.yaml")
 HEADER = "# Written by deploy/generate.py (`make manifests`); change its sources instead.\n"
@@ -49,17 +52,20 @@ def _rule(kind: str, name: str, *operations: str) -> dict[str, Any]:
 
 
 def kafka_user() -> dict[str, Any]:
-    """The worker's user: reads the room log, its changelog and what it has sent; writes what it emits; no more."""
-    changelog = f"{Settings.app_id}-rooms-changelog"
+    """The worker's user: reads its inputs, changelogs and what it has sent; writes what it emits; no more."""
     read = ("Read", "Describe")
     write = ("Write", "Describe", "DescribeConfigs")
     acls = [
         _rule("group", Settings.app_id, "Read", "Describe"),
-        _rule("topic", EVENTS_TOPIC, *read, "DescribeConfigs"),
+        _rule("topic", EVENTS_TOPIC, "Read", *write),
         _rule("topic", VIOLATIONS_TOPIC, "Read", *write),
         _rule("topic", ROOMS_TOPIC, *write),
+        _rule("topic", REQUESTS_TOPIC, *write),
         _rule("topic", DEAD_LETTERS_TOPIC, *write),
-        _rule("topic", changelog, "Read", *write),
+        _rule("topic", CHANGELOG, "Read", *write),
+        _rule("topic", IDENTITIES_TOPIC, "Read", *write),
+        _rule("topic", IDENTITIES_CHANGELOG, "Read", *write),
+        _rule("topic", REGISTRY_TOPIC, *read, "DescribeConfigs"),
         _rule("topic", POLICIES, *read, "DescribeConfigs"),
     ]
     return {

@@ -2,16 +2,16 @@
 
     fetch → room agent → outbox and rooms → (commit interval) → flush → offsets
 
-`Hooks.before_commit` is the flush: capture rooms, await outputs, write the changelog, then let the driver commit.
+    fetch → identity agent ↗
+
+`hooks.Hooks.before_commit` is the flush: capture state, await outputs, write changelogs, then let the driver commit.
 Whatever goes wrong outside a single event ends the process: the log is read again from the last commit.
 """
 
 import asyncio
 import gc
 import logging
-import os
-import sys
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,16 +22,17 @@ from worker import clock
 from worker.agents import Engine
 from worker.egress.record import OutRecord
 from worker.health import Health, Vitals
+from worker.hooks import Hooks, end_process
+from worker.identity_agent import IdentityAgent, partition_of
 from worker.metrics import DELAY_BOUNDS, Histogram, Readings
 from worker.policy.judge import Judge
-from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC, BreakerTripped
+from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.settings import Settings
-from worker.startup import TABLE, changelog_topic
-from worker.state.codec import ChangelogError, Write
+from worker.startup import IDENTITIES_TABLE, TABLE, Partitions, changelog_topic
 from worker.state.outbox import Outbox
 from worker.state.outputs import Identity, read_tails
 from worker.state.stores import Stores
-from worker.transport import BatchSchema, Outgoing, Record, TransportCounts, TransportSettings, attach
+from worker.transport import BatchSchema, Outgoing, TransportSettings, attach
 from worker.transport.policies import PolicyTopic
 from worker.transport.security import credentials, lone_consumer
 
@@ -63,80 +64,13 @@ def transport_settings(settings: Settings) -> TransportSettings:
     )
 
 
-def end_process(problem: BaseException) -> None:
-    """Leaves with code 1 at once: no flush, no commit. The last line says why; a known reason needs no traceback."""
-    known = isinstance(problem, (BreakerTripped, ChangelogError))
-    if not known:
-        log.critical("the process ends because of an unexpected error", exc_info=problem)
-    log.critical("the worker stops: %s: %s", type(problem).__name__, problem)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(1)
-
-
-class Hooks:
-    """What the driver asks of the worker (`transport.TransportHooks`)."""
-
-    def __init__(self, app: Any, engine: Engine, settings: Settings) -> None:
-        self._app = app
-        self._engine = engine
-        self._source = settings.topic(EVENTS_TOPIC)
-        self._changelog = changelog_topic(settings)
-        self.batched_topics: Set[str] = frozenset((self._source,))
-        self.changelog_topics: Set[str] = frozenset((self._changelog,))
-        self.flush_seconds = Histogram()
-        self.partitions: frozenset[int] = frozenset()
-        self.rebalances = 0
-        self.rebalance_seconds = 0.0
-        self.rebalance_since_s: float | None = None
-        # For the scraping thread, once they exist: the app would make them on first sight, on whatever thread.
-        self.counts: TransportCounts | None = None
-        self.recovery: Any = None
-
-    async def before_commit(self, offsets: Mapping[TP, int]) -> None:
-        """Makes durable what the offsets stand for. Raising is fatal: nothing is committed."""
-        engine, consumer = self._engine, self._app.consumer
-        started_s = clock.monotonic_s()
-        source = {tp.partition: offset for tp, offset in offsets.items() if tp.topic == self._source}
-        committed = {tp.partition: at for tp, at in consumer.counts.committed.items() if tp.topic == self._source}
-        writes = engine.stores.capture(engine.progress(source, committed))
-        await engine.outbox.flush()
-        ends = await engine.stores.write(writes, self._send_writes)
-        for partition, end in ends.items():
-            consumer.advance_changelog(TP(self._changelog, partition), end + 1)
-        self.flush_seconds.observe(clock.monotonic_s() - started_s)
-
-    async def _send_writes(self, partition: int, writes: Sequence[Write]) -> int:
-        records = (Outgoing(write.key, write.value, write.headers) for write in writes)
-        end = await self._app.producer.send_batch(self._changelog, partition, records)
-        assert end is not None, "a flush has at least its meta"
-        return int(end)
-
-    def apply_changelog(self, tp: TP, records: Sequence[Record]) -> None:
-        self._engine.stores.apply(tp.partition, records)
-
-    def on_assigned(self, tps: Set[TP]) -> None:
-        self.partitions = frozenset(tp.partition for tp in tps if tp.topic == self._source)
-        for partition in self._engine.assign(self.partitions):
-            # A new store must be filled from the beginning, whatever Faust remembers of the partition.
-            self._app.tables.recovery.active_offsets.pop(TP(self._changelog, partition), None)
-        self.rebalances += 1
-        log.info("assigned partitions: %s", sorted(self.partitions) or "none")
-
-    def on_revoked(self, tps: Set[TP]) -> None:
-        if self.rebalance_since_s is None:
-            self.rebalance_since_s = clock.monotonic_s()
-
-    def fatal(self, exc: BaseException) -> None:
-        end_process(exc)
-
-
 @dataclass(frozen=True)
 class Worker:
     """What `build_app` made. `app` is started by Faust's worker; the rest is for whoever serves health and metrics."""
 
     app: Any
     engine: Engine
+    identities: IdentityAgent
     hooks: Hooks
     health: Health
     loop_lag: Histogram
@@ -150,8 +84,12 @@ class Worker:
             busy = "rebalancing"
         else:
             busy = "" if app.tables.actives_ready else "recovering"
+        source = self.engine.topic
         partitions = {
-            str(tp.partition): (counts.position.get(tp, counts.committed.get(tp, 0)), end)
+            (str(tp.partition) if tp.topic == source else f"{tp.topic}-{tp.partition}"): (
+                counts.position.get(tp, counts.committed.get(tp, 0)),
+                end,
+            )
             for tp, end in counts.highwater.items()
             if tp.topic in self.hooks.batched_topics
         }
@@ -160,11 +98,19 @@ class Worker:
     def readings(self) -> Readings:
         """Every metric that this worker has, read from its counters. Called from the scraping thread."""
         rejected = {"policy_rejected_total": self.policies.feed.rejected} if self.policies else {}
-        return {**self.engine.readings(), **_position_readings(self), **_transport_readings(self), **rejected}
+        return {
+            **self.engine.readings(),
+            **self.identities.readings(),
+            **_position_readings(self),
+            **_transport_readings(self),
+            **rejected,
+        }
 
 
-def build_app(settings: Settings, *, partitions: int, judge: Judge, policies: PolicyTopic | None = None) -> Worker:
-    """The worker for a room log of `partitions` partitions. Nothing starts yet, no broker is asked.
+def build_app(
+    settings: Settings, *, partitions: Partitions, judge: Judge, policies: PolicyTopic | None = None
+) -> Worker:
+    """The worker for topics of so many partitions. Nothing starts yet, no broker is asked.
 
     `policies`, read to their end, are followed while the worker runs.
 
@@ -181,7 +127,7 @@ def build_app(settings: Settings, *, partitions: int, judge: Judge, policies: Po
             "producer_compression_type": compression,
             "topic_allow_declare": False,
             "topic_disable_leader": True,
-            "topic_partitions": partitions,
+            "topic_partitions": partitions.rooms,
             "table_standby_replicas": 0,
             "stream_recovery_delay": 0.0,
             "store": "memory://",
@@ -191,13 +137,16 @@ def build_app(settings: Settings, *, partitions: int, judge: Judge, policies: Po
         },
     )
     violation_delay = Histogram(DELAY_BOUNDS)
-    engine = _engine(app, settings, judge, violation_delay)
-    hooks = Hooks(app, engine, settings)
+    engine = _engine(app, settings, judge, violation_delay, partitions.identities)
+    identities = _identity_agent(app, settings, engine.outbox)
+    hooks = Hooks(app, engine, settings, identities)
     attach(app, hooks, clock=clock.monotonic_s, settings=driver)
-    # The table makes Faust assign changelogs with their source and run recoveries; rooms live in the stores.
-    app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=partitions)
+    # Tables make Faust assign changelogs with their source and run recoveries; state lives in the stores.
+    app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=partitions.rooms)
+    app.Table(IDENTITIES_TABLE, key_type=bytes, value_type=bytes, partitions=partitions.identities)
     source = app.topic(settings.topic(EVENTS_TOPIC), schema=BatchSchema(key_type=bytes, value_type=bytes))
-    worker = Worker(app, engine, hooks, Health(clock.monotonic_s), Histogram(), violation_delay, policies)
+    told = app.topic(*identities.topics, schema=BatchSchema(key_type=bytes, value_type=bytes))
+    worker = Worker(app, engine, identities, hooks, Health(clock.monotonic_s), Histogram(), violation_delay, policies)
 
     async def rooms(stream: Any) -> None:
         try:
@@ -205,7 +154,14 @@ def build_app(settings: Settings, *, partitions: int, judge: Judge, policies: Po
         except Exception as problem:
             hooks.fatal(problem)
 
+    async def matches(stream: Any) -> None:
+        try:
+            await identities.run(stream.noack().events())
+        except Exception as problem:
+            hooks.fatal(problem)
+
     app.agent(source, name="worker.rooms", concurrency=1)(rooms)
+    app.agent(told, name="worker.identities", concurrency=1)(matches)
     app.task(lambda: _tick(worker))
     app.task(lambda: _watch_log_end(worker))
     if policies is not None:
@@ -214,7 +170,17 @@ def build_app(settings: Settings, *, partitions: int, judge: Judge, policies: Po
     return worker
 
 
-def _engine(app: Any, settings: Settings, judge: Judge, violation_delay: Histogram) -> Engine:
+def _identity_agent(app: Any, settings: Settings, outbox: Outbox) -> IdentityAgent:
+    return IdentityAgent(
+        changelog=changelog_topic(settings, IDENTITIES_TABLE),
+        name_output=settings.topic,
+        outbox=outbox,
+        committed=lambda topic, p: app.consumer._committed_offset.get(TP(settings.topic(topic), p)),
+        now_s=clock.monotonic_s,
+    )
+
+
+def _engine(app: Any, settings: Settings, judge: Judge, violation_delay: Histogram, identity_partitions: int) -> Engine:
     source, violations = settings.topic(EVENTS_TOPIC), settings.topic(VIOLATIONS_TOPIC)
 
     async def send(topic: str, partition: int, records: Sequence[OutRecord]) -> int:
@@ -239,6 +205,8 @@ def _engine(app: Any, settings: Settings, judge: Judge, violation_delay: Histogr
         read_tails=tails,
         committed=lambda partition: app.consumer._committed_offset.get(TP(source, partition)),
         now_s=clock.monotonic_s,
+        requests=settings.requests,
+        place_identity=lambda key: partition_of(key, identity_partitions),
     )
 
 
@@ -275,7 +243,7 @@ async def _watch_log_end(worker: Worker) -> None:
     app = worker.app
     while not app.should_stop:
         await asyncio.sleep(LOG_END_EVERY_S)
-        wanted = [TP(topic, p) for topic in worker.hooks.batched_topics for p in worker.hooks.partitions]
+        wanted = list(worker.hooks.assigned)
         if wanted and not app.rebalancing:
             try:
                 async with asyncio.timeout(LOG_END_TIMEOUT_S):
@@ -285,7 +253,7 @@ async def _watch_log_end(worker: Worker) -> None:
                 continue
             highwater = app.consumer.counts.highwater
             for tp, end in ends.items():
-                if tp.partition in worker.hooks.partitions:
+                if TP(*tp) in worker.hooks.assigned:
                     highwater[TP(*tp)] = max(end, highwater.get(TP(*tp), 0))
 
 
@@ -302,13 +270,15 @@ async def _follow(worker: Worker, policies: PolicyTopic) -> None:
 def _position_readings(worker: Worker) -> Readings:
     now_ms = clock.now_ms()
     partitions = worker.health.vitals.partitions
+    lags = {partition: max(0, end - position) for partition, (position, end) in partitions.items()}
     delays: dict[tuple[str, ...], float] = {
         (str(partition),): max(0, now_ms - processor.watermark_ms) / 1000
         for partition, processor in dict(worker.engine.processors).items()
         if processor.watermark_ms
     }
     return {
-        "lag_records": {(p,): float(max(0, end - position)) for p, (position, end) in partitions.items()},
+        "lag_records": {(p,): float(lag) for p, lag in lags.items() if p.isdigit()},
+        "identities_lag_records": float(sum(lag for p, lag in lags.items() if not p.isdigit())),
         "event_time_delay_seconds": delays,
         "partitions_assigned": len(worker.hooks.partitions),
         "live": float(worker.health.live().ok),

@@ -48,6 +48,7 @@ METRICS: tuple[Spec, ...] = (
     # what goes out
     Spec("violations_total", "counter", "Violations emitted.", ("rule", "mode", "step")),
     Spec("violation_delay_seconds", "histogram", "From the event's record to its violation's acknowledgement."),
+    Spec("requests_total", "counter", "Challenges and looks asked for.", ("action", "reason")),
     Spec("violations_suppressed_total", "counter", "Violations not sent again after a takeover."),
     Spec("output_tails_failed_total", "counter", "Takeovers that could not read what was already sent."),
     Spec("actions_withheld_total", "counter", "Actions held back, by reason.", ("because",)),
@@ -76,10 +77,24 @@ METRICS: tuple[Spec, ...] = (
     Spec("rule_errors_total", "counter", "Evaluations of a rule that failed.", ("rule",)),
     Spec("rule_parked", "gauge", "1 while a rule is parked after repeated errors.", ("rule",)),
     Spec("rule_seconds_total", "counter", "Time spent on a rule, estimated from one look in sixteen.", ("rule",)),
-    Spec("rule_paused", "gauge", "Partitions in which a rule floods: it is paused, its decisions are parked.", ("rule",)),
+    Spec(
+        "rule_paused", "gauge", "Partitions in which a rule floods: it is paused, its decisions are parked.", ("rule",)
+    ),
     Spec("cap_reached", "gauge", "Partitions in which a rule is at its cap and its decisions are parked.", ("rule",)),
     Spec("policy_rejected_total", "counter", "Published policies that were refused since the worker began."),
     Spec("policy_version", "gauge", "Version loaded.", ("policy",)),
+    # identities: read = applied + replay_skipped + rejected
+    Spec("identities_read_total", "counter", "Records taken from the identities' topic and the registry."),
+    Spec("identities_applied_total", "counter", "Records applied to a fleet, host or platform."),
+    Spec("identities_replay_skipped_total", "counter", "Records already in the state when they were read again."),
+    Spec("identities_rejected_total", "counter", "Records of identities or the registry that were dead-lettered."),
+    Spec("identities_answers_total", "counter", "Events written into rooms' logs, by type.", ("type",)),
+    Spec("identities_seconds_total", "counter", "Time spent in matching identities."),
+    Spec("identities_lag_records", "gauge", "Log end minus position, of identities and registry together."),
+    Spec("identities_live", "gauge", "Identities, hosts and platforms kept."),
+    Spec("identities_expired_total", "counter", "Identities forgotten because no room showed them any more."),
+    Spec("fleets_live", "gauge", "Identities that two live rooms or more share, by kind.", ("kind",)),
+    Spec("fleet_rooms", "gauge", "Live rooms in these, by kind.", ("kind",)),
     # the process
     Spec("live", "gauge", "1 while /livez answers 200."),
     Spec("ready", "gauge", "1 while /readyz answers 200."),

@@ -1,17 +1,21 @@
 """Before the worker starts: are the topics there, and as it takes them for granted?"""
 
 import logging
+from typing import NamedTuple
 
+from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC
 from worker.policy.feed import POLICIES_TOPIC
-from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 from worker.settings import Settings
 from worker.topics import Remedy, Topic, plan
 from worker.transport.found import find_topics
+from worker.transport.refusals import why_refused
 from worker.transport.security import client_options
 
 log = logging.getLogger(__name__)
 
 TABLE = "rooms"
+IDENTITIES_TABLE = "identities"
 
 
 class StartError(Exception):
@@ -22,17 +26,26 @@ class StartError(Exception):
         super().__init__("\n".join(problems))
 
 
-def changelog_topic(settings: Settings) -> str:
-    """Where the rooms' state is written; Faust makes the name from the app's id and the table's."""
-    return f"{settings.app_id}-{TABLE}-changelog"
+class Partitions(NamedTuple):
+    """Numbers of partitions: of the room log, and of the identities' topic."""
+
+    rooms: int
+    identities: int
+
+
+def changelog_topic(settings: Settings, table: str = TABLE) -> str:
+    """Where a table's state is written; Faust makes the name from the app's id and the table's."""
+    return f"{settings.app_id}-{table}-changelog"
 
 
 def wanted_topics(settings: Settings) -> list[Topic]:
     """The topics that the worker cannot do without, and what it takes for granted about them."""
     source = settings.topic(EVENTS_TOPIC)
 
-    def beside(name: str, cleanup: str) -> Topic:
-        return Topic(name=name, same_partitions_as=source, config={"cleanup.policy": cleanup})
+    identities = settings.topic(IDENTITIES_TOPIC)
+
+    def beside(name: str, cleanup: str, other: str = source) -> Topic:
+        return Topic(name=name, same_partitions_as=other, config={"cleanup.policy": cleanup})
 
     published = Topic(name=settings.topic(POLICIES_TOPIC), partitions=1, config={"cleanup.policy": "compact"})
     return [
@@ -40,26 +53,38 @@ def wanted_topics(settings: Settings) -> list[Topic]:
         Topic(name=source, config={"cleanup.policy": "delete"}),
         beside(settings.topic(VIOLATIONS_TOPIC), "delete"),
         beside(settings.topic(ROOMS_TOPIC), "compact"),
+        *([beside(settings.topic(REQUESTS_TOPIC), "delete")] if settings.requests else []),
         beside(settings.topic(DEAD_LETTERS_TOPIC), "delete"),
         beside(changelog_topic(settings), "compact"),
+        Topic(name=identities, config={"cleanup.policy": "delete"}),
+        # A host's identity meets the registry on one partition.
+        beside(settings.topic(REGISTRY_TOPIC), "compact", identities),
+        beside(changelog_topic(settings, IDENTITIES_TABLE), "compact", identities),
     ]
 
 
-async def check_topics(settings: Settings) -> int:
-    """Compares the broker's topics with what the worker needs; returns the room log's number of partitions.
+async def check_topics(settings: Settings) -> Partitions:
+    """Compares the broker's topics with what the worker needs; returns how many partitions there are.
 
-    Raises StartError with every difference, or because no broker answers.
+    Raises StartError with every difference, or because no broker answers, or lets us in.
     """
     wanted = wanted_topics(settings)
     try:
-        found = await find_topics(client_options(settings), [topic.name for topic in wanted])
+        options = client_options(settings)
+    except OSError as problem:
+        raise StartError([f"a certificate or key cannot be used: {problem}"]) from problem
+    try:
+        found = await find_topics(options, [topic.name for topic in wanted])
     except Exception as problem:  # a client's error of any kind has one meaning here
-        what = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
-        raise StartError([f"no answer from Kafka at {settings.brokers}: {what}"]) from problem
+        why = await why_refused(settings, options)
+        raise StartError([f"no answer from Kafka at {settings.brokers}: {type(problem).__name__}", why]) from problem
     differences = plan(wanted, found)
     untold = [difference for difference in differences if difference.remedy is Remedy.TELL]
     for difference in untold:
         log.warning("%s", difference)
     if len(differences) > len(untold):
-        raise StartError([str(difference) for difference in differences if difference not in untold])
-    return found[settings.topic(EVENTS_TOPIC)].partitions
+        problems = [str(difference) for difference in differences if difference not in untold]
+        if settings.security_protocol != "PLAINTEXT" and len(found) < len(wanted):
+            problems.append("a topic that this user may not describe looks as if it were missing: compare its rights")
+        raise StartError(problems)
+    return Partitions(*(found[settings.topic(name)].partitions for name in (EVENTS_TOPIC, IDENTITIES_TOPIC)))

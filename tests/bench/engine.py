@@ -119,9 +119,10 @@ def main() -> int:
     with KafkaCluster(heap="1g") as kafka:
         kafka.create_topic(TOPIC, PARTITIONS, **{"retention.ms": -1})
         kafka.create_topic(OUT, PARTITIONS, **{"retention.ms": -1})
-        for name in ("live.audit.violations", "live.audit.deadletter"):
+        for name in ("live.audit.violations", "live.audit.requests", "live.audit.deadletter", "live.audit.identities"):
             kafka.create_topic(name, PARTITIONS, **{"retention.ms": -1})
-        kafka.create_topic("live.audit.rooms", PARTITIONS, **{"cleanup.policy": "compact"})
+        for name in ("live.audit.rooms", "live.host.registry"):
+            kafka.create_topic(name, PARTITIONS, **{"cleanup.policy": "compact"})
         size = fill(kafka.bootstrap, options.events)
         console.print(f"{options.events:,} events of {size:.0f} bytes, 1,000 rooms, lz4, {PARTITIONS} partitions")
         for number in range(options.rounds):

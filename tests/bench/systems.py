@@ -213,12 +213,14 @@ def full_audit(bootstrap: str, events: int) -> None:
     from worker.app import build_app
     from worker.cli.run import _judge
     from worker.settings import load_settings
+    from worker.startup import Partitions
 
     uvloop.install()
     name = f"audit-{uuid.uuid4().hex[:8]}"
-    create_topic(bootstrap, f"{name}-rooms-changelog")
+    for table in ("rooms", "identities"):
+        create_topic(bootstrap, f"{name}-{table}-changelog")
     settings = load_settings({"STREAM_AUDIT_BROKERS": bootstrap, "STREAM_AUDIT_APP_ID": name})
-    worker = build_app(settings, partitions=PARTITIONS, judge=_judge(settings.policies_dir))
+    worker = build_app(settings, partitions=Partitions(PARTITIONS, PARTITIONS), judge=_judge(settings.policies_dir))
     meter = Meter(events)
     process = worker.engine.process
 

@@ -14,9 +14,13 @@ from worker.topics import Topic, load_topics
 
 DESIGNED = {
     "live.room.events", "live.host.registry", "live.audit.policies", "live.audit.identities", "live.audit.violations",
-    "live.audit.rooms", "live.audit.deadletter", "stream-audit-rooms-changelog",
+    "live.audit.rooms", "live.audit.requests", "live.audit.deadletter", "stream-audit-rooms-changelog",
+    "stream-audit-identities-changelog",
 }  # fmt: skip
-COMPACTED = {"live.host.registry", "live.audit.policies", "live.audit.rooms", "stream-audit-rooms-changelog"}
+COMPACTED = {
+    "live.host.registry", "live.audit.policies", "live.audit.rooms", "stream-audit-rooms-changelog",
+    "stream-audit-identities-changelog",
+}  # fmt: skip
 TOPICS = {topic.name: topic for topic in load_topics(SCHEMAS)}
 ASYNCAPI: dict[str, Any] = yaml.safe_load((SCHEMAS / "asyncapi.yaml").read_text())
 THREE_YEARS_MS = 3 * 366 * 86_400_000
@@ -69,7 +73,8 @@ def test_co_partitioned_topics_say_the_same_number(topic: Topic) -> None:
 def test_what_one_worker_writes_for_a_partition_is_partitioned_like_its_input() -> None:
     like_events = {name for name, topic in TOPICS.items() if topic.same_partitions_as == "live.room.events"}
     assert like_events == {
-        "live.audit.violations", "live.audit.rooms", "live.audit.deadletter", "stream-audit-rooms-changelog",
+        "live.audit.violations", "live.audit.rooms", "live.audit.requests", "live.audit.deadletter",
+        "stream-audit-rooms-changelog",
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from deploy.generate import CHANGELOG, kafka_user
+from deploy.generate import CHANGELOG, IDENTITIES_CHANGELOG, kafka_user
 from tests.support.engine import Log, Worker, oracle, room_log
 from tests.support.kafka import KafkaUnavailableError
 from tests.support.secured_kafka import LISTENERS, Certificates, SecuredKafka, unsigned_token
@@ -77,7 +77,11 @@ def written(path: Path, text: str) -> str:
 
 def rights(log: Log) -> list[Acl]:
     """What the generated KafkaUser may do, with the names of this test's topics and group."""
-    own = {Settings.app_id: log.app_id, CHANGELOG: log.changelog}
+    own = {
+        Settings.app_id: log.app_id,
+        CHANGELOG: log.changelog,
+        IDENTITIES_CHANGELOG: log.identities_changelog,
+    }
     acls = kafka_user()["spec"]["authorization"]["acls"]
     return [
         {**acl, "resource": {**acl["resource"], "name": own.get(name, log.topic(name))}}

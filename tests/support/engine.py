@@ -22,6 +22,7 @@ from zlib import crc32
 from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 
 from tests.support.kafka import REPOSITORY, KafkaCluster, wait_until
+from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
 from worker.processor import (
@@ -151,14 +152,20 @@ class Log:
     def changelog(self) -> str:
         return f"{self.app_id}-rooms-changelog"
 
+    @property
+    def identities_changelog(self) -> str:
+        return f"{self.app_id}-identities-changelog"
+
     def topic(self, name: str) -> str:
         return self.prefix + name
 
     def create(self, *, without: Sequence[str] = ()) -> Log:
         kept = {"cleanup_policy": "delete", "retention_ms": "-1"}
-        for name in {EVENTS_TOPIC, VIOLATIONS_TOPIC, REQUESTS_TOPIC, DEAD_LETTERS_TOPIC} - set(without):
+        deleted = {EVENTS_TOPIC, VIOLATIONS_TOPIC, REQUESTS_TOPIC, DEAD_LETTERS_TOPIC, IDENTITIES_TOPIC}
+        for name in deleted - set(without):
             self.kafka.create_topic(self.topic(name), self.partitions, **kept)
-        for topic in (self.topic(ROOMS_TOPIC), self.changelog):
+        compacted = (self.topic(ROOMS_TOPIC), self.topic(REGISTRY_TOPIC), self.changelog, self.identities_changelog)
+        for topic in compacted:
             self.kafka.create_topic(topic, self.partitions, cleanup_policy="compact")
         return self
 
@@ -175,7 +182,7 @@ class Log:
 
     def read(self, name: str) -> list[Sent]:
         """Everything in a topic now, by partition and offset."""
-        topic = name if name == self.changelog else self.topic(name)
+        topic = name if name in (self.changelog, self.identities_changelog) else self.topic(name)
         consumer = Consumer(
             {"bootstrap.servers": self.kafka.bootstrap, "group.id": "reader", "enable.auto.commit": False,
              "enable.partition.eof": True}

@@ -357,5 +357,7 @@ Event = (
     | RegistrationState | FleetMatched | RestrictionTested | ReviewDecided
 )  # fmt: skip
 
-ANSWERS = (RegistrationState, FleetMatched, RestrictionTested)
+Answer = RegistrationState | FleetMatched | RestrictionTested
 """What the identity agent writes into a room's log."""
+
+ANSWERS = (RegistrationState, FleetMatched, RestrictionTested)

@@ -50,11 +50,11 @@ class Host(Struct, array_like=True, gc=False):
     upheld: tuple[tuple[int, str, str], ...] = ()
 
 
-Answer = tuple[int, RegistrationState]
+Told = tuple[int, RegistrationState]
 """A partition of the room log, and what to write there."""
 
 
-def take(host: Host, said: Identity) -> list[Answer]:
+def take(host: Host, said: Identity) -> list[Told]:
     """Takes what a room says; returns what rooms should be told: the one that spoke, or all when people upheld more."""
     if said.at_ms <= host.max_at_ms - TTL_MS and not said.upheld:
         return []
@@ -78,7 +78,7 @@ def _registry_has_news(host: Host, said: Identity) -> bool:
     return host.registry_offset >= 0 and said.registry_offset != known
 
 
-def register(host: Host, host_id: str, registered: Registration | None, offset: int) -> list[Answer]:
+def register(host: Host, host_id: str, registered: Registration | None, offset: int) -> list[Told]:
     """Takes a record of the registry, None for a removal; tells all live rooms."""
     if offset <= host.registry_offset:
         return []
@@ -87,7 +87,7 @@ def register(host: Host, host_id: str, registered: Registration | None, offset: 
     return tell(host, host_id)
 
 
-def tell(host: Host, host_id: str) -> list[Answer]:
+def tell(host: Host, host_id: str) -> list[Told]:
     """What each of the host's live rooms should know of him."""
     return [_state(host, host_id, room_id, live) for room_id, live in host.rooms.items()]
 
@@ -115,7 +115,7 @@ def _list(host: Host) -> list[Upheld]:
     return [Upheld(rule, at_ms) for at_ms, rule, _ in host.upheld]
 
 
-def _state(host: Host, host_id: str, room_id: str, live: Live) -> Answer:
+def _state(host: Host, host_id: str, room_id: str, live: Live) -> Told:
     registered, upheld = host.registered, _list(host)
     about = f"{host_id} {room_id} {live.session_id} {host.registry_offset} {mark_of(upheld)}"
     return live.partition, RegistrationState(

@@ -71,7 +71,7 @@ class Identity(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     upheld_mark: Offset = 0
     upheld: Annotated[list[Upheld], Meta(max_length=UPHELD_MAX)] = []
     index: Count = 0
-    threshold: Mass = 0.0
+    threshold: Annotated[float, Meta(ge=0.0)] = 0.0
     tests: Annotated[list[Test], Meta(max_length=4)] = []
 
 

@@ -57,7 +57,8 @@ def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: 
     from worker.lab.demo import PARTITIONS, Feeder, Watcher, Worker, cast, rows_of
     from worker.lab.mockcluster import MockCluster
     from worker.lab.roomlog import Writer
-    from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+    from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC
+    from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 
     out.mkdir(parents=True, exist_ok=True)
     screen = console(stderr=as_json)
@@ -65,7 +66,8 @@ def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: 
     duration_ms = minutes * 60_000
     with ExitStack() as stack:
         cluster = stack.enter_context(MockCluster())
-        for topic in (EVENTS_TOPIC, VIOLATIONS_TOPIC, ROOMS_TOPIC, DEAD_LETTERS_TOPIC, CHANGELOG_TOPIC):
+        written = (VIOLATIONS_TOPIC, ROOMS_TOPIC, REQUESTS_TOPIC, DEAD_LETTERS_TOPIC, CHANGELOG_TOPIC)
+        for topic in (EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC, IDENTITIES_CHANGELOG_TOPIC, *written):
             cluster.create_topic(topic, PARTITIONS)
         worker = stack.enter_context(Worker(cluster.bootstrap, out / "worker.log"))
         log = stack.enter_context(Writer(out / "log.jsonl.zst"))
@@ -90,6 +92,7 @@ def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: 
 
 
 CHANGELOG_TOPIC = "stream-audit-rooms-changelog"
+IDENTITIES_CHANGELOG_TOPIC = "stream-audit-identities-changelog"
 
 
 @dataclass

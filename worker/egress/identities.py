@@ -2,7 +2,7 @@
 
 import msgspec
 
-from worker.audit.events import FleetMatched, RegistrationState, RestrictionTested
+from worker.audit.events import Answer
 from worker.audit.identities import Identity
 from worker.egress.record import OutRecord
 
@@ -22,6 +22,6 @@ def partition_key(key: bytes) -> bytes:
     return key.removeprefix(_HOST)
 
 
-def encode_answer(answer: FleetMatched | RegistrationState | RestrictionTested) -> OutRecord:
+def encode_answer(answer: Answer) -> OutRecord:
     """An event for the log of the room it names."""
     return OutRecord(ROOM_LOG, answer.room_id.encode(), _encode(answer), [], answer.at_ms)

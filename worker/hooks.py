@@ -1,0 +1,129 @@
+"""The flush, recovery and assignment: what the driver asks of the worker, and how the process ends.
+
+`Hooks.before_commit` captures rooms and identities in one go, awaits outputs, writes both changelogs, and only then
+lets the driver commit offsets.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+from faust.types import TP
+
+from worker import clock
+from worker.agents import Engine
+from worker.identity_agent import IdentityAgent
+from worker.metrics import Histogram
+from worker.processor import EVENTS_TOPIC, BreakerTripped
+from worker.settings import Settings
+from worker.startup import changelog_topic
+from worker.state.codec import ChangelogError, Write
+from worker.transport import Outgoing, Record, TransportCounts
+
+log = logging.getLogger(__name__)
+
+
+def end_process(problem: BaseException) -> None:
+    """Leaves with code 1 at once: no flush, no commit. The last line says why; a known reason needs no traceback."""
+    known = isinstance(problem, (BreakerTripped, ChangelogError))
+    if not known:
+        log.critical("the process ends because of an unexpected error", exc_info=problem)
+    log.critical("the worker stops: %s: %s", type(problem).__name__, problem)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(1)
+
+
+class Hooks:
+    """What the driver asks of the worker (`transport.TransportHooks`). Without an identity agent it judges rooms alone.
+
+    Attributes:
+        assigned: partitions of the batched topics. partitions: those of the room log among them.
+    """
+
+    def __init__(self, app: Any, engine: Engine, settings: Settings, identities: IdentityAgent | None = None) -> None:
+        self._app = app
+        self._engine = engine
+        self._identities = identities
+        self._source = settings.topic(EVENTS_TOPIC)
+        self._changelog = changelog_topic(settings)
+        self._identity_topics: Mapping[str, str] = identities.topics if identities is not None else {}
+        self._identity_changelog = identities.changelog if identities is not None else ""
+        self.batched_topics: Set[str] = frozenset((self._source, *self._identity_topics))
+        self.changelog_topics: Set[str] = frozenset(filter(None, (self._changelog, self._identity_changelog)))
+        self.flush_seconds = Histogram()
+        self.assigned: frozenset[TP] = frozenset()
+        self.partitions: frozenset[int] = frozenset()
+        self.rebalances = 0
+        self.rebalance_seconds = 0.0
+        self.rebalance_since_s: float | None = None
+        # For the scraping thread, once they exist: the app would make them on first sight, on whatever thread.
+        self.counts: TransportCounts | None = None
+        self.recovery: Any = None
+
+    async def before_commit(self, offsets: Mapping[TP, int]) -> None:
+        """Makes durable what the offsets stand for. Raising is fatal: nothing is committed."""
+        engine, consumer = self._engine, self._app.consumer
+        started_s = clock.monotonic_s()
+        source = {tp.partition: offset for tp, offset in offsets.items() if tp.topic == self._source}
+        committed = {tp.partition: at for tp, at in consumer.counts.committed.items() if tp.topic == self._source}
+        writes = engine.stores.capture(engine.progress(source, committed))
+        matches = self._capture_identities(offsets)
+        await engine.outbox.flush()
+        ends = await engine.stores.write(writes, self._send_writes)
+        for partition, end in ends.items():
+            consumer.advance_changelog(TP(self._changelog, partition), end + 1)
+        await asyncio.gather(*(self._write_matches(partition, records) for partition, records in matches.items()))
+        self.flush_seconds.observe(clock.monotonic_s() - started_s)
+
+    def _capture_identities(self, offsets: Mapping[TP, int]) -> Mapping[int, Sequence[Write]]:
+        if self._identities is None:
+            return {}
+        names, committed = self._identity_topics, self._app.consumer.counts.committed
+        return self._identities.capture(
+            {(names[tp.topic], tp.partition): offset for tp, offset in offsets.items() if tp.topic in names},
+            {(names[tp.topic], tp.partition): offset for tp, offset in committed.items() if tp.topic in names},
+        )
+
+    async def _write_matches(self, partition: int, writes: Sequence[Write]) -> None:
+        end = await self._send_to(self._identity_changelog, partition, writes)
+        self._app.consumer.advance_changelog(TP(self._identity_changelog, partition), end + 1)
+
+    async def _send_writes(self, partition: int, writes: Sequence[Write]) -> int:
+        return await self._send_to(self._changelog, partition, writes)
+
+    async def _send_to(self, topic: str, partition: int, writes: Sequence[Write]) -> int:
+        records = (Outgoing(write.key, write.value, write.headers) for write in writes)
+        end = await self._app.producer.send_batch(topic, partition, records)
+        assert end is not None, "a flush has at least its meta"
+        return int(end)
+
+    def apply_changelog(self, tp: TP, records: Sequence[Record]) -> None:
+        if tp.topic == self._changelog:
+            self._engine.stores.apply(tp.partition, records)
+        elif self._identities is not None:
+            self._identities.apply(tp.partition, records)
+
+    def on_assigned(self, tps: Set[TP]) -> None:
+        self.assigned = frozenset(tp for tp in tps if tp.topic in self.batched_topics)
+        self.partitions = frozenset(tp.partition for tp in tps if tp.topic == self._source)
+        # A new store must be filled from the beginning, whatever Faust remembers of the partition.
+        remembered = self._app.tables.recovery.active_offsets
+        for partition in self._engine.assign(self.partitions):
+            remembered.pop(TP(self._changelog, partition), None)
+        if self._identities is not None:
+            theirs = {tp.partition for tp in tps if tp.topic in self._identity_topics}
+            for partition in self._identities.assign(theirs):
+                remembered.pop(TP(self._identity_changelog, partition), None)
+        self.rebalances += 1
+        log.info("assigned partitions: %s", sorted(self.partitions) or "none")
+
+    def on_revoked(self, tps: Set[TP]) -> None:
+        if self.rebalance_since_s is None:
+            self.rebalance_since_s = clock.monotonic_s()
+
+    def fatal(self, exc: BaseException) -> None:
+        end_process(exc)

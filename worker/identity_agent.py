@@ -1,0 +1,167 @@
+"""The identity agent: what rooms tell of themselves and what the registry says in, answers for rooms' logs out.
+
+It owns partitions of the identities' topic and the same partitions of the registry, with a changelog of its own. Its
+answers go through the outbox that the room agent uses, so one flush makes both durable before offsets are committed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from aiokafka.partitioner import murmur2
+
+from worker.egress.identities import partition_key
+from worker.egress.record import OutRecord
+from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchCounts, MatchProcessor
+from worker.metrics import Readings
+from worker.state.codec import ChangelogRecord, Write
+from worker.state.matches import MatchStore
+from worker.state.outbox import Outbox
+from worker.transport import FetchBatch, RecordSlice
+
+STEP_S = 0.005
+STEP_RECORDS = 64
+TURNS = 4
+PENDING_MAX = 2_000
+
+Where = tuple[str, int]
+"""A topic (its name without a prefix) and a partition."""
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Where an identity lies: as Kafka's own clients would put its key, so that a host meets the registry."""
+    return int(murmur2(partition_key(key)) & 0x7FFFFFFF) % partitions
+
+
+class IdentityAgent:
+    """Matches the partitions that are assigned. Everything runs on the event loop's thread.
+
+    Attributes:
+        stores, processors: by partition.
+        applied: by topic and partition, the offset below which every record is applied.
+        counts: what became of the records, over all partitions and assignments.
+    """
+
+    def __init__(
+        self,
+        *,
+        changelog: str,
+        name_output: Callable[[str], str],
+        outbox: Outbox,
+        committed: Callable[[str, int], int | None],
+        now_s: Callable[[], float],
+    ) -> None:
+        self.changelog = changelog
+        self.outbox = outbox
+        self.counts = MatchCounts()
+        self.stores: dict[int, MatchStore] = {}
+        self.processors: dict[int, MatchProcessor] = {}
+        self.applied: dict[Where, int] = {}
+        self.seconds = 0.0
+        self.topics = {name_output(topic): topic for topic in (IDENTITIES_TOPIC, REGISTRY_TOPIC)}
+        self._name_output = name_output
+        self._committed = committed
+        self._now_s = now_s
+        self._fresh: set[int] = set()
+        self._gone = [0, 0]  # stale, expired of stores that were dropped
+
+    # ---- assignment
+    def assign(self, partitions: Collection[int]) -> set[int]:
+        """Keeps what is still assigned, drops the rest, prepares the new; returns the new ones."""
+        new, dropped = set(partitions) - self.stores.keys(), self.stores.keys() - set(partitions)
+        for partition in dropped:
+            store = self.stores.pop(partition)
+            self._gone = [self._gone[0] + store.stale, self._gone[1] + store.expired]
+            del self.processors[partition]
+        self.applied = {where: offset for where, offset in self.applied.items() if where[1] not in dropped}
+        for partition in new:
+            self.stores[partition] = store = MatchStore(self.changelog, partition)
+            self.processors[partition] = MatchProcessor(partition=partition, matches=store, counts=self.counts)
+        self._fresh = (self._fresh - dropped) | new
+        return new
+
+    def apply(self, partition: int, records: Sequence[ChangelogRecord]) -> None:
+        """Recovers from consecutive changelog records. Raises ChangelogError."""
+        self.stores[partition].apply(records)
+
+    def _take_over(self, partition: int) -> None:
+        store = self.stores[partition]
+        store.check_committed(self._committed(IDENTITIES_TOPIC, partition), self._committed(REGISTRY_TOPIC, partition))
+        if store.meta is not None:
+            self.processors[partition].watermark_ms = store.meta.watermark_ms
+        self._fresh.discard(partition)
+
+    # ---- matching
+    async def run(self, events: AsyncIterable[Any]) -> None:
+        """Takes batch after batch; each is acknowledged when all of it is applied and its answers are queued."""
+        async for event in events:
+            await self.process(event.value)
+            event.ack()
+
+    async def process(self, batch: FetchBatch) -> None:
+        """Applies a fetch, letting the event loop run about every 5 ms."""
+        started_s = self._now_s()
+        for part in batch.parts:
+            if part.tp.partition in self._fresh:
+                self._take_over(part.tp.partition)
+            for first in range(0, len(part.records), STEP_RECORDS):
+                self._step(part, first)
+                now_s = self._now_s()
+                if now_s - started_s >= STEP_S:
+                    self.seconds += now_s - started_s
+                    for _ in range(TURNS):
+                        await asyncio.sleep(0)
+                    await self.outbox.below(PENDING_MAX)
+                    started_s = self._now_s()
+            self.applied[self.topics[part.tp.topic], part.tp.partition] = part.next_offset
+        self.seconds += self._now_s() - started_s
+
+    def _step(self, part: RecordSlice, first: int) -> None:
+        """Applies some records and queues their answers in one go: no commit may come in between."""
+        topic, partition = self.topics[part.tp.topic], part.tp.partition
+        records = part.records[first : first + STEP_RECORDS]
+        for at, record in self.processors[partition].process(records, topic):  # type: ignore[arg-type]
+            self.outbox.put(at, [self._named(record)])
+        self.applied[topic, partition] = records[-1].offset + 1
+
+    def _named(self, record: OutRecord) -> OutRecord:
+        return record._replace(topic=self._name_output(record.topic))
+
+    # ---- flush
+    def capture(self, offsets: Mapping[Where, int], committed: Mapping[Where, int]) -> dict[int, list[Write]]:
+        """What to write so that state covers `offsets`, which will be committed. Synchronous: one consistent cut."""
+        writes = {}
+        for partition in sorted({partition for _, partition in offsets}):
+            store = self.stores[partition]
+            said, registered = (IDENTITIES_TOPIC, partition), (REGISTRY_TOPIC, partition)
+            before = store.meta.applied_offset if store.meta is not None else 0
+            writes[partition] = store.capture(
+                max(offsets.get(said, 0), self.applied.get(said, 0), before),
+                max(offsets.get(registered, 0), self.applied.get(registered, 0)),
+                self.processors[partition].watermark_ms,
+                committed.get(said, 0),
+            )
+        return writes
+
+    # ---- metrics, read from another thread
+    def readings(self) -> Readings:
+        """Metrics of identities."""
+        counts, stores = self.counts, list(self.stores.values())
+        fleets: dict[tuple[str, ...], float] = {}
+        rooms: dict[tuple[str, ...], float] = {}
+        for store in stores:
+            for totals, found in ((fleets, store.fleets), (rooms, store.fleet_rooms)):
+                for kind, n in dict(found).items():
+                    totals[(kind,)] = totals.get((kind,), 0.0) + n
+        return {
+            "identities_read_total": counts.read,
+            "identities_applied_total": counts.applied,
+            "identities_replay_skipped_total": counts.replay_skipped,
+            "identities_rejected_total": counts.rejected,
+            "identities_answers_total": {(kind,): float(n) for kind, n in dict(counts.answers).items()},
+            "identities_seconds_total": self.seconds,
+            "identities_live": sum(len(store.kept) for store in stores),
+            "fleets_live": fleets,
+            "fleet_rooms": rooms,
+            "identities_expired_total": self._gone[1] + sum(store.expired for store in stores),
+        }
