@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from tests.bench.corpus import corpus
-from worker.lab.replay import read_policies
+from worker.lab.policyfiles import read_policies
 from worker.policy.judge import Judge
 from worker.processor import DEAD_LETTERS_TOPIC, BreakerTripped, MemoryRooms, PartitionProcessor
 

@@ -9,7 +9,7 @@ import pytest
 from tests.audit.build import beat, ev
 from tests.audit.rooms import random_log
 from worker.audit import events as e
-from worker.lab.replay import read_policies
+from worker.lab.policyfiles import read_policies
 from worker.policy.judge import Judge
 from worker.processor import MemoryRooms, PartitionProcessor
 

@@ -8,7 +8,8 @@ from confluent_kafka import Producer
 
 from worker.cli import cli
 from worker.lab.mockcluster import MockCluster
-from worker.lab.replay import Replay, read_policies
+from worker.lab.policyfiles import read_policies
+from worker.lab.replay import Replay
 from worker.lab.roomlog import read
 from worker.policy.judge import Judge
 from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC

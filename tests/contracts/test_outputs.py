@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from tests.contracts.contract import Contract
-from worker.lab.replay import Replay, read_policies
+from worker.lab.policyfiles import read_policies
+from worker.lab.replay import Replay
 from worker.lab.roomlog import read
 from worker.lab.simulate import ARCHETYPES, simulate
 from worker.policy.judge import Judge

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from tests.golden.cases import CASES, ROOMS, Case
-from worker.lab.replay import Replay, read_policies, violation_line
+from worker.lab.policyfiles import read_policies
+from worker.lab.replay import Replay, violation_line
 from worker.lab.roomlog import LogRecord, read
 from worker.policy.judge import Judge
 

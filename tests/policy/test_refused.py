@@ -250,4 +250,13 @@ def test_whatever_is_in_a_file_it_is_loaded_or_refused_with_places(data: st.Data
 def test_no_more_rules_hold_in_a_room_than_it_can_keep_episodes_of() -> None:
     parent = a_policy(*(a_rule(f"T-P-{i}") for i in range(40)), name="common_cn")
     child = a_policy(*(a_rule(f"T-C-{i}") for i in range(40)), name="wx", head="inherits: [common_cn]\n")
-    assert any("has 80 rules with those it inherits, at most 64" in p for p in problems_of(parent, child))
+    problems = problems_of(parent, child)
+    assert len(problems) == 1
+    assert "80 rules may hold in a room of wechat_channels in CN, at most 64 are allowed" in problems[0]
+
+
+def test_what_lies_over_a_policy_counts_where_both_hold() -> None:
+    below = a_policy(*(a_rule(f"T-B-{i}") for i in range(40)), name="below")
+    over = a_policy(*(a_rule(f"T-O-{i}") for i in range(40)), name="over")
+    assert any("80 rules may hold" in p for p in problems_of(below, over))
+    load_policies({"below": below, "over": over.replace("regions: [CN]", "regions: [DE]")})

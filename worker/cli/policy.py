@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,32 +36,22 @@ def policy() -> None:
     """Check, test, compare and publish policies."""
 
 
-def read_policies(paths: Iterable[Path]) -> dict[str, str]:
-    """Name → text of policy files; a directory stands for the .yaml files in it, nothing for those that ship.
+def texts_or_usage_error(paths: Iterable[Path]) -> dict[str, str]:
+    """Name → text of policy files, those that ship for no path; what cannot be read is wrong usage."""
+    from worker.lab.policyfiles import read_texts
+    from worker.settings import POLICIES_DIR
 
-    Raises:
-        click.UsageError: nothing to read, or a file is not UTF-8.
-    """
-    found: dict[str, str] = {}
-    chosen = [file for path in paths for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])]
-    if not paths:
-        shipped = resources("worker") / "policies"
-        return {f.name: f.read_text("utf-8") for f in shipped.iterdir() if f.name.endswith(".yaml")}
-    if not chosen:
-        raise click.UsageError(f"no .yaml file in {', '.join(map(str, paths))}")
-    for file in chosen:
-        try:
-            found[str(file)] = file.read_text("utf-8")
-        except UnicodeDecodeError:
-            raise click.UsageError(f"{file} is not UTF-8 text") from None
-    return found
+    try:
+        return read_texts(tuple(paths) or (POLICIES_DIR,))
+    except (FileNotFoundError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _load(paths: tuple[Path, ...]) -> "tuple[PolicyBook | None, tuple[Problem, ...], dict[str, str]]":
     from worker.policy.load import load_policies
     from worker.policy.model import PolicyErrors
 
-    texts = read_policies(paths)
+    texts = texts_or_usage_error(paths)
     try:
         return load_policies(texts), (), texts
     except PolicyErrors as errors:
@@ -133,7 +122,7 @@ def test(ctx: click.Context, paths: tuple[Path, ...], keyword: str, as_json: boo
     from worker.policy.model import PolicyErrors
 
     try:
-        book = load_policies(read_policies(paths), run_tests=False)
+        book = load_policies(texts_or_usage_error(paths), run_tests=False)
     except PolicyErrors as errors:
         for problem in errors.problems:
             click.echo(str(problem), err=True)
@@ -270,7 +259,7 @@ def diff(ctx: click.Context, old: Path, new: Path, as_json: bool) -> None:
     from worker.policy.document import Missing
 
     try:
-        changes = compare(read_policies([old]), read_policies([new]))
+        changes = compare(texts_or_usage_error([old]), texts_or_usage_error([new]))
     except Missing as error:
         raise click.UsageError(f"{error}; `stream-audit policy check` says where") from None
     if as_json:

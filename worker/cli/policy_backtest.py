@@ -47,7 +47,7 @@ def backtest(
 
     from confluent_kafka import KafkaException
 
-    from worker.cli.policy import read_policies
+    from worker.cli.policy import texts_or_usage_error
     from worker.cli.terminal import progress
     from worker.lab import backtest as lab
     from worker.lab.kafkaclient import reason
@@ -58,7 +58,7 @@ def backtest(
 
     if bool(logs) == bool(bootstrap):
         raise click.UsageError("give either LOG files, or --bootstrap")
-    before, after = read_policies([old] if old else []), read_policies([new])
+    before, after = texts_or_usage_error([old] if old else []), texts_or_usage_error([new])
     total = lab.Outcome()
     try:
         for files in (before, after):

@@ -90,13 +90,13 @@ def replay(
 
 def policies_or_usage_error(directory: Path | None) -> "PolicyBook":
     """The policies of `directory`, or those that ship; a wrong policy ends the command as wrong usage."""
-    from worker.lab.replay import read_policies
+    from worker.lab.policyfiles import read_policies
     from worker.policy.model import PolicyErrors
     from worker.settings import POLICIES_DIR
 
     try:
         return read_policies(directory or POLICIES_DIR)
-    except (PolicyErrors, FileNotFoundError) as error:
+    except (PolicyErrors, FileNotFoundError, ValueError) as error:
         raise click.UsageError(str(error)) from error
 
 

@@ -5,7 +5,6 @@ A partition of the log has a `PartitionProcessor` of its own, as in the engine, 
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -14,25 +13,11 @@ from worker.audit.evidence import FAMILIES
 from worker.audit.room import Room
 from worker.egress.record import OutRecord
 from worker.lab.roomlog import LogRecord
-from worker.policy.book import PolicyBook
 from worker.policy.judge import Judge
-from worker.policy.load import load_policies
 from worker.processor import EVENTS_TOPIC, Counts, MemoryRooms, Output, PartitionProcessor
-from worker.settings import POLICIES_DIR
 
 CHUNK_RECORDS = 1_000
 Key = TypeVar("Key")
-
-
-def read_policies(directory: Path = POLICIES_DIR) -> PolicyBook:
-    """The policies in the YAML files of `directory` (default: those that ship).
-
-    Raises PolicyErrors with every problem found, FileNotFoundError when there is no file.
-    """
-    files = {path.name: path.read_text(encoding="utf-8") for path in sorted(directory.glob("*.yaml"))}
-    if not files:
-        raise FileNotFoundError(f"{directory}: no policy files (*.yaml) there")
-    return load_policies(files)
 
 
 class Replay:

@@ -6,6 +6,8 @@ Pure: file texts, rooms and event time go in; decisions come out as values. No c
     inputs   what an expression may read                             reasons   certainty, counterfactual, evidence
     actions  what may be recommended, and how sure one must be       episodes  the life of a rule in a room
     judge    rooms → decisions                                       cases     the tests inside a policy file
-    caps     what exceeds them is parked                             feed      published policies on top of files
+    caps     caps and pauses: what is parked                         feed      published policies on top of files
     wire     a file as the document that is published                diff      what differs, in words
+    across   what is wrong between policies                          shares    for what part of the time a fact held
+    exemptions  whom rules leave alone until when
 """

@@ -9,9 +9,8 @@ from typing import TypeVar, cast, get_args
 import yaml
 from msgspec.structs import replace
 
-from worker.audit.events import Platform
 from worker.audit.history import REMEMBERED_MS
-from worker.audit.room import EPISODES_MAX
+from worker.policy.across import PLATFORMS, RULES_MAX, across
 from worker.policy.actions import ACTIONS
 from worker.policy.book import PolicyBook
 from worker.policy.cases import read_case, run_cases
@@ -37,7 +36,6 @@ from worker.policy.model import (
     Status,
 )
 
-PLATFORMS: tuple[str, ...] = get_args(Platform)
 POLICY_KEYS = ("policy", "version", "effective_from_ms", "applies", "inherits", "defaults", "exemptions", "rules")
 DEFAULT_KEYS = (
     "scope", "exempt", "escalate_after", "clear_after", "cooldown", "remember", "rollout", "caps", "pause",
@@ -54,7 +52,6 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 RULE_ID = re.compile(r"[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+")
 REGION = re.compile(r"[A-Z]{2}")
 DATE = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])")
-RULES_MAX = EPISODES_MAX  # a room keeps one episode a rule
 STEPS_MAX = 8
 CASES_MAX = 64
 
@@ -80,7 +77,7 @@ def load_policies(files: Mapping[str, str], *, run_tests: bool = True) -> Policy
         with suppress(Missing):
             policies.append(_policy(document, text))
         problems += document.problems
-    problems += _across(policies)
+    problems += across(policies)
     if not problems and run_tests:
         problems = [problem for policy in policies for rule in policy.rules for problem in run_cases(rule, policy)]
     if problems:
@@ -108,7 +105,7 @@ def read_published(
         policy = replace(policy, offset=offset)
         if policy.ref.id != name:
             problems.append(Problem(file, 1, 1, "", f"is policy {policy.ref.id}, but the record's key is '{name}'"))
-        problems += _across([*others, policy])
+        problems += across([*others, policy])
         problems += [] if problems else [found for rule in policy.rules for found in run_cases(rule, policy)]
     if problems or policy is None:
         raise PolicyErrors(problems)
@@ -307,54 +304,3 @@ def _cases(doc: Document, node: yaml.Node) -> tuple[Case, ...]:
     if all(case.expect or case.of for case in cases):
         raise doc.note(node, "no test expects the rule to stay quiet; add one with expect: none")
     return cases
-
-
-def _across(policies: list[Policy]) -> list[Problem]:
-    """What is wrong between files: names, versions, inheritance, ids."""
-    problems: list[Problem] = []
-
-    def note(policy: Policy, what: str, rule: Rule | None = None) -> None:
-        line = rule.line if rule else 1
-        problems.append(Problem(policy.file, line, 1, rule.id if rule else "", what))
-
-    by_name: dict[str, list[Policy]] = {}
-    owner: dict[str, Policy] = {}
-    for policy in policies:
-        for other in by_name.setdefault(policy.ref.id, []):
-            if (other.offset is None) != (policy.offset is None):
-                continue  # one ships, the other was published and holds in its place
-            if other.ref.version == policy.ref.version:
-                note(policy, f"policy {policy.ref.id} version {policy.ref.version} also stands in {other.file}")
-            elif (other.ref.version < policy.ref.version) != (other.effective_from_ms < policy.effective_from_ms):
-                note(policy, f"a higher version of {policy.ref.id} must take effect later; see {other.file}")
-        by_name[policy.ref.id].append(policy)
-        for rule in policy.rules:
-            first = owner.setdefault(rule.id, policy)
-            if first.ref.id != policy.ref.id:
-                note(policy, f"id {rule.id} also stands in {first.file}; ids are unique, rename one", rule)
-    for policy in policies:
-        for parent in policy.inherits:
-            if parent not in by_name:
-                known = ", ".join(sorted(by_name))
-                note(policy, f"inherits '{parent}', which no file defines, expected one of {known}")
-        ancestors = _ancestors(policy.inherits, by_name)
-        parents = [max(by_name[name], key=lambda p: len(p.rules)) for name in ancestors if name in by_name]
-        count = len(policy.rules) + sum(len(parent.rules) for parent in parents)
-        if count > RULES_MAX:
-            note(policy, f"has {count} rules with those it inherits, at most {RULES_MAX} may hold in a room")
-        if policy.ref.id in ancestors:
-            through = ", ".join(policy.inherits)
-            note(policy, f"policy {policy.ref.id} inherits itself through {through}; break the circle")
-    return problems
-
-
-def _ancestors(inherits: tuple[str, ...], by_name: dict[str, list[Policy]]) -> set[str]:
-    """Names of all policies inherited, at first or second hand."""
-    seen: set[str] = set()
-    waiting = list(inherits)
-    while waiting:
-        parent = waiting.pop()
-        if parent not in seen:
-            seen.add(parent)
-            waiting += [name for policy in by_name.get(parent, ()) for name in policy.inherits]
-    return seen

@@ -11,7 +11,8 @@ import orjson
 import pytest
 
 from worker.audit.evidence import Level
-from worker.lab.replay import Replay, read_policies
+from worker.lab.policyfiles import read_policies
+from worker.lab.replay import Replay
 from worker.lab.roomlog import LogRecord
 from worker.lab.simulate import ARCHETYPES, simulate, truth
 from worker.policy.book import PolicyBook

@@ -6,7 +6,8 @@ import msgspec
 import orjson
 import pytest
 
-from worker.lab.replay import Replay, read_policies
+from worker.lab.policyfiles import read_policies
+from worker.lab.replay import Replay
 from worker.lab.roomlog import LogRecord
 from worker.lab.simulate import Event, simulate, truth
 from worker.policy.judge import Judge

@@ -12,7 +12,7 @@ import orjson
 from worker.egress.record import OutRecord
 from worker.lab import roomlog
 from worker.lab.evaluate.watch import Outcome, Suspicion, Watch
-from worker.lab.replay import read_policies
+from worker.lab.policyfiles import read_policies
 from worker.lab.roomlog import LogRecord
 from worker.lab.simulate import ARCHETYPES, STARTED_AT_MS, Event, Truth, at_ms_of, simulate, truth
 from worker.policy.judge import Judge
