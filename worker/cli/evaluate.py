@@ -2,15 +2,21 @@
 
 import os
 import shlex
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from worker.lab.evaluate.run import Job
-    from worker.lab.evaluate.summary import Summary
-    from worker.lab.evaluate.watch import Outcome
+    from worker.lab.evaluate.pieces import Piece
+    from worker.lab.evaluate.summary import Measurement, Summary
+
+RESULTS = Path("build/evaluate/results.sqlite")
 
 
 @click.command(name="evaluate")
@@ -18,59 +24,94 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Rooms per archetype.")
 @click.option("--first-seed", type=click.IntRange(0), default=1_000, show_default=True, help="Seed of the first room.")
 @click.option("--hours", type=click.FloatRange(0.1, 48), default=6.0, show_default=True, help="Length of each room.")
-@click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one per CPU]")
 @click.option("--no-challenges", is_flag=True, help="As on a platform that challenges nobody.")
 @click.option("--ablation-seeds", type=click.IntRange(0), default=0, show_default=True,
-              help="Judge that many rooms per guilty archetype again, with sources switched off.")  # fmt: skip
+              help="Judge that many rooms per guilty archetype again, without one signal at a time.")  # fmt: skip
+@click.option("--honest-hours", type=click.IntRange(0, 10_000_000), default=0, show_default=True,
+              help="In place of archetypes: so many room-hours of honest rooms of every kind.")  # fmt: skip
+@click.option("--full", is_flag=True,
+              help="Everything: guilty rooms with and without challenges, facts, ablations, null hypotheses, and "
+                   "--honest-hours of honest rooms.")  # fmt: skip
+@click.option("--results", type=click.Path(dir_okay=False, path_type=Path),
+              help="Keep results there and go on from them.  "
+                   f"[default: {RESULTS} with --full or --honest-hours]")  # fmt: skip
+@click.option("--report", is_flag=True, help="Judge no more rooms: sum up what --results hold by now.")
 @click.option("--log", type=click.Path(exists=True, dir_okay=False), help="A labelled room log in place of simulation.")
 @click.option("--truth", type=click.Path(exists=True, dir_okay=False), help="What each room of --log is.")
 @click.option("--bound", is_flag=True, help="Instead: show the guaranteed rates of false alarms under null hypotheses.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one per CPU]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of tables.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write a Markdown document with plots.")
 @click.pass_context
-def evaluate(
-    ctx: click.Context,
-    archetypes: str | None,
-    seeds: int,
-    first_seed: int,
-    hours: float,
-    jobs: int | None,
-    no_challenges: bool,
-    ablation_seeds: int,
-    log: str | None,
-    truth: str | None,
-    bound: bool,
-    as_json: bool,
-    out: Path | None,
-) -> None:
+def evaluate(ctx: click.Context, /, log: str | None, truth: str | None, bound: bool, as_json: bool, out: Path | None,
+             jobs: int | None, **wanted: Any) -> None:  # fmt: skip
     """Measure the detection: delays, false alarms, what each signal is worth.
 
-    Simulated rooms are synthetic and say so. Exit code 1: --bound found a rate above its guarantee.
+    Simulated rooms are synthetic and say so. Long runs keep their results as they come: stop one with Ctrl-C or SIGTERM
+    and give the same command again to go on. Exit code 1: --bound found a rate above its guarantee.
 
     \b
     Example:
       stream-audit evaluate --archetypes loop,standby,responsive --seeds 50 --hours 6
+      stream-audit evaluate --honest-hours 200000
+      stream-audit evaluate --full --seeds 20 --hours 12 --honest-hours 200000 --out docs/DETECTION.md
       stream-audit evaluate --log rooms.jsonl.zst --truth truth.jsonl --json
     """
-    if bound:
-        _bound(as_json, seeds)
-        return
-    if no_challenges and ablation_seeds:
-        raise click.UsageError("--ablation-seeds switches challenges off by itself; leave out --no-challenges.")
+    from worker.lab.evaluate.pieces import bound_pieces
+    from worker.lab.evaluate.summary import summarise
+
     if (log is None) != (truth is None):
         raise click.UsageError("--log and --truth belong together.")
     if log is not None and truth is not None:
-        summary = _judge_log(log, truth)
+        summary = summarise(_judge_log(log, truth), synthetic=False)
     else:
-        names = _known(archetypes)
-        cast = _cast(names, range(first_seed, first_seed + seeds), hours, no_challenges, ablation_seeds)
-        summary = _simulate(cast, jobs or os.cpu_count() or 1, no_challenges)
+        pieces = bound_pieces(wanted["seeds"] / 10) if bound else _pieces(**wanted)
+        long = wanted["full"] or wanted["honest_hours"]
+        results = wanted["results"] or (RESULTS if (long or wanted["report"]) and not bound else None)
+        measurement = _measure(pieces, jobs or os.cpu_count() or 1, results, report=wanted["report"])
+        summary = summarise(measurement, synthetic=True)
     if out is not None:
         from worker.lab.evaluate.document import write
 
         for path in write(out, summary, _command(ctx)):
             click.echo(f"wrote {path}", err=True)
     _print(summary, as_json)
+    if bound and any(one.verdict == "broken" for one in summary.bound):
+        raise SystemExit(1)
+
+
+def _pieces(
+    *,
+    archetypes: str | None,
+    seeds: int,
+    first_seed: int,
+    hours: float,
+    no_challenges: bool,
+    ablation_seeds: int,
+    honest_hours: int,
+    full: bool,
+    **_: object,
+) -> list["Piece"]:
+    """What the options ask for."""
+    from worker.lab.evaluate.pieces import ALONE, full_pieces, honest_count, honest_pieces, room_piece
+    from worker.lab.evaluate.run import SIGNALS, Job
+    from worker.lab.simulate import ARCHETYPES
+
+    rooms = range(first_seed, first_seed + seeds)
+    if (full or honest_hours) and (archetypes or no_challenges):
+        raise click.UsageError("--full and --honest-hours choose the rooms; leave out --archetypes, --no-challenges.")
+    if full:
+        return full_pieces(seeds=rooms, hours=hours, ablation_seeds=ablation_seeds, honest_hours=honest_hours)
+    if honest_hours:
+        return list(islice(honest_pieces(), honest_count(honest_hours)))
+    names = _known(archetypes)
+    return [room_piece("guilty", Job(name, seed, hours, not no_challenges)) for seed in rooms for name in names] + [
+        room_piece("ablation", Job(name, seed, hours, not no_challenges, without))
+        for seed in rooms[:ablation_seeds]
+        for name in names
+        if not ARCHETYPES[name].honest
+        for without in (ALONE if no_challenges else SIGNALS)
+    ]
 
 
 def _known(archetypes: str | None) -> list[str]:
@@ -82,44 +123,54 @@ def _known(archetypes: str | None) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _cast(names: list[str], seeds: range, hours: float, no_challenges: bool, ablation_seeds: int) -> list["Job"]:
-    from worker.lab.evaluate.run import ABLATIONS, Job
-    from worker.lab.simulate import ARCHETYPES
+def _measure(pieces: list["Piece"], jobs: int, path: Path | None, *, report: bool) -> "Measurement":
+    """Do the pieces that are not in the results yet."""
+    from worker.lab.evaluate.full import collect, finished
+    from worker.lab.evaluate.results import OtherCode, Results
 
-    cast = [Job(name, seed, hours, ("challenges",) if no_challenges else ()) for seed in seeds for name in names]
-    return cast + [
-        Job(name, seed, hours, without)
-        for seed in seeds[:ablation_seeds]
-        for name in names
-        if not ARCHETYPES[name].honest
-        for without in ABLATIONS
-    ]
+    if path is None:
+        return collect(_run(pieces, jobs))
+    if report and not path.exists():
+        raise click.UsageError(f"{path}: no results there yet.")
+    try:
+        with Results(path) as results:
+            known = results.done()
+            if not report:
+                for piece, result in _run([p for p in pieces if p.name not in known], jobs):
+                    results.add(piece.name, result)
+            return collect(finished(results, pieces))
+    except (OtherCode, sqlite3.Error) as error:
+        raise click.ClickException(f"{error}" if isinstance(error, OtherCode) else f"{path}: {error}") from error
 
 
-def _simulate(cast: list["Job"], jobs: int, no_challenges: bool) -> "Summary":
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def _run(pieces: list["Piece"], jobs: int) -> Iterator[tuple["Piece", bytes]]:
+    """Do pieces, with a bar on a terminal and a line per hundredth elsewhere; SIGTERM stops as Ctrl-C does."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     from worker.cli.terminal import console
-    from worker.lab.evaluate.run import run
-    from worker.lab.evaluate.summary import summarise
+    from worker.lab.evaluate.pieces import hours_of, run
 
-    plain = ("challenges",) if no_challenges else ()
-    outcomes: list[Outcome] = []
-    ablated: list[tuple[tuple[str, ...], Outcome]] = []
+    total = sum(map(hours_of, pieces))
     screen = console(stderr=True)
-    columns = (TextColumn("rooms"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        for job, outcome in bar.track(run(cast, jobs), total=len(cast)):
-            if job.without == plain:
-                outcomes.append(outcome)
-            else:
-                ablated.append((job.without, outcome))
-    return summarise(outcomes, ablated, synthetic=True)
+    columns = (TextColumn("{task.completed:,.0f} of {task.total:,.0f} room-hours"), BarColumn(), TaskProgressColumn())
+    done_hours, told = 0.0, 0
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as stack:
+        stack.callback(signal.signal, signal.SIGTERM, before)
+        bar = Progress(*columns, TimeRemainingColumn(), console=screen, transient=True, disable=not screen.is_terminal)
+        task = stack.enter_context(bar).add_task("", total=total)
+        for piece, result in run(pieces, jobs):
+            yield piece, result
+            done_hours += hours_of(piece)
+            bar.update(task, completed=done_hours)
+            if not screen.is_terminal and total and int(100 * done_hours / total) > told:
+                told = int(100 * done_hours / total)
+                screen.print(f"{told} %: {done_hours:,.0f} of {total:,.0f} room-hours", highlight=False)
 
 
-def _judge_log(log: str, truth: str) -> "Summary":
+def _judge_log(log: str, truth: str) -> "Measurement":
     from worker.lab.evaluate.run import judge_log, read_truths
-    from worker.lab.evaluate.summary import summarise
+    from worker.lab.evaluate.summary import Measurement
     from worker.lab.roomlog import RoomLogError
 
     try:
@@ -128,16 +179,16 @@ def _judge_log(log: str, truth: str) -> "Summary":
         raise click.ClickException(str(error)) from error
     if not outcomes:
         raise click.ClickException(f"{log} holds none of the rooms that {truth} tells of.")
-    return summarise(outcomes, synthetic=False)
+    return Measurement(challenged=outcomes)
 
 
 def _command(ctx: click.Context) -> str:
-    """The command as it was given."""
+    """The command as it was given, but for what changes no figure."""
     words = ["stream-audit", "evaluate"]
     for parameter in ctx.command.params:
         value = ctx.params.get(parameter.name or "")
         given = ctx.get_parameter_source(parameter.name or "") == click.core.ParameterSource.COMMANDLINE
-        if given and parameter.name not in ("jobs", "as_json"):
+        if given and parameter.name not in ("jobs", "as_json", "report", "results"):
             words.append(parameter.opts[0])
             if not isinstance(value, bool):
                 words.append(str(value))
@@ -164,30 +215,7 @@ def _print(summary: "Summary", as_json: bool) -> None:
             table.add_row(*row)
         screen.print(table, highlight=False)
         screen.print()
-    what = "synthetic" if summary.synthetic else "labelled"
-    screen.print(f"{summary.rooms:,} {what} rooms, {summary.hours:,.0f} room-hours, {summary.events:,} events",
-                 highlight=False)  # fmt: skip
-
-
-def _bound(as_json: bool, seeds: int) -> None:
-    """Show the guarantee; `seeds` scales the number of runs."""
-    from rich.table import Table
-
-    from worker.cli.terminal import console
-    from worker.lab.evaluate.bound import CASES, measure
-
-    measured = [found for case in CASES for found in measure(case, runs=case.runs * seeds // 10 or 1, seed=1)]
-    if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.encode(measured))
-    else:
-        table = Table(title="First alarms per room-hour under null hypotheses, in 12 h (synthetic)", box=None)
-        for i, name in enumerate(("null hypothesis", "method", "level", "per room-hour", "bound", "guarantee")):
-            table.add_column(name, justify="right" if i > 2 else "left")
-        for one in measured:
-            rate = f"{one.per_hour:.1e} ± {one.error:.0e}"
-            table.add_row(one.case, one.method, one.level, rate, f"{one.bound:.0e}", one.verdict)
-        console().print(table, highlight=False)
-    if any(one.verdict == "broken" for one in measured):
-        raise SystemExit(1)
+    if summary.rooms:
+        what = "synthetic" if summary.synthetic else "labelled"
+        said = f"{summary.rooms:,} {what} rooms, {summary.hours:,.0f} room-hours, {summary.events:,} events"
+        screen.print(said, highlight=False)

@@ -9,7 +9,7 @@ from math import isclose
 import pytest
 
 from worker.audit.evidence import ACCRUE, HEAD, THRESHOLDS, Level
-from worker.lab.evaluate.bound import CASES, HOURS, Case, Measured, measure
+from worker.lab.evaluate.bound import CASES, HOURS, Case, Measured, measure, pooled
 
 RUNS = {"PLAY at its norm, always armed": 20, "AI at its norm, AR(1)": 100, "NONINT at its norm, AR(1)": 150}
 EXACT = [case for case in CASES if case.exact]
@@ -64,16 +64,31 @@ def test_a_signal_above_its_norm_would_be_seen_to_break_the_guarantee() -> None:
     assert found["WATCH"] == "broken"
 
 
+def test_samples_pool_to_what_one_large_sample_would_have_measured() -> None:
+    values = [0.0, 0.2, 0.0, 0.5, 0.1, 0.0, 0.3, 0.0]
+    parts = []
+    for part in (values[:3], values[3:5], values[5:]):
+        mean = sum(part) / len(part)
+        error = (sum((v - mean) ** 2 for v in part) / (len(part) - 1) / len(part)) ** 0.5
+        parts.append(Measured("c", "counted", "WATCH", mean, error, 0.01, len(part)))
+    (one,) = pooled(parts)
+    mean = sum(values) / 8
+    assert one.runs == 8
+    assert isclose(one.per_hour, mean)
+    assert isclose(one.error, (sum((v - mean) ** 2 for v in values) / 7 / 8) ** 0.5)
+    (none,) = pooled([Measured("c", "counted", "WATCH", 0.0, 1 / 24, 0.01, 2)] * 5)
+    assert isclose(none.error, 1 / (10 * HOURS))
+
+
 def test_the_command_prints_the_guarantee_and_ends_with_1_when_it_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     from click.testing import CliRunner
 
     from worker.cli import cli
-    from worker.lab.evaluate import bound
+    from worker.lab.evaluate import pieces
 
-    monkeypatch.setattr(bound, "CASES", [CASES[0]._replace(runs=60)])
-    kept = CliRunner().invoke(cli, ["evaluate", "--bound"])
+    monkeypatch.setattr(pieces, "CASES", [CASES[0]._replace(runs=60)])
+    kept = CliRunner().invoke(cli, ["evaluate", "--bound", "--jobs", "1"])
     assert (kept.exit_code, "RESTRICT" in kept.stdout, "broken" in kept.stdout) == (0, True, False)
-    monkeypatch.setattr(
-        bound, "measure", lambda case, *, runs, seed: [Measured("c", "counted", "WATCH", 0.5, 0.01, 0.1)]
-    )
-    assert CliRunner().invoke(cli, ["evaluate", "--bound"]).exit_code == 1
+    broken = Measured("c", "counted", "WATCH", 0.5, 0.01, 0.1, 50)
+    monkeypatch.setattr(pieces, "measure", lambda case, *, runs, seed: [broken])
+    assert CliRunner().invoke(cli, ["evaluate", "--bound", "--jobs", "1"]).exit_code == 1

@@ -1,20 +1,33 @@
 """`evaluate`: what it counts as seen, as an alarm, as a challenge; and what it prints."""
 
 import json
-from math import isfinite
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from contextlib import closing, suppress
+from itertools import islice
+from math import inf, isclose, isfinite
 from pathlib import Path
 from xml.etree import ElementTree
 
+import msgspec
 import orjson
+import pytest
 from click.testing import CliRunner
 
-from worker.audit.evidence import Level
+from worker.audit.evidence import DESIGNS, Level, new_family, step
 from worker.cli import cli
 from worker.lab import roomlog
-from worker.lab.evaluate.run import SOURCES, Job, dropped, judge_room
-from worker.lab.evaluate.summary import summarise
-from worker.lab.evaluate.watch import GUARDED, Outcome, Watch
-from worker.lab.simulate import simulate, truth
+from worker.lab.evaluate.full import collect, finished
+from worker.lab.evaluate.pieces import FACTUAL, STRATA, do, honest_pieces
+from worker.lab.evaluate.results import WORKER_DIR, OtherCode, Results, fingerprint
+from worker.lab.evaluate.run import Job, judge_room, nobody_bets_on
+from worker.lab.evaluate.summary import Measurement, summarise
+from worker.lab.evaluate.watch import GUARDED, MASS, Outcome, Watch
+from worker.lab.simulate import FULL, SPARSE, simulate, truth
 
 MINUTE_MS = 60_000
 
@@ -36,7 +49,7 @@ def test_a_recording_is_seen_within_minutes_because_it_fails_its_challenges() ->
 
 
 def test_without_challenges_nothing_is_seen_of_it_by_then() -> None:
-    outcome = judge_room(Job("loop", 3, 0.75, without=("challenges",)))
+    outcome = judge_room(Job("loop", 3, 0.75, challenged=False))
     assert not isfinite(outcome.delay_of(GUARDED, Level.LIMIT))
     assert outcome.challenges == 0
 
@@ -65,18 +78,131 @@ def test_what_a_declared_avatar_declares_is_no_false_alarm() -> None:
     def alarms(archetype: str) -> int:
         outcome = Outcome(truth(archetype, 1), hours=1, honest_hours=1, alarms={(GUARDED, "AI", 2): 1})
         other = Outcome(truth("quiet", 1), hours=1, honest_hours=1)
-        return sum(alarm.count for alarm in summarise([outcome, other], synthetic=True).alarms)
+        summary = summarise(Measurement(challenged=[outcome, other]), synthetic=True)
+        assert sum(count for stratum in summary.strata for *_, count in stratum.alarms) == sum(
+            alarm.count for alarm in summary.alarms
+        )
+        return sum(alarm.count for alarm in summary.alarms)
 
     assert (alarms("avatar_driven"), alarms("responsive")) == (0, 1)
 
 
-def test_a_source_switched_off_takes_its_own_events_and_no_others() -> None:
-    events = list(simulate("llm_avatar", 1, duration_ms=10 * MINUTE_MS))
-    for source in SOURCES:
-        gone = {(str(e["type"]), e.get("modality")) for e in events if dropped(e, source)}
-        assert gone
-        assert not gone & {(str(e["type"]), e.get("modality")) for e in events if not dropped(e, source)}
-    assert not any(dropped(e, "") for e in events)
+@pytest.mark.parametrize(
+    ("archetype", "signal", "family"), [("llm_avatar", "voice", "AI"), ("loop", "fail", "CHALLENGE")]
+)
+def test_a_signal_that_nobody_bets_on_is_worth_nothing_and_leaves_the_others_alone(
+    archetype: str, signal: str, family: str
+) -> None:
+    job = Job(archetype, 3, 2)
+    with_it, without_it = judge_room(job), judge_room(msgspec.structs.replace(job, without=signal))
+
+    def minutes(outcome: Outcome) -> dict[str, float]:
+        return {f: at for (kind, f, level), at in outcome.delay_min.items() if (kind, level) == (MASS, Level.WATCH)}
+
+    late, early = minutes(without_it).pop(family, inf), minutes(with_it).pop(family, inf)
+    assert early < late
+    if signal == "fail":
+        assert not isfinite(late)
+
+
+def test_no_bet_is_the_counterfactual_that_evidence_itself_keeps() -> None:
+    """`Family.without[k]` is the same process without signal k; a family without bets on k is another way to it."""
+    values = ((1.0, 0.6), (0.9, None), (0.2, 0.7), (None, 1.0))
+    whole = new_family("AI", 0)
+    for i, y in enumerate(values):
+        step(whole, (i + 1) * 300_000, y)
+    with nobody_bets_on("visual"):
+        bare = new_family("AI", 0)
+        for i, y in enumerate(values):
+            step(bare, (i + 1) * 300_000, y)
+    assert isclose(bare.mass(), whole.mass_without(1))
+    assert any(any(bet) for bet in DESIGNS["AI"].bets)
+
+
+def test_what_one_event_gives_away_opens_a_rule_at_that_event() -> None:
+    for archetype in FACTUAL:
+        assert judge_room(Job(archetype, 2, 0.25)).events_to_rule == 1
+
+
+@pytest.mark.parametrize("archetype", STRATA)
+def test_a_sparse_room_has_a_third_of_the_events_and_enough_for_every_signal(archetype: str) -> None:
+    full, sparse = (list(simulate(archetype, 5, duration_ms=60 * MINUTE_MS, pace=pace)) for pace in (FULL, SPARSE))
+    assert len(sparse) < 0.5 * len(full)
+    kinds = Counter(str(e["type"]) for e in sparse)
+    if archetype != "sign_language":  # nobody speaks, and voice detectors hear nothing
+        assert kinds["host.speech"] > 30
+        assert kinds["detector.score"] > 12 * 6 * (1 if archetype == "on_break" else 2)
+    if archetype != "quiet":
+        assert kinds["viewer.comment"] + kinds["viewer.gift"] + kinds["viewer.order"] > 12 * 10
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was_and_sums_up_to_the_same(tmp_path: Path) -> None:
+    pieces = list(islice(honest_pieces(), 3))
+    small = [
+        msgspec.structs.replace(p, jobs=tuple(msgspec.structs.replace(j, hours=0.2) for j in p.jobs)) for p in pieces
+    ]
+    path = tmp_path / "r.sqlite"
+    with Results(path) as results:
+        for piece in small[:2]:
+            results.add(piece.name, do(piece))
+    with Results(path) as results:
+        assert results.done() == {p.name for p in small[:2]}
+        results.add(small[2].name, do(small[2]))
+        kept = collect(finished(results, small))
+    assert kept.honest == collect((piece, do(piece)) for piece in small).honest
+    assert {tally.archetype for tally in kept.honest} == set(STRATA)
+    assert {tally.rooms for tally in kept.honest} == {3}
+
+
+def test_results_of_other_code_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.sqlite"
+    with Results(path):
+        pass
+    monkeypatch.setattr("worker.lab.evaluate.results.fingerprint", lambda: "0123456789abcdef")
+    with pytest.raises(OtherCode, match="remove the file"):
+        Results(path)
+    answer = CliRunner().invoke(cli, ["evaluate", "--honest-hours", "1", "--results", str(path), "--report"])
+    assert (answer.exit_code, "holds results of code" in answer.stderr) == (1, True)
+
+
+def test_the_fingerprint_follows_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / "worker"
+    shutil.copytree(WORKER_DIR, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr("worker.lab.evaluate.results.WORKER_DIR", copy)
+    assert fingerprint() == (same := fingerprint())
+    (copy / "audit" / "room.py").write_text((copy / "audit" / "room.py").read_text() + "\n")
+    assert fingerprint() != same
+
+
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM"])
+def test_a_long_run_stops_when_told_to_and_keeps_what_is_done(how: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    command = [
+        sys.executable,
+        "-m",
+        "worker",
+        "evaluate",
+        "--honest-hours",
+        "5400",
+        "--results",
+        str(path),
+        "--jobs",
+        "2",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as running:
+        while not path.exists() or not _count(path):
+            with suppress(subprocess.TimeoutExpired):
+                running.wait(0.2)
+                pytest.fail(f"ended with {running.returncode}")
+        running.send_signal(getattr(signal, how))
+        assert running.wait(60) == 1
+    assert _count(path) >= 1
+
+
+def _count(path: Path) -> int:
+    with closing(sqlite3.connect(path, timeout=30)) as db:
+        made = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'pieces'").fetchone()[0]
+        return int(db.execute("SELECT count(*) FROM pieces").fetchone()[0]) if made else 0
 
 
 def test_labelled_logs_lead_to_the_same_as_the_rooms_that_they_were_taken_from(tmp_path: Path) -> None:
@@ -85,11 +211,11 @@ def test_labelled_logs_lead_to_the_same_as_the_rooms_that_they_were_taken_from(t
     assert CliRunner().invoke(cli, args).exit_code == 0
     found = _run("--log", log, "--truth", known)
     assert (found["rooms"], found["synthetic"]) == (2, False)
-    (tampered,) = found["detections"]  # type: ignore[misc]
+    (tampered,) = found["challenged"]  # type: ignore[misc]
     assert tampered["rules"]["detected"][0] == 1
     assert 4 <= tampered["rules"]["median_min"][0] < 6
     (quiet,) = found["strata"]  # type: ignore[misc]
-    assert (quiet["archetype"], quiet["alarms"], quiet["rules"]) == ("quiet", {}, {})
+    assert (quiet["archetype"], quiet["alarms"], quiet["rules"]) == ("quiet", [], {})
     assert found["events"] == sum(1 for _ in roomlog.read(log))
 
 
@@ -106,7 +232,11 @@ def test_the_document_says_synthetic_shows_its_command_and_plots_well_formed_svg
 
 
 def test_wrong_usage_is_told(tmp_path: Path) -> None:
-    for args in (["--archetypes", "robot"], ["--no-challenges", "--ablation-seeds", "1"]):
+    for args in (
+        ["--archetypes", "robot"],
+        ["--full", "--no-challenges"],
+        ["--report", "--results", str(tmp_path / "none")],
+    ):
         assert CliRunner().invoke(cli, ["evaluate", *args]).exit_code == 2
     lone = tmp_path / "log.jsonl"
     lone.write_bytes(orjson.dumps({"type": "x"}) + b"\n")

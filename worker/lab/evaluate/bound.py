@@ -12,7 +12,7 @@ the likelihood ratios of guilt against the null, R ← (R + ACCRUE·Δh)·LR, R_
 for whatever guilt is simulated; it only decides the variance. Source: detection.md §4 (b).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import exp, log, sqrt
 from random import Random
 from typing import NamedTuple, Protocol
@@ -134,7 +134,7 @@ class Case(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """First alarms per room-hour by 12 h, their standard error, and the guarantee."""
+    """First alarms per room-hour by 12 h in `runs` rooms, their standard error, and the guarantee."""
 
     case: str
     method: str
@@ -142,6 +142,7 @@ class Measured(NamedTuple):
     per_hour: float
     error: float
     bound: float
+    runs: int
 
     @property
     def verdict(self) -> str:
@@ -169,12 +170,32 @@ def measure(case: Case, *, runs: int, seed: int) -> Iterator[Measured]:
         for i, level in enumerate(LEVELS):
             if not tilted and level > Level.WATCH:
                 continue
-            values = [one[i] for one in weights]
-            mean = sum(values) / runs
-            variance = sum((value - mean) ** 2 for value in values) / max(1, runs - 1)
-            error = sqrt(variance / runs) or 1 / runs  # none seen: as if one had been
+            values = [one[i] / HOURS for one in weights]
             method = "importance sampling" if tilted else "counted"
-            yield Measured(case.name, method, level.name, mean / HOURS, error / HOURS, 1 / THRESHOLDS[level])
+            bound = 1 / THRESHOLDS[level]
+            yield _mean(case.name, method, level.name, bound, runs, sum(values), sum(v * v for v in values))
+
+
+def _mean(case: str, method: str, level: str, bound: float, runs: int, total: float, squares: float) -> Measured:
+    mean = total / runs
+    error = sqrt(max(0.0, squares - runs * mean * mean) / max(1, runs - 1) / runs)
+    none_seen = 1 / (runs * HOURS)  # as if one had been
+    return Measured(case, method, level, mean, error if total else none_seen, bound, runs)
+
+
+def pooled(parts: Iterable[Measured]) -> list[Measured]:
+    """One measurement per case, method and level, from those of several samples."""
+    groups: dict[tuple[str, str, str, float], list[Measured]] = {}
+    for one in parts:
+        groups.setdefault((one.case, one.method, one.level, one.bound), []).append(one)
+    found = []
+    for (case, method, level, bound), group in groups.items():
+        runs = sum(one.runs for one in group)
+        total = sum(one.runs * one.per_hour for one in group)
+        seen = [one for one in group if one.per_hour]
+        squares = sum(one.runs * ((one.runs - 1) * one.error**2 + one.per_hour**2) for one in seen)
+        found.append(_mean(case, method, level, bound, runs, total, squares))
+    return found
 
 
 def _room(null: Null, rng: Random, *, tilted: bool) -> list[float]:

@@ -22,8 +22,13 @@ WATCH, LABEL, LIMIT and RESTRICT are the levels of evidence; a family's false al
 1e-3, 1e-5 and 1e-7. Cells hold the median, the 90 % quantile in brackets, and the share of rooms that got there in the
 time watched; – was not reached. Minutes count from the start of the room, or from when the host left it. Intervals are
 exact at 95 % (Poisson, Clopper–Pearson, order statistics). "shown: open" means that the room-hours are too few to tell:
-no alarm in N hours proves no more than a rate below 3/N. The rare levels are shown in another way, by
-`stream-audit evaluate --bound`. "design" is what a study of the evidence alone promised, before guards.
+no alarm in N hours proves no more than a rate below 3/N. The rare levels are shown in another way, by importance
+sampling at the edge of the null hypothesis (last table). "design" is what a study of the evidence alone promised,
+before guards; "bar" is what the product asks of itself, median (p90), after guards.
+
+Most honest rooms are simulated at a *sparse* pace (`worker/lab/simulate/stage.py`): a third of the comments, fewer
+looks, longer pauses, no likes; enough for every signal to bet. Looks, being fewer, vary more. One room in ten runs at
+*full* pace, so that the two can be compared.
 """
 
 
@@ -37,7 +42,7 @@ def write(path: Path, summary: Summary, command: str) -> list[Path]:
     parts.append(_READING)
     if any(summary.curves.values()):
         plot = path.with_name(f"{path.stem.lower()}-delays.svg")
-        rooms = {d.archetype: d.rooms for d in summary.detections}
+        rooms = {d.archetype: d.rooms for d in summary.challenged}
         plot.write_text(delay_plot(summary.curves, rooms), encoding="utf-8")
         written.append(plot)
         parts.append(f"![Share of rooms at LIMIT after the guards, by minutes]({plot.name})\n")

@@ -1,64 +1,64 @@
-"""Runs rooms through the engine's processor, in parallel processes, one room or one log at a time."""
+"""Runs rooms through the engine's processor, one room or one log at a time."""
 
-import multiprocessing
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import cache
 
 import msgspec
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
+from worker.audit.evidence import DESIGNS
 from worker.egress.record import OutRecord
 from worker.lab import roomlog
 from worker.lab.evaluate.watch import Outcome, Suspicion, Watch
 from worker.lab.policyfiles import read_policies
 from worker.lab.roomlog import LogRecord
-from worker.lab.simulate import ARCHETYPES, STARTED_AT_MS, Event, Truth, at_ms_of, simulate, truth
+from worker.lab.simulate import ARCHETYPES, FULL, SPARSE, STARTED_AT_MS, Event, Truth, at_ms_of, simulate, truth
 from worker.policy.judge import Judge
 from worker.processor import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
 
 LOOK_MS = 5_000  # how often outcomes are looked at, event time
+SPARSE_LOOK_MS = 10_000  # a pane: no family steps twice within one
 HOUR_MS = 3_600_000
 CHUNK_RECORDS = 200
 
-PASSIVE_SOURCES = ("voice", "face", "speech", "prompts")
-SOURCES = (*PASSIVE_SOURCES, "challenges")
-"""What can be switched off: a source of events, and with it the signals that rest on it. The voice and face detectors;
-recognised speech (loop_lock, and what unanswered hears); single comments, gifts and orders (unanswered); challenges."""
-
-ABLATIONS: tuple[tuple[str, ...], ...] = (
-    *((source,) for source in SOURCES),
-    *(("challenges", source) for source in PASSIVE_SOURCES),
-)
-"""Each source off alone; and each passive one on a platform that challenges nobody, where it has to carry more."""
-
-_PROMPTS = frozenset({"viewer.comment", "viewer.gift", "viewer.order"})
+SIGNALS = ("voice", "visual", "unanswered", "excitation", "locked", "fail")
+"""What families bet on."""
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Struct, frozen=True):
     """One simulated room to judge, for `hours` after its start, or after its switch.
 
-    `without` names the sources that are switched off.
+    Attributes:
+        challenged: the platform challenges hosts.
+        without: a signal that no family bets on; empty for none.
+        sparse: the room at the pace of the mass run (`simulate.SPARSE`).
     """
 
     archetype: str
     seed: int
     hours: float
-    without: tuple[str, ...] = ()
+    challenged: bool = True
+    without: str = ""
+    sparse: bool = False
 
 
-def dropped(event: Mapping[str, object], source: str) -> bool:
-    """Whether an event comes from `source`, and is missing when that is switched off."""
-    kind = str(event["type"])
-    if source in ("voice", "face"):
-        return kind == "detector.score" and event["modality"] == source
-    if source == "challenges":
-        return kind.startswith("challenge.")
-    if source == "speech":
-        return kind == "host.speech"
-    return source == "prompts" and kind in _PROMPTS
+@contextmanager
+def nobody_bets_on(signal: str) -> Iterator[None]:
+    """Takes a signal out of the evidence: every expert's stake on it is 0, which is to abstain."""
+    designs = dict(DESIGNS)
+    for name, design in designs.items():
+        bets = tuple(
+            tuple(0.0 if s == signal else stake for s, stake in zip(design.signals, bet, strict=True))
+            for bet in design.bets
+        )
+        DESIGNS[name] = replace(design, bets=bets)
+    try:
+        yield
+    finally:
+        DESIGNS.update(designs)
 
 
 @cache
@@ -68,37 +68,56 @@ def _judge() -> Judge:
 
 def judge_room(job: Job) -> Outcome:
     """Simulate one room and judge it as it happens; the simulated platform asks when passive suspicion rises."""
+    with nobody_bets_on(job.without):
+        return _judge_room(job)
+
+
+def _judge_room(job: Job) -> Outcome:
     fact = truth(job.archetype, job.seed)
     watch, suspicion = Watch(fact, STARTED_AT_MS), Suspicion()
     log = simulate(
         job.archetype,
         job.seed,
         duration_ms=ARCHETYPES[job.archetype].switch_ms + int(job.hours * HOUR_MS),
+        pace=SPARSE if job.sparse else FULL,
         suspicion=suspicion.nats,
     )
+    if not job.challenged:
+        log = (event for event in log if not str(event["type"]).startswith("challenge."))
     rooms = MemoryRooms()
     processor = PartitionProcessor(topic=EVENTS_TOPIC, partition=0, rooms=rooms, judge=_judge())
+    key, watches = fact.room_id.encode(), {fact.room_id: watch}
     offset = 0
-    for batch in _batches(e for e in log if not any(dropped(e, source) for source in job.without)):
-        records = [
-            LogRecord(0, offset + i, at_ms_of(event), fact.room_id.encode(), orjson.dumps(event))
-            for i, event in enumerate(batch)
-        ]
-        offset += len(records)
+    for batch in _batches(log, SPARSE_LOOK_MS if job.sparse else LOOK_MS):
+        records = []
         for event in batch:
+            records.append(LogRecord(0, offset, at_ms_of(event), key, orjson.dumps(event)))
             if event["type"] == "challenge.issued":
                 watch.challenged(at_ms_of(event))
-        _note_rules(processor.process(records).violations, {fact.room_id: watch})
+            elif _settles(event):
+                watch.fact(offset)
+            offset += 1
+        _note_rules(processor.process(records).violations, watches)
         room = rooms.live[fact.room_id]
         watch.look(room)
         suspicion.look(room)
     outcome = watch.end()
-    outcome.events = offset
+    outcome.events, outcome.sparse = offset, job.sparse
     return outcome
 
 
-def _batches(events: Iterable[Event]) -> Iterator[list[Event]]:
-    """Events in batches of 5 s of event time; the generator behind them never runs ahead of its consumer's batch."""
+def _settles(event: Event) -> bool:
+    """Whether an event says by itself what a guilty room is: watermark, provenance, registration."""
+    kind = event["type"]
+    if kind == "watermark.read":
+        return event["outcome"] == "detected"
+    if kind == "provenance.read":
+        return bool(event.get("tampered") or event.get("trusted"))
+    return kind == "registration.state" and event["avatar_registered"] is False
+
+
+def _batches(events: Iterable[Event], look_ms: int) -> Iterator[list[Event]]:
+    """Events in batches of event time; the generator behind them never runs ahead of its consumer's batch."""
     batch: list[Event] = []
     until_ms = 0
     for event in events:
@@ -106,7 +125,7 @@ def _batches(events: Iterable[Event]) -> Iterator[list[Event]]:
             yield batch
             batch = []
         if not batch:
-            until_ms = at_ms_of(event) + LOOK_MS
+            until_ms = at_ms_of(event) + look_ms
         batch.append(event)
     if batch:
         yield batch
@@ -118,7 +137,7 @@ def _note_rules(violations: list[OutRecord], watches: Mapping[str, Watch]) -> No
         if violation["mode"] == "live" and violation["transition"] == "opened":
             watch = watches.get((record.key or b"").decode())
             if watch is not None:
-                watch.opened(violation["rule"]["id"], record.timestamp_ms)
+                watch.opened(violation["rule"]["id"], record.timestamp_ms, violation["log"]["last_offset"])
 
 
 def read_truths(path: str) -> dict[str, Truth]:
@@ -162,16 +181,3 @@ def judge_log(path: str, truths: Mapping[str, Truth]) -> list[Outcome]:
             judge_batch()
     judge_batch()
     return [watch.end() for watch in watches.values()]
-
-
-def run(jobs: Iterable[Job], processes: int) -> Iterator[tuple[Job, Outcome]]:
-    """Judge the rooms in `processes` parallel processes, one CPU each; outcomes come as they are ready."""
-    wanted = list(jobs)
-    if processes <= 1:
-        for job in wanted:
-            yield job, judge_room(job)
-        return
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        pending = {pool.submit(judge_room, job): job for job in wanted}
-        for done in as_completed(pending):
-            yield pending[done], done.result()

@@ -2,13 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from math import isfinite
+from math import inf, isfinite
 
 from msgspec import Struct
 
 from worker.audit.evidence import FAMILIES, THRESHOLDS, Level
+from worker.lab.evaluate.bound import Measured
 from worker.lab.evaluate.intervals import Interval, quantile, rate, share
+from worker.lab.evaluate.tally import Tally, merged, tally_of
 from worker.lab.evaluate.watch import GUARDED, LEVELS, MASS, Outcome
+from worker.lab.simulate import ARCHETYPES
 
 PROVES = 3.0  # no event in N hours: with 95 % confidence the rate is below 3/N
 
@@ -34,6 +37,11 @@ class Detection(Struct):
     rules: Delay
     families_min: dict[str, list[float]]  # median minutes per family, after guards, in the order of LEVELS
 
+    @property
+    def limit(self) -> Delay:
+        """To LIMIT, after the guards."""
+        return self.levels[LEVELS.index(Level.LIMIT)]
+
 
 class Alarm(Struct):
     """False alarms of one family at one level, before (`mass`) or after (`level`) the guards."""
@@ -48,28 +56,51 @@ class Alarm(Struct):
 
 
 class Stratum(Struct):
-    """One kind of room while nothing is wrong there. `alarms` counts levels reached after guards, by level."""
+    """One kind of room while nothing is wrong there. `alarms` counts levels reached, after guards: (family, level)."""
 
     archetype: str
     title: str
+    sparse: bool
     rooms: int
     hours: float
-    alarms: dict[str, int]
-    families: dict[str, int]
+    alarms: list[tuple[str, str, int]]
+    watch_per_hour: Interval
     label_per_hour: Interval
+    limit_per_hour: Interval
     rules: dict[str, int]
     challenges_per_hour: Interval
 
 
-class Ablation(Struct):
-    """A guilty archetype with some sources switched off: medians at LABEL and LIMIT after guards, share at LIMIT."""
+class Fact(Struct):
+    """A guilty archetype that one event gives away: events from that one, itself included, to the first rule."""
 
     archetype: str
-    without: tuple[str, ...]
+    rooms: int
+    opened: int
+    most_events: int
+
+
+class Ablation(Struct):
+    """A guilty archetype without a signal: medians at LABEL and LIMIT after guards, share at LIMIT."""
+
+    archetype: str
+    challenged: bool
+    without: str
     rooms: int
     label_min: float
     limit_min: float
     limit_share: float
+
+
+class Measurement(Struct):
+    """What was measured, piece by piece; `summarise` sums it up."""
+
+    challenged: list[Outcome] = []
+    unchallenged: list[Outcome] = []
+    facts: list[Outcome] = []
+    ablated: list[tuple[bool, str, Outcome]] = []  # challenged, the signal that is missing
+    honest: list[Tally] = []
+    bound: list[Measured] = []
 
 
 class Summary(Struct):
@@ -79,12 +110,14 @@ class Summary(Struct):
     rooms: int
     hours: float
     events: int
-    challenges: int
-    detections: list[Detection]
+    challenged: list[Detection]
+    unchallenged: list[Detection]
+    facts: list[Fact]
     alarms: list[Alarm]
     strata: list[Stratum]
-    ablations: list[Ablation] = []
-    curves: dict[str, list[float]] = {}  # archetype → sorted minutes to LIMIT after guards of rooms that reached it
+    ablations: list[Ablation]
+    bound: list[Measured]
+    curves: dict[str, list[float]]  # archetype → sorted minutes to LIMIT after guards of rooms that reached it
 
     @property
     def honest_hours(self) -> float:
@@ -92,27 +125,33 @@ class Summary(Struct):
         return sum(stratum.hours for stratum in self.strata)
 
 
-def summarise(
-    outcomes: Sequence[Outcome], ablated: Iterable[tuple[tuple[str, ...], Outcome]] = (), *, synthetic: bool
-) -> Summary:
-    """Sum up outcomes; `ablated` are (sources switched off, outcome)."""
-    by_archetype: dict[str, list[Outcome]] = {}
-    for outcome in sorted(outcomes, key=lambda o: (o.truth.archetype, o.truth.seed)):
-        by_archetype.setdefault(outcome.truth.archetype, []).append(outcome)
-    guilty = [rooms for rooms in by_archetype.values() if not rooms[0].truth.honest]
-    honest = [rooms for rooms in by_archetype.values() if sum(o.honest_hours for o in rooms) > 0]
+def summarise(measured: Measurement, *, synthetic: bool) -> Summary:
+    """Sum up what was measured. Rooms without challenges count no false alarms of their own where others have them."""
+    outcomes = measured.challenged + measured.unchallenged + measured.facts + [o for *_, o in measured.ablated]
+    innocent = [tally_of(o) for o in measured.challenged or measured.unchallenged if o.honest_hours > 0]
+    tallies = merged([*innocent, *measured.honest])
     return Summary(
         synthetic=synthetic,
-        rooms=len(outcomes),
-        hours=sum(o.hours for o in outcomes),
-        events=sum(o.events for o in outcomes),
-        challenges=sum(o.challenges for o in outcomes),
-        detections=[_detection(rooms) for rooms in guilty],
-        alarms=_alarms([o for o in outcomes if o.honest_hours > 0]),
-        strata=[_stratum(rooms) for rooms in honest],
-        ablations=_ablations(outcomes, ablated),
-        curves={rooms[0].truth.archetype: _curve(rooms) for rooms in guilty},
+        rooms=len(outcomes) + sum(t.rooms for t in measured.honest),
+        hours=sum(o.hours for o in outcomes) + sum(t.hours for t in measured.honest),
+        events=sum(o.events for o in outcomes) + sum(t.events for t in measured.honest),
+        challenged=[_detection(rooms) for rooms in _guilty(measured.challenged)],
+        unchallenged=[_detection(rooms) for rooms in _guilty(measured.unchallenged)],
+        facts=[_fact(rooms) for rooms in _guilty(measured.facts)],
+        alarms=_alarms(tallies),
+        strata=[_stratum(tally) for tally in tallies],
+        ablations=_ablations(measured),
+        bound=measured.bound,
+        curves={rooms[0].truth.archetype: _curve(rooms) for rooms in _guilty(measured.challenged)},
     )
+
+
+def _guilty(outcomes: Iterable[Outcome]) -> list[list[Outcome]]:
+    found: dict[str, list[Outcome]] = {}
+    for outcome in sorted(outcomes, key=lambda o: (o.truth.archetype, o.truth.seed)):
+        if not outcome.truth.honest:
+            found.setdefault(outcome.truth.archetype, []).append(outcome)
+    return list(found.values())
 
 
 def _delay(minutes: Sequence[float]) -> Delay:
@@ -122,7 +161,6 @@ def _delay(minutes: Sequence[float]) -> Delay:
 def _detection(rooms: list[Outcome]) -> Detection:
     fact = rooms[0].truth
     reached = {family for o in rooms for kind, family, _ in o.delay_min if kind == GUARDED}
-    missing = float("inf")
     return Detection(
         archetype=fact.archetype,
         title=fact.title,
@@ -134,8 +172,7 @@ def _detection(rooms: list[Outcome]) -> Detection:
         rules=_delay([o.rule_delay() for o in rooms]),
         families_min={
             family: [
-                quantile([o.delay_min.get((GUARDED, family, level), missing) for o in rooms], 0.5).value
-                for level in LEVELS
+                quantile([o.delay_min.get((GUARDED, family, level), inf) for o in rooms], 0.5).value for level in LEVELS
             ]
             for family in FAMILIES
             if family in reached
@@ -143,69 +180,63 @@ def _detection(rooms: list[Outcome]) -> Detection:
     )
 
 
-def _expected_of_it(outcome: Outcome, family: str) -> bool:
-    """A declared avatar is AI, and the AI family may know it: that accuses nobody."""
-    return outcome.truth.declared and family == "AI"
+def _fact(rooms: list[Outcome]) -> Fact:
+    events = [o.events_to_rule for o in rooms if o.events_to_rule is not None]
+    return Fact(rooms[0].truth.archetype, len(rooms), len(events), max(events, default=0))
 
 
-def _alarms(rooms: list[Outcome]) -> list[Alarm]:
+def _alarms(tallies: list[Tally]) -> list[Alarm]:
     found = []
     for kind in (MASS, GUARDED):
         for family in FAMILIES:
-            counted = [o for o in rooms if not _expected_of_it(o, family)]
-            hours = sum(o.honest_hours for o in counted)
+            counted = [tally for tally in tallies if not tally.expects(family)]
+            hours = sum(tally.hours for tally in counted)
             for level in LEVELS if hours else ():
-                count = sum(o.alarms.get((kind, family, level), 0) for o in counted)
+                count = sum(tally.alarms.get((kind, family, level), 0) for tally in counted)
                 bound = 1 / THRESHOLDS[level]
                 found.append(Alarm(kind, family, level.name, count, hours, rate(count, hours), bound))
     return found
 
 
-def _stratum(rooms: list[Outcome]) -> Stratum:
-    fact = rooms[0].truth
-    hours = sum(o.honest_hours for o in rooms)
-    alarms: Counter[str] = Counter()
-    families: Counter[str] = Counter()
-    for outcome in rooms:
-        for (kind, family, level), count in outcome.alarms.items():
-            if kind == GUARDED and not _expected_of_it(outcome, family):
-                alarms[Level(level).name] += count
-                families[family] += count
+def _stratum(tally: Tally) -> Stratum:
+    archetype = ARCHETYPES[tally.archetype]
+    counts: Counter[int] = Counter()
+    alarms = []
+    for (kind, family, level), count in sorted(tally.alarms.items()):
+        if kind == GUARDED and not tally.expects(family):
+            counts[level] += count
+            alarms.append((family, Level(level).name, count))
     return Stratum(
-        archetype=fact.archetype,
-        title=fact.title if fact.honest else f"{fact.title}: before the switch",
-        rooms=len(rooms),
-        hours=hours,
-        alarms=dict(alarms),
-        families=dict(families),
-        label_per_hour=rate(alarms[Level.LABEL.name], hours),
-        rules=dict(Counter(rule for o in rooms for rule, at in o.rules_min.items() if at < 0)),
-        challenges_per_hour=rate(sum(o.honest_challenges for o in rooms), hours),
+        archetype=tally.archetype,
+        title=archetype.title if archetype.honest else f"{archetype.title}: before the switch",
+        sparse=tally.sparse,
+        rooms=tally.rooms,
+        hours=tally.hours,
+        alarms=alarms,
+        watch_per_hour=rate(counts[Level.WATCH], tally.hours),
+        label_per_hour=rate(counts[Level.LABEL], tally.hours),
+        limit_per_hour=rate(counts[Level.LIMIT], tally.hours),
+        rules=tally.rules,
+        challenges_per_hour=rate(tally.challenges, tally.hours),
     )
 
 
-def _ablations(outcomes: Sequence[Outcome], ablated: Iterable[tuple[tuple[str, ...], Outcome]]) -> list[Ablation]:
-    """The same rooms with and without; rooms that were not judged again are left out."""
-    groups: dict[tuple[str, tuple[str, ...]], list[Outcome]] = {}
-    for without, outcome in ablated:
-        groups.setdefault((outcome.truth.archetype, without), []).append(outcome)
-    again = {outcome.truth.room_id for rooms in groups.values() for outcome in rooms}
-    for outcome in outcomes:
-        if outcome.truth.room_id in again:
-            groups.setdefault((outcome.truth.archetype, ()), []).append(outcome)
+def _ablations(measured: Measurement) -> list[Ablation]:
+    """The same rooms with and without a signal; rooms that were not judged again are left out."""
+    groups: dict[tuple[str, bool, str], list[Outcome]] = {}
+    for challenged, without, outcome in measured.ablated:
+        groups.setdefault((outcome.truth.archetype, challenged, without), []).append(outcome)
+    again = {(o.truth.room_id, challenged) for challenged, _, o in measured.ablated}
+    for challenged, outcomes in ((True, measured.challenged), (False, measured.unchallenged)):
+        for outcome in outcomes:
+            if (outcome.truth.room_id, challenged) in again:
+                groups.setdefault((outcome.truth.archetype, challenged, ""), []).append(outcome)
     found = []
-    for (archetype, without), rooms in sorted(groups.items()):
+    for (archetype, challenged, without), rooms in sorted(groups.items()):
         label, limit = ([o.delay_of(GUARDED, level) for o in rooms] for level in (Level.LABEL, Level.LIMIT))
-        found.append(
-            Ablation(
-                archetype,
-                without,
-                len(rooms),
-                quantile(label, 0.5).value,
-                quantile(limit, 0.5).value,
-                sum(map(isfinite, limit)) / len(limit),
-            )
-        )
+        medians = quantile(label, 0.5).value, quantile(limit, 0.5).value
+        reached = sum(map(isfinite, limit)) / len(limit)
+        found.append(Ablation(archetype, challenged, without, len(rooms), *medians, reached))
     return found
 
 

@@ -5,11 +5,19 @@ from math import isfinite
 
 from msgspec import Struct
 
-from worker.audit.evidence import Level
-from worker.lab.evaluate.design import DESIGN_MIN, UNCHALLENGED_MIN
+from worker.lab.evaluate.bound import Measured
+from worker.lab.evaluate.design import (
+    CHALLENGED_BARS,
+    CHALLENGED_MIN,
+    FACTUAL_EVENTS,
+    UNCHALLENGED_BARS,
+    UNCHALLENGED_MIN,
+    Bar,
+)
 from worker.lab.evaluate.intervals import Interval
-from worker.lab.evaluate.run import ABLATIONS
-from worker.lab.evaluate.summary import PROVES, Delay, Summary
+from worker.lab.evaluate.pieces import ALONE
+from worker.lab.evaluate.run import SIGNALS
+from worker.lab.evaluate.summary import PROVES, Delay, Detection, Summary
 from worker.lab.evaluate.watch import LEVELS, MASS
 
 
@@ -23,17 +31,23 @@ class Sheet(Struct):
 
 def sheets(summary: Summary) -> Iterator[Sheet]:
     """Every table of a summary that has rows."""
+    both = ((True, summary.challenged), (False, summary.unchallenged))
     for sheet in (
-        _detected(summary),
-        _delays(summary, guarded=True),
-        _delays(summary, guarded=False),
-        _families(summary),
+        *(_detected(found, challenged) for challenged, found in both),
+        _facts(summary),
+        *(_levels(found, challenged, guarded=guarded) for challenged, found in both for guarded in (True, False)),
+        *(_families(found, challenged) for challenged, found in both),
         _alarms(summary),
         _strata(summary),
-        _ablation(summary),
+        *(_ablation(summary, challenged) for challenged, _ in both),
+        bound_sheet(summary.bound),
     ):
         if sheet.rows:
             yield sheet
+
+
+def _where(challenged: bool) -> str:
+    return "with challenges" if challenged else "without challenges"
 
 
 def _minutes(value: float) -> str:
@@ -58,38 +72,50 @@ def _cell(delay: Delay) -> str:
     return f"{_minutes(delay.median_min.value)} ({_minutes(delay.p90_min)}) {delay.detected.value:.0%}"
 
 
-def _detected(summary: Summary) -> Sheet:
+def _bar(bar: Bar | None, delay: Delay) -> tuple[str, str]:
+    """The bar, and whether it was met."""
+    if bar is None:
+        return "–", "–"
+    text = f"≤ {bar.median_min:.0f}" + (f" (≤ {bar.p90_min:.0f})" if bar.p90_min else "")
+    met = delay.median_min.value <= bar.median_min and (bar.p90_min is None or delay.p90_min <= bar.p90_min)
+    return text, "met" if met else "missed"
+
+
+def _detected(found: list[Detection], challenged: bool) -> Sheet:
+    design, bars = (CHALLENGED_MIN, CHALLENGED_BARS) if challenged else (UNCHALLENGED_MIN, UNCHALLENGED_BARS)
     rows = []
-    for d in summary.detections:
-        limit = d.levels[LEVELS.index(Level.LIMIT)]
+    for d in found:
         rows.append([
-            d.archetype, str(d.rooms), _percent(limit.detected), _span(limit.median_min), _minutes(limit.p90_min),
+            d.archetype, str(d.rooms), _percent(d.limit.detected), _span(d.limit.median_min), _minutes(d.limit.p90_min),
+            f"{design[d.archetype]:.0f}" if d.archetype in design else "–", *_bar(bars.get(d.archetype), d.limit),
             _percent(d.rules.detected) if d.expects else "no rule", _span(d.rules.median_min) if d.expects else "–",
         ])  # fmt: skip
-    header = ["archetype", "rooms", "LIMIT reached", "median min", "p90", "a rule opened", "median min"]
-    return Sheet("Guilty rooms: LIMIT after the guards, and the first live rule; 95 % intervals", header, rows)
+    header = ["archetype", "rooms", "LIMIT reached", "median min", "p90", "design", "bar", "", "a rule opened"]
+    title = f"Guilty rooms {_where(challenged)}: LIMIT after the guards, and the first live rule; 95 % intervals"
+    return Sheet(title, [*header, "median min"], rows)
 
 
-def _delays(summary: Summary, *, guarded: bool) -> Sheet:
-    design = DESIGN_MIN if summary.challenges else UNCHALLENGED_MIN
-    rows = []
-    for d in summary.detections:
-        promised = "/".join(f"{minutes:.0f}" for minutes in design.get(d.archetype, {}).values()) or "–"
-        rows.append([d.archetype, *(_cell(delay) for delay in (d.levels if guarded else d.masses)), promised])
-    header = ["archetype", *(level.name for level in LEVELS), "design W/L/R" if summary.challenges else "design LIMIT"]
-    which = "after the guards" if guarded else "before the guards"
-    return Sheet(f"Minutes to each level, {which}: median (p90) and share of rooms, any family", header, rows)
-
-
-def _families(summary: Summary) -> Sheet:
+def _facts(summary: Summary) -> Sheet:
     rows = [
-        [d.archetype, family, *map(_minutes, minutes)]
-        for d in summary.detections
-        for family, minutes in d.families_min.items()
-    ]
-    return Sheet(
-        "Median minutes per family, after the guards", ["archetype", "family", *(x.name for x in LEVELS)], rows
-    )
+        [f.archetype, str(f.rooms), str(f.opened), str(f.most_events) if f.opened else "–", str(FACTUAL_EVENTS),
+         "met" if f.opened == f.rooms and f.most_events <= FACTUAL_EVENTS else "missed"]
+        for f in summary.facts
+    ]  # fmt: skip
+    header = ["archetype", "rooms", "a rule opened", "events, at most", "bar", ""]
+    return Sheet("What one event gives away: events from that one to the first rule, itself included", header, rows)
+
+
+def _levels(found: list[Detection], challenged: bool, *, guarded: bool) -> Sheet:
+    rows = [[d.archetype, *map(_cell, d.levels if guarded else d.masses)] for d in found]
+    which = "after the guards" if guarded else "before the guards"
+    title = f"Minutes to each level {_where(challenged)}, {which}: median (p90) and share of rooms, any family"
+    return Sheet(title, ["archetype", *(level.name for level in LEVELS)], rows)
+
+
+def _families(found: list[Detection], challenged: bool) -> Sheet:
+    rows = [[d.archetype, family, *map(_minutes, minutes)] for d in found for family, minutes in d.families_min.items()]
+    header = ["archetype", "family", *(x.name for x in LEVELS)]
+    return Sheet(f"Median minutes per family {_where(challenged)}, after the guards", header, rows)
 
 
 def _alarms(summary: Summary) -> Sheet:
@@ -112,33 +138,34 @@ def _alarms(summary: Summary) -> Sheet:
 def _strata(summary: Summary) -> Sheet:
     rows = []
     for s in summary.strata:
-        levels = " ".join(f"{level.name}:{s.alarms[level.name]}" for level in LEVELS if s.alarms.get(level.name))
-        families = f" ({', '.join(sorted(s.families))})" if s.families else ""
+        alarms = ", ".join(f"{family} {level}: {count}" for family, level, count in s.alarms)
+        rules = ", ".join(f"{rule}: {count}" for rule, count in sorted(s.rules.items()))
         rows.append([
-            s.archetype, str(s.rooms), f"{s.hours:.0f}", (levels + families) or "none", _per_hour(s.label_per_hour),
-            ", ".join(f"{rule}:{count}" for rule, count in sorted(s.rules.items())) or "none",
+            s.archetype, "sparse" if s.sparse else "full", f"{s.rooms:,}", f"{s.hours:,.0f}", alarms or "none",
+            *map(_per_hour, (s.watch_per_hour, s.label_per_hour, s.limit_per_hour)), rules or "none",
             "{:.2f} [{:.2f}, {:.2f}]".format(*s.challenges_per_hour),
         ])  # fmt: skip
-    header = [
-        "honest",
-        "rooms",
-        "hours",
-        "alarms after guards",
-        "LABEL per hour",
-        "rules opened",
-        "challenges per hour",
-    ]
+    header = ["honest", "pace", "rooms", "hours", "alarms after guards", "WATCH per hour", "LABEL per hour"]
+    header += ["LIMIT per hour", "rules opened", "challenges per hour"]
     return Sheet("Honest rooms by stratum", header, rows)
 
 
-def _ablation(summary: Summary) -> Sheet:
-    found = {(a.archetype, a.without): a for a in summary.ablations}
-    archetypes = list(dict.fromkeys(archetype for archetype, _ in found))
-    sets = ((), *ABLATIONS)
+def _ablation(summary: Summary, challenged: bool) -> Sheet:
+    found = {(a.archetype, a.without): a for a in summary.ablations if a.challenged is challenged}
+    sets = ("", *(SIGNALS if challenged else ALONE))
     rows = []
-    for archetype in archetypes:
+    for archetype in dict.fromkeys(archetype for archetype, _ in found):
         cells = [found.get((archetype, without)) for without in sets]
         shown = [f"{_minutes(a.label_min)}/{_minutes(a.limit_min)}" if a else "" for a in cells]
         rows.append([archetype, str(cells[0].rooms if cells[0] else 0), *shown])
-    header = ["without", "rooms", *("+".join(without) or "nothing" for without in sets)]
-    return Sheet("Ablation: median minutes to LABEL/LIMIT after the guards, with sources switched off", header, rows)
+    title = f"Ablation {_where(challenged)}: median minutes to LABEL/LIMIT after the guards, without bets on a signal"
+    return Sheet(title, ["without", "rooms", *(without or "nothing" for without in sets)], rows)
+
+
+def bound_sheet(measured: list[Measured]) -> Sheet:
+    """The guarantee under null hypotheses."""
+    rows = [
+        [m.case, m.method, m.level, f"{m.per_hour:.1e} ± {m.error:.0e}", f"{m.bound:.0e}", m.verdict] for m in measured
+    ]
+    header = ["null hypothesis", "method", "level", "per room-hour", "bound", "guarantee"]
+    return Sheet("First alarms per room-hour under null hypotheses, in 12 h", header, rows)

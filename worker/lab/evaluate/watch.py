@@ -31,6 +31,8 @@ class Outcome(Struct):
         alarms: how often a mark was reached anew while nothing was wrong.
         rules_min: minutes until a live rule first opened; negative where nothing was wrong yet.
         challenges: how many were issued while nothing was wrong, and in all.
+        events_to_rule: events from a marker that settles the matter to the first rule that opens, itself included.
+        sparse: the room was simulated at the pace of the mass run.
     """
 
     truth: Truth
@@ -42,6 +44,8 @@ class Outcome(Struct):
     honest_challenges: int = 0
     challenges: int = 0
     events: int = 0
+    events_to_rule: int | None = None
+    sparse: bool = False
 
     def delay_of(self, kind: str, level: int) -> float:
         """Minutes until any family reached the level; inf when none did. What a declared avatar declares is apart."""
@@ -61,23 +65,27 @@ class Watch:
         self._guilty_ms: float = inf if truth.honest else started_at_ms + truth.switch_ms
         self._on: set[Mark] = set()
         self._looked_ms = started_at_ms
+        self._stepped: dict[str, tuple[int, int, int]] = {}
+        self._fact_offset: int | None = None
 
     def guilty(self, at_ms: int) -> bool:
         """Whether something is wrong at an event time."""
         return at_ms >= self._guilty_ms
 
     def look(self, room: Room) -> None:
-        """Note what the room's families have reached by now."""
+        """Note what the room's families have reached by now; until a label was seen, AI stands in for UNLABELLED."""
         now_ms = room.max_at_ms
         self._looked_ms = max(self._looked_ms, now_ms)
         for name in FAMILIES:
-            family = room.families.get(name)
+            family = room.families.get(name) or (room.families.get("AI") if name == "UNLABELLED" else None)
             if family is None:
                 continue
-            mass, strong = family.mass(), family.mass()
-            if name == "PLAY":
-                longer = room.families.get("PLAY_LONG")
-                strong = 0.0 if longer is None else longer.mass()
+            longer = room.families.get("PLAY_LONG") if name == "PLAY" else family
+            stepped = family.last_ms, family.level, longer.last_ms if longer else 0
+            if stepped == self._stepped.get(name):
+                continue
+            self._stepped[name] = stepped
+            mass, strong = family.mass(), 0.0 if longer is None else longer.mass()
             for level in LEVELS:
                 held = mass if level <= Level.LABEL else strong
                 self._mark((MASS, name, level), held >= THRESHOLDS[level], held < THRESHOLDS[level] * CLEAR_SHARE)
@@ -94,9 +102,16 @@ class Watch:
         elif on and left:
             self._on.discard(mark)
 
-    def opened(self, rule: str, at_ms: int) -> None:
-        """A live rule opened."""
+    def fact(self, offset: int) -> None:
+        """A marker that settles the matter by itself stands at `offset` of the log."""
+        if self._fact_offset is None:
+            self._fact_offset = offset
+
+    def opened(self, rule: str, at_ms: int, offset: int) -> None:
+        """A live rule opened, at an event time and an offset of the log."""
         since_ms = self._guilty_ms if self._guilty_ms < inf else at_ms + MINUTE_MS
+        if self._fact_offset is not None and self.outcome.events_to_rule is None:
+            self.outcome.events_to_rule = offset - self._fact_offset + 1
         self.outcome.rules_min.setdefault(rule, (at_ms - since_ms) / MINUTE_MS)
 
     def challenged(self, at_ms: int) -> None:

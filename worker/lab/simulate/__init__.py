@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from worker.lab.simulate.archetypes import ARCHETYPES
-from worker.lab.simulate.stage import Event, Plan, Setting, Stage
+from worker.lab.simulate.stage import FULL, SPARSE, Event, Pace, Plan, Setting, Stage
 
-__all__ = ["ARCHETYPES", "Event", "Setting", "Truth", "at_ms_of", "simulate", "truth"]
+__all__ = ["ARCHETYPES", "FULL", "SPARSE", "Event", "Pace", "Setting", "Truth", "at_ms_of", "simulate", "truth"]
 
 STARTED_AT_MS = 1_772_413_200_000  # 2026-03-02 01:00 UTC, 09:00 in Shanghai
 
@@ -64,15 +64,16 @@ def simulate(
     switch_ms: int | None = None,
     ends: bool = True,
     setting: Setting | None = None,
+    pace: Pace = FULL,
     suspicion: Callable[[], float] | None = None,
 ) -> Iterator[Event]:
     """The log of one room, in order of event time, as it happens; equal arguments give equal logs.
 
     `platform` and `region` say where, if not where the archetype usually is.
     `loop_ms` is the length of a recording and `switch_ms` when a host leaves, both the archetype's own unless given;
-    `setting` is what the room shares with others. `suspicion` gives the passive suspicion of the room in nats, for a
-    platform that asks when it rises; whoever judges the events as they come knows it. Shops of even seeds have yet to
-    move from 视频号小店 to 微信小店.
+    `setting` is what the room shares with others, `pace` how densely it is reported. `suspicion` gives the passive
+    suspicion of the room in nats, for a platform that asks when it rises; whoever judges the events as they come knows
+    it. Shops of even seeds have yet to move from 视频号小店 to 微信小店.
 
     Raises:
         KeyError: no such archetype.
@@ -93,6 +94,7 @@ def simulate(
             switch_ms=switch_ms or found.switch_ms,
             ends=ends,
             setting=setting or Setting(),
+            pace=pace,
         ),
         suspicion,
     )

@@ -48,6 +48,7 @@ class Host:
         self._stage = stage
         self._speaker = speaker
         self._manner = manner
+        self._ln_gap = log(max(manner.gap_ms, stage.plan.pace.gap_ms))
         self._talk = talk
         self._rng = stage.rng("host")
         self._pending: list[tuple[int, str, str]] = []  # heard at, comment id, what to say
@@ -139,7 +140,7 @@ class Host:
         if aloud:
             speak(self._stage, self._rng, self._segments, length_ms, text)
             self._segments += 1
-        gap = self._rng.lognormvariate(log(self._manner.gap_ms), self._manner.gap_sigma)
+        gap = self._rng.lognormvariate(self._ln_gap, self._manner.gap_sigma)
         if self._talk is not None or self._pending:
             self._stage.after(min(gap, 30 * SECOND_MS), self._next)
 

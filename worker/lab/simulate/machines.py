@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from math import exp, log, sqrt
 
-from worker.lab.simulate.stage import SECOND_MS, Stage
+from worker.lab.simulate.stage import MINUTE_MS, Stage
 
-LOOK_MS = 10_000
-RHO = 0.6 ** (1 / 6)  # correlation of two looks 10 s apart; one minute apart it is 0.6
+RHO_MINUTE = 0.6  # correlation of two looks one minute apart
 Z95 = 1.6449  # 95 % quantile of the standard normal
 
 # (detector, version, modality, 95 % quantile of audited human scores): see worker/audit/calibration.py
@@ -27,14 +26,17 @@ class Looks:
 
 
 class Detectors:
-    """Looks every 10 s, correlated in time; none while the host is on a break."""
+    """Looks every 10 s (or as the pace says), correlated in time; none while the host is on a break."""
 
     def __init__(self, stage: Stage, looks: Looks) -> None:
         self._stage = stage
         self._rng = stage.rng("detectors")
         self._state = [self._rng.gauss(0, 1) for _ in DETECTORS]
         self.show(looks)
-        stage.every(LOOK_MS, self._look, first_ms=self._rng.randint(1, LOOK_MS))
+        self._look_ms = stage.plan.pace.look_ms
+        self._rho = RHO_MINUTE ** (self._look_ms / MINUTE_MS)
+        self._scale = sqrt(1 - self._rho**2)
+        stage.every(self._look_ms, self._look, first_ms=self._rng.randint(1, self._look_ms))
 
     def show(self, looks: Looks) -> None:
         """From now on the detectors see this."""
@@ -44,7 +46,7 @@ class Detectors:
 
     def _look(self) -> None:
         for i, (detector, version, modality, q95) in enumerate(DETECTORS):
-            self._state[i] = RHO * self._state[i] + sqrt(1 - RHO * RHO) * self._rng.gauss(0, 1)
+            self._state[i] = self._rho * self._state[i] + self._scale * self._rng.gauss(0, 1)
             if self._stage.paused or not self._seen[i]:
                 continue
             z = self._state[i] + self._shifts[i] - Z95 + log(q95 / (1 - q95))
@@ -54,19 +56,19 @@ class Detectors:
                 version=version,
                 modality=modality,
                 score=round(1 / (1 + exp(-z)), 4),
-                look_ms=LOOK_MS,
+                look_ms=self._look_ms,
             )
 
 
 class Camera:
-    """Measures the frame every 30 s: who is in it, and how much of it stands still."""
+    """Measures the frame every 30 s (or as the pace says): who is in it, and how much of it stands still."""
 
     def __init__(self, stage: Stage, *, person: bool = True, avatar_height_ratio: float | None = None) -> None:
         self._stage = stage
         self._rng = stage.rng("camera")
         self._person = person
         self._avatar_height_ratio = avatar_height_ratio
-        stage.every(30 * SECOND_MS, self._measure)
+        stage.every(stage.plan.pace.frame_ms, self._measure)
 
     def _measure(self) -> None:
         fields: dict[str, object] = {

@@ -13,7 +13,6 @@ from random import Random
 from worker.lab.simulate.text import Comment
 
 Event = dict[str, object]
-HEARTBEAT_MS = 20_000
 SECOND_MS = 1_000
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -35,6 +34,30 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How densely a room is reported and how much goes on in it; the default is a lively room seen by every detector.
+
+    Attributes:
+        heartbeat_ms, frame_ms, look_ms: between two heartbeats, measurements of the frame, looks of a detector.
+        chat: factor on the rate of comments.
+        gap_ms: the least median pause between two things that a host says.
+        noise: likes, joins and leaves come one by one; they count, and weigh nothing.
+    """
+
+    heartbeat_ms: int = 20_000
+    frame_ms: int = 30_000
+    look_ms: int = 10_000
+    chat: float = 1.0
+    gap_ms: int = 0
+    noise: bool = True
+
+
+FULL = Pace()
+SPARSE = Pace(heartbeat_ms=60_000, frame_ms=60_000, look_ms=30_000, chat=0.35, gap_ms=18_000, noise=False)
+"""A quarter of the events, enough of each kind for every signal: 10 looks, 5 prompts and 10 segments in a block."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """Who streams where, and for how long. Times in ms; `viewers` is the usual size of the audience."""
 
@@ -51,6 +74,7 @@ class Plan:
     loop_ms: int = 20 * MINUTE_MS  # length of the recording, where there is one
     switch_ms: int = 0  # when the host leaves, counted from the start, where one does
     setting: Setting = field(default_factory=Setting)
+    pace: Pace = FULL
     ends: bool = True
 
     @property
@@ -155,7 +179,8 @@ class Stage:
         """The room's events, in order of event time. Can be run once."""
         rng = self.rng("gateway")
         self.emit("room.opened", **self._descriptor())
-        self.every(HEARTBEAT_MS, lambda: self._heartbeat(rng), first_ms=rng.randint(1, HEARTBEAT_MS))
+        period_ms = self.plan.pace.heartbeat_ms
+        self.every(period_ms, lambda: self._heartbeat(rng), first_ms=rng.randint(1, period_ms))
         yield from self._drain()
         while self._agenda:
             self.now_ms, _, action = heapq.heappop(self._agenda)

@@ -50,14 +50,15 @@ class Viewers:
         self._crowd = crowd
         self._rng = stage.rng("viewers")
         self._comments = 0
-        self._arrive(crowd.comments * (1 - crowd.branching), self._immigrant)
+        pace = stage.plan.pace
+        self._arrive(pace.chat * crowd.comments * (1 - crowd.branching), self._immigrant)
         self._arrive(crowd.gifts, self._gift)
         self._arrive(crowd.orders, self._order)
-        self._arrive(crowd.likes, self._likes)
+        self._arrive(crowd.likes if pace.noise else 0, self._likes)
         if crowd.tallied_comments:
             stage.every(TALLY_MS, self._tally)
         if crowd.copied:
-            self._arrive(crowd.comments, self._bot)
+            self._arrive(pace.chat * crowd.comments, self._bot)
 
     def _arrive(self, per_minute: float, action: Callable[[], None]) -> None:
         """Poisson arrivals: run the action, and come again after an exponential time."""
