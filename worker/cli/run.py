@@ -14,6 +14,7 @@ from worker.settings import Settings, SettingsError, describe, load_settings
 
 if TYPE_CHECKING:
     from worker.policy.judge import Judge
+    from worker.startup import Partitions
     from worker.transport.policies import PolicyTopic
 
 LIBRARIES = ("faust", "mode", "aiokafka", "kafka")
@@ -74,7 +75,7 @@ async def _read_published(settings: Settings, judge: "Judge") -> "PolicyTopic":
     return policies
 
 
-def _serve(settings: Settings, partitions: int, judge: "Judge", policies: "PolicyTopic | None") -> None:
+def _serve(settings: Settings, partitions: "Partitions", judge: "Judge", policies: "PolicyTopic | None") -> None:
     """Runs until a signal; leaves the process with the worker's code."""
     import faust
 
@@ -116,7 +117,7 @@ def _judge(directory: Path) -> "Judge":
         _give_up("policies", str(wrong).splitlines())
 
 
-def _announce(settings: Settings, partitions: int, judge: "Judge") -> None:
+def _announce(settings: Settings, partitions: "Partitions", judge: "Judge") -> None:
     from worker import __version__
     from worker.processor import EVENTS_TOPIC
 
@@ -126,7 +127,10 @@ def _announce(settings: Settings, partitions: int, judge: "Judge") -> None:
         ("stream-audit", __version__),
         ("Kafka", f"{settings.brokers} ({settings.security_protocol})"),
         ("group", settings.app_id + (f", member {settings.instance_id}" if settings.instance_id else "")),
-        ("room log", f"{settings.topic(EVENTS_TOPIC)}, {partitions} partitions"),
+        (
+            "room log",
+            f"{settings.topic(EVENTS_TOPIC)}, {partitions.rooms} partitions; identities {partitions.identities}",
+        ),
         ("policies", f"{', '.join(f'{name} v{version}' for name, version in policies.items())}; {rules} rules"),
         ("policies from", settings.policies),
     )
