@@ -75,7 +75,8 @@ def explain(
                 violation: dict[str, Any] = msgspec.json.decode(line.value)
                 if violation["control"]["policies"] is not None and not policy_log:
                     book = with_published(book, list(kafka.read(POLICIES_TOPIC)))
-                records = log_in_kafka(kafka, violation)
+                # What was upheld in former sessions stands before this one in the log.
+                records = log_in_kafka(kafka, violation, whole="began_at_step" in violation["facts"].get("history", ()))
             else:
                 files = Files.sort(list(sources) or [DEFAULT_FROM])
                 line = files.find(violation_id)
@@ -112,7 +113,7 @@ def _recomputed(
         return "missing", ["the log and these policies do not lead to this violation"]
     found = differences(line, again)
     if found and violation["transition"] == "parked":
-        found.append("a cap counts over all rooms of the partition, and only this room's log was read")
+        found.append("caps and pauses count over all rooms of the partition, and only this room's log was read")
     return ("different", found) if found else ("identical", [])
 
 
@@ -247,6 +248,8 @@ def _show_counterfactual(screen: "Console", violation: dict[str, Any]) -> None:
 
 def _sentence(name: str) -> str:
     family, _, signal = name.partition(".")
+    if name == "history.step":
+        return "Without what people upheld before, the ladder would have begun at its first step."
     if signal:
         return f"Without signal '{signal}' of family {family} the rule would not hold."
     if name.isupper():
@@ -265,7 +268,7 @@ def _show_excerpts(screen: "Console", violation: dict[str, Any]) -> None:
 
 WITHHELD = {
     "certainty": "the evidence is not certain enough for it",
-    "cap": "the rule's cap is reached, so it waits for release",
+    "cap": "the rule's cap is reached or the rule is paused, so it waits for release",
     "exemption": "the room is exempt",
     "review": "a person has to decide it",
     "rollout": "the rule is in shadow, or not yet rolled out to this room",
@@ -280,6 +283,11 @@ def _show_actions(screen: "Console", violation: dict[str, Any]) -> None:
         screen.print(f"  {action['action']}{until}{place}", markup=False, highlight=False)
     if not violation["actions"]:
         screen.print("  nothing")
+    if violation.get("review_sample"):
+        screen.print("  review: drawn as a sample of what happens by itself", highlight=False)
+    if exempt := violation.get("exemption"):
+        until = time_of(exempt["until_ms"])
+        screen.print(f"  exempt as {exempt['of']} until {until}: {exempt['reason']}", markup=False, highlight=False)
     for withheld in violation["withheld"]:
         because = WITHHELD.get(withheld["because"], withheld["because"])
         screen.print(f"  withheld: {withheld['action']}: {because}", markup=False, highlight=False)

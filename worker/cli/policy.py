@@ -66,17 +66,33 @@ def check(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
     """Compile policies and run the tests that stand in them.
 
     PATHS are files or directories; policies that are inherited must be among them. Exit code 1 when anything is
-    wrong; every problem is listed as file:line:column.
+    wrong; every problem is listed as file:line:column. Exemptions that have ended are warned about.
     """
     book, problems, texts = _load(paths)
+    ended = _ended(book) if book else []
     if as_json:
-        _print_check_json(book, problems)
+        _print_check_json(book, problems, ended)
     else:
         _print_check(book, problems, texts)
+        for warning in ended:
+            click.echo(f"warning: {warning}", err=True)
     ctx.exit(1 if problems else 0)
 
 
-def _print_check_json(book: "PolicyBook | None", problems: "tuple[Problem, ...]") -> None:
+def _ended(book: "PolicyBook") -> list[str]:
+    """Exemptions that have ended by now, with their places."""
+    from worker import clock
+    from worker.cli.policy_topic import exemptions_of, utc
+    from worker.policy.model import Problem
+
+    return [
+        str(Problem(p.file, one.line, one.column, "", f"the exemption of {one.whom} {one.id} ended at "
+                                                      f"{utc(one.until_ms)}; remove it"))
+        for p in book.policies for one in exemptions_of(p) if one.until_ms <= clock.now_ms()
+    ]  # fmt: skip
+
+
+def _print_check_json(book: "PolicyBook | None", problems: "tuple[Problem, ...]", ended: list[str]) -> None:
     policies = [
         {
             "policy": p.ref.id,
@@ -89,7 +105,8 @@ def _print_check_json(book: "PolicyBook | None", problems: "tuple[Problem, ...]"
         for p in (book.policies if book else ())
     ]
     listed = [{"file": p.file, "line": p.line, "column": p.column, "rule": p.rule, "what": p.what} for p in problems]
-    click.echo(json.dumps({"policies": policies, "problems": listed}, ensure_ascii=False, indent=2))
+    answer = {"policies": policies, "problems": listed, "warnings": ended}
+    click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
 
 
 def _print_check(book: "PolicyBook | None", problems: "tuple[Problem, ...]", texts: dict[str, str]) -> None:
@@ -234,9 +251,11 @@ def list_(bootstrap: str | None, topic: str, base: Path | None, as_json: bool) -
     if as_json:
         click.echo(json.dumps({"policies": rows, "refused": [r._asdict() for r in refused]}, ensure_ascii=False))
         return
-    table = Table("policy", "version", "holds from", "state", "rules", "from")
+    table = Table("policy", "version", "holds from", "state", "rules", "exempt", "from")
     for row in rows:
-        cells = (row["version"], policy_topic.utc(row["effective_from_ms"]), row["state"], row["rules"], row["from"])
+        exempt = str(row["exemptions"]) + (f" ({row['exemptions_ended']} ended)" if row["exemptions_ended"] else "")
+        holds_from = policy_topic.utc(row["effective_from_ms"])
+        cells = (row["version"], holds_from, row["state"], row["rules"], exempt, row["from"])
         table.add_row(row["policy"], *map(str, cells))
     console().print(table)
     for record in refused:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from worker.policy.book import PolicyBook
+    from worker.policy.model import Exemption, Policy
 
 TIMEOUT_S = 15.0
 
@@ -161,11 +162,19 @@ def rows(feed: PolicyFeed, now_ms: int) -> list[dict[str, Any]]:
             "offset": p.offset,
             "effective_from_ms": p.effective_from_ms,
             "rules": len(p.rules),
+            "exemptions": len(exemptions_of(p)),
+            "exemptions_ended": sum(one.until_ms <= now_ms for one in exemptions_of(p)),
             "state": "in force" if in_force.get(p.ref.id) is p else "later" if p.effective_from_ms > now_ms else "past",
             "sha256": p.ref.sha256,
         }
         for p in policies
     ]
+
+
+def exemptions_of(policy: "Policy") -> "list[Exemption]":
+    """All exemptions of a policy and its rules, each once, in the order of the file."""
+    found = {(one.line, one.column): one for rule in policy.rules for one in rule.exemptions.values()}
+    return [found[place] for place in sorted(found)]
 
 
 def utc(at_ms: int) -> str:

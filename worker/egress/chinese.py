@@ -22,7 +22,7 @@ WHILE_IT_LASTS = frozenset(
 )  # fmt: skip
 """Actions that last, for a term that the platform sets where the rule names none. The others happen once."""
 BECAUSE_ZH = {
-    "certainty": "证据确定程度不足", "cap": "已达自动处置上限", "exemption": "符合豁免条件",
+    "certainty": "证据确定程度不足", "cap": "已达自动处置上限或规则暂停，待人工放行", "exemption": "符合豁免条件",
     "review": "须经人工决定", "rollout": "规则试运行或尚未适用于本直播间",
 }  # fmt: skip
 

@@ -79,11 +79,12 @@ def find_in_kafka(log: KafkaLog, wanted: str) -> ViolationLine:
     return _only(wanted, lines(), [VIOLATIONS_TOPIC])
 
 
-def log_in_kafka(log: KafkaLog, violation: dict[str, Any]) -> Iterator[LogRecord]:
-    """The records of the violation's room, from the beginning of its session to the verdict."""
+def log_in_kafka(log: KafkaLog, violation: dict[str, Any], *, whole: bool = False) -> Iterator[LogRecord]:
+    """The records of the violation's room, from the beginning of its session (`whole`: of the log) to the verdict."""
     about = violation["log"]
     key = str(violation["room_id"]).encode()
-    records = log.read(about["topic"], partition=about["partition"], first_offset=about["first_offset"])
+    first_offset = 0 if whole else about["first_offset"]
+    records = log.read(about["topic"], partition=about["partition"], first_offset=first_offset)
     for record in records:
         if record.offset > about["last_offset"]:
             return

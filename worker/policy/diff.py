@@ -106,7 +106,14 @@ def _of_exemptions(name: str, rule: str, old: list[Any], new: list[Any]) -> Iter
 def _rules(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Rule id → its entries, with the file's defaults and ours filled in; entries that are mappings become several."""
     defaults = {key: value for key, value in document.get("defaults", {}).items() if key in DEFAULT_KEYS}
-    return {str(rule.get("id")): _flat({**_IF_ABSENT, **defaults, **rule}) for rule in document.get("rules", ())}
+    found = {}
+    for rule in document.get("rules", ()):
+        filled = {**_IF_ABSENT, **defaults, **rule}
+        for key, absent in _IF_ABSENT.items():
+            if isinstance(absent, dict):
+                filled[key] = {**absent, **filled[key]}
+        found[str(rule.get("id"))] = _flat(filled)
+    return found
 
 
 def _flat(rule: dict[str, Any]) -> dict[str, Any]:
