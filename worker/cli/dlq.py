@@ -1,4 +1,4 @@
-"""`stream-audit dlq ls | show`: what was refused, and why. Reads without a consumer group; changes nothing.
+"""`stream-audit dlq ls | show`: what was refused, and why; `dlq replay` is in `dlq_replay`.
 
 A dead letter's key and value are the refused record as it came, which may hold a viewer's comment: they are shown
 by `show --value` only.
@@ -6,98 +6,33 @@ by `show --value` only.
 
 import heapq
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from worker import clock
+from worker.cli.dlq_letters import (
+    DEAD_LETTERS,
+    Letter,
+    Place,
+    Reader,
+    Since,
+    letter_of,
+    preview,
+    printable,
+    text_of,
+)
+from worker.cli.dlq_replay import replay
 from worker.ingress.reject import Reason
-
-if TYPE_CHECKING:
-    from confluent_kafka import Message
-
-DEAD_LETTERS = "live.audit.deadletter"
-TIMEOUT_S = 15.0
-POLL_RECORDS = 500
-PREVIEW_BYTES = 2048
-UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-
-class Letter(NamedTuple):
-    """One dead letter without its value: where it stands, what its headers say, how large its value is."""
-
-    partition: int
-    offset: int
-    timestamp_ms: int
-    headers: tuple[tuple[str, bytes], ...]
-    size: int
-
-    def about(self, name: str) -> str:
-        """The text of a `dlq.*` header; `?` when the record lacks it (somebody else wrote to the topic)."""
-        for header, value in self.headers:
-            if header == name:
-                return _text(value)
-        return "?"
-
-    @property
-    def reason(self) -> str:
-        return self.about("dlq.error.class")
-
-    def row(self) -> dict[str, Any]:
-        return {
-            "partition": self.partition,
-            "offset": self.offset,
-            "time": _utc(self.timestamp_ms),
-            "class": self.reason,
-            "stage": self.about("dlq.stage"),
-            "original_topic": self.about("dlq.original.topic"),
-            "original_partition": self.about("dlq.original.partition"),
-            "original_offset": self.about("dlq.original.offset"),
-            "bytes": self.size,
-        }
-
-
-class Since(click.ParamType):
-    """`90s`, `30m`, `6h`, `2d` before now, or a time in ISO 8601 (UTC when it names no zone) → Unix ms."""
-
-    name = "since"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        if match := re.fullmatch(r"(\d{1,6})([smhd])", value):
-            return max(0, clock.now_ms() - int(match[1]) * UNITS_MS[match[2]])
-        try:
-            time = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is neither like 30m (s, m, h, d) nor like 2024-06-18T08:00", param, ctx)
-        return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-class Place(click.ParamType):
-    """`PARTITION:OFFSET` → (partition, offset)."""
-
-    name = "partition:offset"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"(\d{1,6}):(\d{1,18})", value)
-        if match is None:
-            self.fail(f"{value!r} is not like 3:1042 (partition:offset, as `dlq ls` prints them)", param, ctx)
-        return int(match[1]), int(match[2])
 
 
 @click.group(epilog="Example: stream-audit dlq ls --bootstrap 127.0.0.1:9092 --since 1h")
 def dlq() -> None:
-    """List and show dead letters."""
+    """List, show and replay dead letters."""
 
 
 _bootstrap = click.option("--bootstrap", required=True, metavar="HOST:PORT", help="Kafka broker(s), comma-separated.")
@@ -129,11 +64,15 @@ def ls(
 ) -> None:
     """List dead letters, the newest last, and count all that match by class."""
     counts: Counter[str] = Counter()
+    replayed: set[str] = set()
     read = 0
 
     def matching(letters: Iterator[Letter]) -> Iterator[Letter]:
         nonlocal read
         for letter in letters:
+            if letter.is_note:
+                replayed.add(letter.original)
+                continue
             read += 1
             about_topic = topic is None or letter.about("dlq.original.topic") == topic
             recent = since is None or letter.timestamp_ms >= since
@@ -141,7 +80,7 @@ def ls(
                 counts[letter.reason] += 1
                 yield letter
 
-    with _Reader(bootstrap, dead_letters) as reader:
+    with Reader(bootstrap, dead_letters) as reader:
         # Holds `limit` letters at a time, however many are read.
         newest = heapq.nlargest(
             limit, matching(reader.tail(scan)), key=lambda one: (one.timestamp_ms, one.partition, one.offset)
@@ -149,14 +88,23 @@ def ls(
         left_out = reader.left_out
     newest.reverse()
     if as_json:
-        rows = [letter.row() for letter in newest]
+        rows = [{**letter.row(), "replayed": letter.original in replayed} for letter in newest]
         click.echo(json.dumps({"records": rows, "counts": counts, "read": read, "not_read": left_out}))
         return
-    table = Table("partition", "offset", "time", "class", "stage", "original", "bytes")
+    table = Table("partition", "offset", "time", "class", "stage", "original", "bytes", "replayed")
     for letter in newest:
         row = letter.row()
         original = f"{row['original_topic']} {row['original_partition']}:{row['original_offset']}"
-        cells = (row["partition"], row["offset"], row["time"], row["class"], row["stage"], original, row["bytes"])
+        cells: tuple[object, ...] = (
+            row["partition"],
+            row["offset"],
+            row["time"],
+            row["class"],
+            row["stage"],
+            original,
+            row["bytes"],
+        )
+        cells += ("yes" if letter.original in replayed else "",)
         table.add_row(*(escape(str(cell)) for cell in cells))
     if newest:
         Console().print(table)
@@ -174,165 +122,23 @@ def ls(
 @_json
 def show(place: tuple[int, int], bootstrap: str, dead_letters: str, with_value: bool, as_json: bool) -> None:
     """Show one dead letter: its headers and the reason."""
-    with _Reader(bootstrap, dead_letters) as reader:
+    with Reader(bootstrap, dead_letters) as reader:
         message = reader.one(*place)
-    letter = _letter(message)
+    letter = letter_of(message)
     shown: dict[str, Any] = letter.row()
-    shown["headers"] = [[name, _text(value)] for name, value in letter.headers]
+    shown["headers"] = [[name, text_of(value)] for name, value in letter.headers]
     if with_value:
-        shown["key"] = _preview(message.key())
-        shown["value"] = _preview(message.value())
+        shown["key"] = preview(message.key())
+        shown["value"] = preview(message.value())
     if as_json:
         click.echo(json.dumps(shown, ensure_ascii=False))
         return
     for name, value in shown.items():
         if name == "headers":
             for header, text in value:
-                click.echo(f"  {header}: {_printable(text)}")
+                click.echo(f"  {header}: {printable(text)}")
         else:
-            click.echo(f"{name}: {value if isinstance(value, int) else _printable(str(value))}")
+            click.echo(f"{name}: {value if isinstance(value, int) else printable(str(value))}")
 
 
-class _Reader:
-    """Reads a topic between its current ends, without a group and without committing."""
-
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        from confluent_kafka import Consumer
-
-        from worker.lab.kafkaclient import connect
-
-        self.topic = topic
-        self.left_out = 0
-        self._consumer = connect(Consumer, bootstrap, {
-            "group.id": "stream-audit-dlq",  # demanded by the client; nothing is committed
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "error",
-        })  # fmt: skip
-
-    def __enter__(self) -> "_Reader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._consumer.close()
-
-    def tail(self, scan: int) -> Iterator[Letter]:
-        """Up to `scan` records, evenly from the ends of all partitions.
-
-        Not from a timestamp on: where a broker keeps the originals' timestamps, they do not rise with the offset.
-        """
-        from confluent_kafka import TopicPartition
-
-        partitions = self._partitions()
-        share = max(1, scan // len(partitions))
-        starts, ends = [], {}
-        for partition in partitions:
-            low, high = self._ends(partition)
-            start = max(low, high - share)
-            self.left_out += start - low
-            if start < high:
-                starts.append(TopicPartition(self.topic, partition, start))
-                ends[partition] = high
-        self._consumer.assign(starts)
-        heard_s = clock.monotonic_s()
-        while ends:
-            for message in self._consumer.consume(POLL_RECORDS, 0.2):
-                heard_s = clock.monotonic_s()
-                partition = message.partition()
-                if self._is_end(message):
-                    ends.pop(partition, None)
-                elif partition in ends:
-                    if message.offset() < ends[partition]:
-                        yield _letter(message)
-                    if message.offset() >= ends[partition] - 1:
-                        del ends[partition]
-            if clock.monotonic_s() > heard_s + TIMEOUT_S:
-                raise click.ClickException(f"the broker fell silent while {self.topic} was read")
-
-    def one(self, partition: int, offset: int) -> "Message":
-        """The record at a place; ends the command with exit 1 when there is none."""
-        from confluent_kafka import TopicPartition
-
-        if partition not in self._partitions():
-            raise click.ClickException(f"{self.topic} has no partition {partition}")
-        low, high = self._ends(partition)
-        if not low <= offset < high:
-            raise click.ClickException(f"{self.topic} {partition} holds offsets {low} to {high - 1}, not {offset}")
-        self._consumer.assign([TopicPartition(self.topic, partition, offset)])
-        found = self._consumer.poll(TIMEOUT_S)
-        if found is None:
-            raise click.ClickException(f"no answer from the broker within {TIMEOUT_S:g} s")
-        if self._is_end(found) or found.offset() != offset:
-            raise click.ClickException(f"{self.topic} {partition}:{offset} is no record (any more)")
-        return found
-
-    def _is_end(self, message: "Message") -> bool:
-        """Whether this marks the end of a partition instead of being a record; other errors end the command."""
-        from confluent_kafka import KafkaError
-
-        error = message.error()
-        if error is None:
-            return False
-        if error.code() == KafkaError._PARTITION_EOF:
-            return True
-        raise click.ClickException(f"reading {self.topic}: {error.str()}")
-
-    def _partitions(self) -> list[int]:
-        there = self._ask(lambda: self._consumer.list_topics(self.topic, timeout=TIMEOUT_S)).topics[self.topic]
-        if there.error is not None:
-            raise click.ClickException(f"topic {self.topic}: {there.error.str()}")
-        return sorted(there.partitions)
-
-    def _ends(self, partition: int) -> tuple[int, int]:
-        from confluent_kafka import TopicPartition
-
-        where = TopicPartition(self.topic, partition)
-        low, high = self._ask(lambda: self._consumer.get_watermark_offsets(where, timeout=TIMEOUT_S))
-        return low, high
-
-    @staticmethod
-    def _ask(question: Any) -> Any:
-        from confluent_kafka import KafkaException
-
-        from worker.lab.kafkaclient import reason
-
-        try:
-            return question()
-        except KafkaException as error:
-            raise click.ClickException(f"no answer from the broker: {reason(error)}") from error
-
-
-def _letter(message: "Message") -> Letter:
-    headers = tuple((name, value or b"") for name, value in message.headers() or [])
-    size = len(message.value() or b"")
-    return Letter(message.partition(), message.offset(), message.timestamp()[1], headers, size)
-
-
-def _utc(timestamp_ms: int) -> str:
-    try:
-        return datetime.fromtimestamp(timestamp_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    except (ValueError, OverflowError):
-        return str(timestamp_ms)
-
-
-def _text(value: bytes) -> str:
-    return value[:PREVIEW_BYTES].decode("utf-8", "backslashreplace")
-
-
-def _printable(text: str) -> str:
-    """Without control characters, so that a hostile record cannot command the terminal."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
-def _preview(value: bytes | None) -> str | None:
-    """The first 2 KiB as text, or as hex when they are no UTF-8."""
-    if value is None:
-        return None
-    more = f" … ({len(value)} bytes)" if len(value) > PREVIEW_BYTES else ""
-    head = value[:PREVIEW_BYTES]
-    try:
-        return head.decode("utf-8") + more
-    except UnicodeDecodeError as error:
-        if more and error.start > PREVIEW_BYTES - 4:  # only the cut is to blame
-            return head[: error.start].decode("utf-8") + more
-        return "hex " + head.hex(" ") + more
+dlq.add_command(replay)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.dlq import Since
+from worker.cli.dlq_letters import Since
 
 if TYPE_CHECKING:
     from worker.lab.backtest import Outcome, Source

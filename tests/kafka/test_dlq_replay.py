@@ -1,0 +1,151 @@
+"""`dlq replay` against a real broker: what goes out, what stays, and that nothing goes out twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from click.testing import CliRunner, Result
+from confluent_kafka import Producer
+
+from tests.kafka.test_dlq_cli import Read
+from tests.support.kafka import KafkaCluster
+from worker.cli.dlq import dlq
+from worker.ingress.reject import Reason, Reject, dead_letter
+from worker.lab.kafkalog import KafkaLog
+from worker.lab.roomlog import LogRecord
+
+START_MS = 1_718_672_400_000  # 2024-06-18T01:00:00Z
+BAD = b"rubbish"
+
+
+def event(number: int, room: str) -> bytes:
+    head = {"type": "viewer.joined", "id": f"e{number}", "room_id": room, "at_ms": START_MS + number * 60_000}
+    return json.dumps({**head, "viewer_id": "v1"}).encode()
+
+
+@dataclass
+class Topics:
+    """Two partitions of letters whose records would be taken now, but for every fifth."""
+
+    kafka: KafkaCluster
+    letters: str
+    events: str
+
+    def refuse(self, number: int, *, reason: Reason = Reason.UNKNOWN_TYPE, partition: int | None = None) -> None:
+        room = f"jd:r{number % 2}"
+        value = BAD if number % 5 == 4 else event(number, room)
+        at = number % 2 if partition is None else partition
+        record = Read(1000 + number, START_MS + number * 60_000, room.encode(), value, (("trace", b"t"),))
+        letter = dead_letter(record, Reject(reason, "a detail"), topic=self.events, partition=at, worker_version="0")
+        producer = Producer({"bootstrap.servers": self.kafka.bootstrap})
+        producer.produce(self.letters, letter.value, letter.key, number % 2,
+                         timestamp=letter.timestamp_ms, headers=letter.headers)  # fmt: skip
+        assert producer.flush(30) == 0
+
+    def replay(self, *arguments: str, send: bool = True) -> dict[str, object]:
+        result = self.run(*arguments, *(["--send"] if send else []), "--json")
+        assert result.exit_code == 0, result.output
+        return dict(json.loads(result.output))
+
+    def run(self, *arguments: str) -> Result:
+        options = ["--bootstrap", self.kafka.bootstrap, "--dead-letters", self.letters, "--rate", "10000"]
+        return CliRunner().invoke(dlq, ["replay", *options, *arguments], env={"COLUMNS": "200"})
+
+    def came(self) -> list[LogRecord]:
+        with KafkaLog(self.kafka.bootstrap) as log:
+            return list(log.read(self.events))
+
+
+@pytest.fixture
+def topics(kafka: KafkaCluster, topic_name: Callable[[str], str]) -> Topics:
+    letters = kafka.create_topic(topic_name("dlq"), 2, message_timestamp_before_max_ms=2**62, retention_ms=-1)
+    made = Topics(kafka, letters, kafka.create_topic(topic_name("live.room.events"), 2))
+    for number in range(10):
+        made.refuse(number, reason=Reason.UNKNOWN_TYPE if number < 6 else Reason.MISSING_FIELD)
+    return made
+
+
+def test_without_send_nothing_is_sent_and_the_table_says_what_would_be(topics: Topics) -> None:
+    result = topics.run()
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-1] == "8 records would be replayed: add --send"
+    assert topics.came() == []
+
+
+def test_records_go_where_they_came_from_as_they_came_but_for_what_would_be_refused_again(topics: Topics) -> None:
+    said = topics.replay()
+    assert (said["sent"], said["left"]) == (8, 0)
+    assert said["classes"] == {
+        "missing_field": {"replayed before": 0, "would be refused again": 1, "to send": 3},
+        "unknown_type": {"replayed before": 0, "would be refused again": 1, "to send": 5},
+    }
+    came = topics.came()
+    assert sorted((r.partition, r.key, r.value) for r in came) == sorted(
+        (n % 2, f"jd:r{n % 2}".encode(), event(n, f"jd:r{n % 2}")) for n in range(10) if n % 5 != 4
+    )
+    first = next(r for r in came if r.partition == 0)
+    assert list(first.headers) == [("trace", b"t"), ("dlq.replay_of", f"{topics.letters}:0:0".encode())]
+    assert first.timestamp > START_MS + 3_600_000
+
+
+def test_a_second_run_sends_nothing_and_a_third_only_what_is_new(topics: Topics) -> None:
+    assert topics.replay()["sent"] == 8
+    assert topics.replay()["sent"] == 0
+    topics.refuse(12)
+    assert topics.replay()["sent"] == 1
+    assert len(topics.came()) == 9
+
+
+def test_a_letter_that_was_written_twice_is_replayed_once(topics: Topics) -> None:
+    topics.refuse(2)
+    assert topics.replay()["sent"] == 8
+    topics.refuse(2)
+    assert topics.replay()["sent"] == 0
+
+
+def test_a_limit_is_kept_and_the_next_run_goes_on(topics: Topics) -> None:
+    said = topics.replay("--limit", "3")
+    assert (said["sent"], said["left"]) == (3, 5)
+    assert topics.replay("--limit", "100")["sent"] == 5
+    assert len({r.value for r in topics.came()}) == len(topics.came()) == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        (["--class", "missing_field"], 3),
+        (["--class", "missing_field", "--class", "unknown_type"], 8),
+        (["--room", "jd:r1"], 4),
+        (["--partition", "0", "--offsets", "1:2"], 1),  # the letter at offset 2 would be refused again
+        (["--since", "2024-06-18T01:05:00"], 4),
+        (["--since", "2024-06-18T01:01:00", "--until", "2024-06-18T01:03:00"], 2),
+        (["--topic", "another.topic"], 0),
+    ],
+)
+def test_filters_choose_what_is_sent(topics: Topics, options: list[str], sent: int) -> None:
+    assert topics.replay(*options)["sent"] == sent
+    assert len(topics.came()) == sent
+
+
+def test_ls_shows_what_was_replayed_and_counts_no_notes(topics: Topics) -> None:
+    topics.replay("--room", "jd:r0")
+    ls = ["ls", "--bootstrap", topics.kafka.bootstrap, "--dead-letters", topics.letters, "--json"]
+    listed = json.loads(CliRunner().invoke(dlq, ls).output)
+    assert listed["read"] == 10
+    assert sum(row["replayed"] for row in listed["records"]) == 4
+
+
+def test_a_partition_that_is_no_more_ends_the_command_with_a_sentence_before_anything_is_sent(topics: Topics) -> None:
+    topics.refuse(10, partition=7)
+    result = topics.run("--send")
+    assert result.exit_code == 1
+    assert "has no partition 7" in result.output and "leave it out with" in result.output
+    assert topics.came() == []
+
+
+@pytest.mark.parametrize("arguments", [["--offsets", "9:1"], ["--offsets", "x"], ["--since", "soon"], ["--rate", "0"]])
+def test_wrong_usage_of_replay_is_exit_code_2(topics: Topics, arguments: list[str]) -> None:
+    assert topics.run(*arguments).exit_code == 2
