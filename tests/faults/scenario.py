@@ -1,0 +1,83 @@
+"""What every fault is judged by: the oracle's violations, to the byte, and how many came again."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from tests.support.engine import PARTITIONS, Log, Worker, newest, oracle
+from tests.support.kafka import KafkaCluster, wait_until
+from worker.processor import ROOMS_TOPIC, VIOLATIONS_TOPIC
+
+Records = list[tuple[bytes, bytes, int]]
+
+
+@dataclass
+class World:
+    """One seed of one fault: topics of its own on a cluster, a directory for the workers' logs."""
+
+    kafka: KafkaCluster
+    directory: Path
+    seed: int
+    long: bool = False
+    """The full length that is asked of a fault; tests take a shorter one."""
+    seen: Counter[str] = field(default_factory=Counter)
+
+    @cached_property
+    def rng(self) -> Random:
+        return Random(self.seed)
+
+    @cached_property
+    def log(self) -> Log:
+        return Log(self.kafka, f"f{uuid.uuid4().hex[:10]}.").create()
+
+    def worker(self, command: tuple[str, ...] = ("-m", "worker", "run"), **settings: str) -> Worker:
+        return Worker(self.log, self.directory, command=command, **settings)
+
+    def finish(self, *workers: Worker, timeout_s: float = 120) -> None:
+        """Waits until all is committed, and ends the workers, which must end well."""
+        self.log.wait_committed(workers=workers, timeout_s=timeout_s)
+        for worker in workers:
+            assert worker.term() == 0, worker.log()
+
+    def check(self, *, repeats_max: int) -> None:
+        """Every violation of the core is there, byte for byte, and no other; few came again."""
+        expected = oracle(self.log)
+        wanted = Counter(sent.content() for sent in expected.violations)
+        found = Counter(sent.content() for sent in self.log.read(VIOLATIONS_TOPIC))
+        lost, unknown = wanted.keys() - found.keys(), found.keys() - wanted.keys()
+        assert not lost, f"{len(lost)} of {len(wanted)} violations are lost"
+        assert not unknown, f"{len(unknown)} violations that the core does not know, beside {len(wanted)}"
+        assert newest(self.log.read(ROOMS_TOPIC)).keys() == newest(expected.rooms).keys(), "rooms differ"
+        repeats = (found - wanted).total()
+        self.seen += Counter(records=expected.counts.read, violations=len(expected.violations), repeats=repeats)
+        assert repeats <= repeats_max, f"{repeats} violations came again, {repeats_max} may"
+
+
+class Fault(NamedTuple):
+    """A row of the table: what happens, what must hold, how, and on how many brokers."""
+
+    name: str
+    passes_when: str
+    run: Callable[[World], None]
+    brokers: int = 1
+    own_cluster: bool = False
+
+
+@contextmanager
+def both(first: Worker, second: Worker) -> Iterator[None]:
+    """Two workers that share the partitions evenly."""
+    with first, second:
+        wait_until(
+            lambda: first.metric("partitions_assigned") == second.metric("partitions_assigned") == PARTITIONS // 2,
+            timeout_s=90,
+            what=lambda: first.log() + second.log(),
+        )
+        yield
