@@ -219,6 +219,7 @@ class Reader:
 
 
 def letter_of(message: "Message") -> Letter:
+    """A record of the topic without its value."""
     headers = tuple((name, value or b"") for name, value in message.headers() or [])
     size = len(message.value() or b"")
     return Letter(message.partition(), message.offset(), message.timestamp()[1], headers, size)
@@ -232,6 +233,7 @@ def _utc(timestamp_ms: int) -> str:
 
 
 def text_of(value: bytes) -> str:
+    """The first 2 KiB of a header; what is no UTF-8 as escapes."""
     return value[:PREVIEW_BYTES].decode("utf-8", "backslashreplace")
 
 
