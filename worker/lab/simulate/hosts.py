@@ -154,6 +154,7 @@ def speak(stage: Stage, rng: Random, number: int, length_ms: int, text: str) -> 
         end_ms=stage.now_ms,
         text=text,
         confidence=round(rng.uniform(0.82, 0.99), 3),
+        **({"voice_id": f"voice-{shared}"} if (shared := stage.plan.setting.voice) else {}),
     )
 
 
