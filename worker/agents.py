@@ -53,6 +53,8 @@ class Engine:
         read_tails: ReadTails,
         committed: Callable[[int], int | None],
         now_s: Callable[[], float],
+        requests: bool = True,
+        place_identity: Callable[[bytes], int] | None = None,
     ) -> None:
         self.topic = topic
         self.judge = judge
@@ -71,6 +73,8 @@ class Engine:
         self._read_tails = read_tails
         self._committed = committed
         self._now_s = now_s
+        self._requests = requests
+        self._place_identity = place_identity
         self._fresh: set[int] = set()
         self._step_records = 64
 
@@ -163,8 +167,13 @@ class Engine:
 
     def _queue(self, partition: int, out: Output) -> None:
         violations = self.sent.unsent(partition, out.violations)
-        if violations or out.dead_letters or out.rooms:
-            self.outbox.put(partition, map(self._named, chain(violations, out.dead_letters, out.rooms)))
+        requests = out.requests if self._requests else []
+        if violations or out.dead_letters or out.rooms or requests:
+            self.outbox.put(partition, map(self._named, chain(violations, out.dead_letters, out.rooms, requests)))
+
+        if self._place_identity is not None:
+            for said in out.identities:
+                self.outbox.put(self._place_identity(said.key or b""), [self._named(said)])
 
     def _named(self, record: OutRecord) -> OutRecord:
         return record._replace(topic=self._name_output(record.topic))
@@ -215,6 +224,7 @@ class Engine:
                 (rule, mode, str(step)): n for (rule, mode, step), n in dict(counts.violations_by).items()
             },
             "violations_suppressed_total": self.sent.suppressed,
+            "requests_total": {by: float(n) for by, n in dict(counts.requests).items() if self._requests},
             "output_tails_failed_total": self.tails_failed,
             "actions_withheld_total": {(because,): n for because, n in dict(counts.withheld).items()},
             "rule_errors_total": {(rule,): n for rule, n in dict(self.judge.errors).items()},

@@ -24,6 +24,7 @@ from worker.egress.record import OutRecord
 from worker.health import Health, Vitals
 from worker.hooks import Hooks, end_process
 from worker.identity_agent import IdentityAgent, partition_of
+from worker.matching import REGISTRY_TOPIC
 from worker.metrics import DELAY_BOUNDS, Histogram, Readings
 from worker.policy.judge import Judge
 from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
@@ -31,6 +32,7 @@ from worker.settings import Settings
 from worker.startup import IDENTITIES_TABLE, TABLE, Partitions, changelog_topic
 from worker.state.outbox import Outbox
 from worker.state.outputs import Identity, read_tails
+from worker.state.registry import read_registry
 from worker.state.stores import Stores
 from worker.transport import BatchSchema, Outgoing, TransportSettings, attach
 from worker.transport.policies import PolicyTopic
@@ -171,11 +173,15 @@ def build_app(
 
 
 def _identity_agent(app: Any, settings: Settings, outbox: Outbox) -> IdentityAgent:
+    async def registry(starts: Mapping[int, int]) -> dict[int, list[Any]]:
+        return await read_registry(lambda: lone_consumer(settings), settings.topic(REGISTRY_TOPIC), starts)
+
     return IdentityAgent(
         changelog=changelog_topic(settings, IDENTITIES_TABLE),
         name_output=settings.topic,
         outbox=outbox,
         committed=lambda topic, p: app.consumer._committed_offset.get(TP(settings.topic(topic), p)),
+        read_registry=registry,
         now_s=clock.monotonic_s,
     )
 

@@ -1,6 +1,6 @@
 """Bytes of one partition in, records to send out. No I/O: the engine, `replay`, `explain` and the tests all drive it.
 
-    record → decode → (reject → dead letter) → room → replay guard → apply → rules → violations, room records
+    record → decode → (reject → dead letter) → room → replay guard → apply → rules → violations, rooms, requests
 
 Everything that is read is accounted for: read = applied + duplicate + late + replay_skipped + dead_lettered.
 """
@@ -12,11 +12,15 @@ from typing import Protocol
 from msgspec import Struct
 
 from worker import __version__
+from worker.audit.asking import Request, take
 from worker.audit.decide import apply
 from worker.audit.events import Event
+from worker.audit.identities import announce
 from worker.audit.lifecycle import Status
 from worker.audit.room import Room
+from worker.egress.identities import encode_identity
 from worker.egress.record import OutRecord
+from worker.egress.requests import encode_request
 from worker.egress.rooms import encode_room
 from worker.egress.violation import encode_violation
 from worker.ingress.breaker import Breaker
@@ -28,6 +32,7 @@ from worker.policy.judge import Judge
 EVENTS_TOPIC = "live.room.events"
 VIOLATIONS_TOPIC = "live.audit.violations"
 ROOMS_TOPIC = "live.audit.rooms"
+REQUESTS_TOPIC = "live.audit.requests"
 DEAD_LETTERS_TOPIC = "live.audit.deadletter"
 ROOM_RECORD_EVERY_MS = 10_000
 
@@ -74,6 +79,7 @@ class Counts(Struct):
     events: dict[type, int] = {}
     violations_by: dict[tuple[str, str, int], int] = {}  # rule, mode, step
     withheld: dict[str, int] = {}  # because
+    requests: dict[tuple[str, str], int] = {}  # action, reason
 
     def balanced(self) -> bool:
         """The accounting identity."""
@@ -86,6 +92,8 @@ class Output(Struct):
     violations: list[OutRecord] = []
     dead_letters: list[OutRecord] = []
     rooms: list[OutRecord] = []
+    requests: list[OutRecord] = []
+    identities: list[OutRecord] = []
 
 
 class _Pending:
@@ -95,13 +103,15 @@ class _Pending:
         self.violations: list[tuple[int, OutRecord]] = []
         self.dead_letters: list[tuple[int, OutRecord]] = []
         self.rooms: list[tuple[int, OutRecord]] = []
+        self.requests: list[tuple[int, OutRecord]] = []
+        self.identities: list[tuple[int, OutRecord]] = []
 
     def in_order(self) -> Output:
         """In the order of the log; what one record led to keeps its own order."""
         return Output(
             *(
                 [record for _, record in sorted(pending, key=_offset)]
-                for pending in (self.violations, self.dead_letters, self.rooms)
+                for pending in (self.violations, self.dead_letters, self.rooms, self.requests, self.identities)
             )
         )
 
@@ -197,6 +207,7 @@ class PartitionProcessor:
             status = apply(room, event, offset)
             if status is _SESSION_ENDED:
                 yield from self._judge(out, room, record)
+                self._announce(out, room, offset)
                 status = apply(room, event, offset)
             if status is _APPLIED:
                 applied += 1
@@ -204,6 +215,8 @@ class PartitionProcessor:
                 by_type[kind] = by_type.get(kind, 0) + 1
                 if room.changed:
                     yield from self._judge(out, room, record)
+                if room.max_at_ms >= room.identities_due_ms:
+                    self._announce(out, room, offset)
             elif status is _DUPLICATE:
                 counts.duplicate += 1
             elif status is _LATE:
@@ -243,6 +256,17 @@ class PartitionProcessor:
         if now_ms - room.published_ms >= ROOM_RECORD_EVERY_MS or decisions:
             room.published_ms = now_ms
             out.rooms.append((offset, encode_room(room)))
+        if room.asking is not None and room.asking.pending:
+            self._ask(out, room, take(room.asking), offset)
+
+    def _ask(self, out: "_Pending", room: Room, requests: list[Request], offset: int) -> None:
+        for request in requests:
+            out.requests.append((offset, encode_request(room, request, offset=offset)))
+            by = (request.action, request.reason)
+            self.counts.requests[by] = self.counts.requests.get(by, 0) + 1
+
+    def _announce(self, out: "_Pending", room: Room, offset: int) -> None:
+        out.identities += [(offset, encode_identity(said)) for said in announce(room)]
 
     def _dead_letter(self, out: "_Pending", record: Record, reject: Reject) -> None:
         counts = self.counts

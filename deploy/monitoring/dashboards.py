@@ -132,6 +132,9 @@ def overview() -> Board:
                         "{{family}} level {{level}}")),
             lines("Actions held back", "An hour, by reason.", "short",
                   Query(rate("actions_withheld_total", "because", scale=PER_HOUR), "{{because}}")),
+            lines("Asked of the platform", "Challenges and looks asked for, an hour. A platform that answers none is "
+                  "asked less and less.", "short",
+                  Query(rate("requests_total", "action", "reason", scale=PER_HOUR), "{{action}} {{reason}}")),
         )),
         ("Operators", (
             note("Top operators", "Hosts, shops and rooms are never labels of metrics. The console and the topic "

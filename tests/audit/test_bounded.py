@@ -8,11 +8,12 @@ import pytest
 
 from tests.audit.build import EVERY_TYPE, SECOND, T0, a_room, beat, beats, ev, feed, in_time, say
 from tests.audit.rooms import random_log, sentence
-from worker.audit import elond, identities, snapshot
+from worker.audit import asking, elond, identities, snapshot
 from worker.audit import events as e
 from worker.audit import room as r
 from worker.audit.markers import fleet
 from worker.audit.room import Room
+from worker.audit.signals import looks
 from worker.audit.speech import CAPACITY, RECENT
 
 EVENTS = 100_000
@@ -31,17 +32,21 @@ BOUNDS = {
     "episodes": 0,  # no rules look here
     "families": 6,
     "shop_ids": 64,
+    "detectors": looks.DETECTORS_MAX,
 }
 PANE_BOUNDS = {
     "prompts": r.PROMPTS_PER_PANE,
     "speech": r.SPEECH_PER_PANE,
     "replies": r.REPLIES_PER_PANE,
     "challenges": r.CHALLENGES_PER_PANE,
+    "issued": r.CHALLENGES_PER_PANE,
+    "looks": looks.DETECTORS_MAX,
 }
 TEXTS = ("多少钱？", "hello", "无人直播软件下单", "无人直播软件都是骗人的", "谢谢礼物", "好")
 
 
-BLOCK_BOUNDS = {"questions": 2}
+BLOCK_BOUNDS = {"questions": 2, "detectors": looks.DETECTORS_MAX}
+ASKING_BOUNDS = {"asked": asking.PER_HOUR_MAX, "suspicion": 3, "seen": 3, "pending": asking.PENDING_MAX}
 TIES_BOUNDS = {
     "seen": identities.SEEN_MAX,
     "withdrawn": identities.WITHDRAWN_MAX,
@@ -70,6 +75,9 @@ def random_event(rng: Random, at_ms: int) -> Any:
         fields = {"identity": f"i{rng.randint(0, 99)}", "size": rng.randint(0, 9)}
     elif kind is e.RestrictionTested:
         fields = {"family": rng.choice(elond.FAMILIES), "allowed": True}
+    elif kind is e.DetectorScore:
+        fields = {"version": str(rng.randint(0, 12)), "detector": rng.choice(["voice-audit", "face-audit"])}
+        fields["modality"] = rng.choice(["voice", "face", "script"])
     elif kind is e.ReviewDecided:
         fields["violation_id"] = f"v{rng.randint(0, 99)}"
     elif kind in (e.RoomOpened, e.RoomHeartbeat) and rng.random() < 0.01:
@@ -89,7 +97,11 @@ def check(room: Room) -> None:
     for pane in room.panes.values():
         for name, most in PANE_BOUNDS.items():
             assert len(getattr(pane, name)) <= most, name
-    assert len(room.block.questions) <= BLOCK_BOUNDS["questions"]
+    for name, most in BLOCK_BOUNDS.items():
+        assert len(getattr(room.block, name)) <= most, name
+    if room.asking is not None:
+        for name, most in ASKING_BOUNDS.items():
+            assert len(getattr(room.asking, name)) <= most, name
     if room.said is not None:
         assert len(room.said.now) == len(room.said.before) == 512
     if room.speech is not None and room.speech.store is not None:
@@ -115,7 +127,13 @@ def test_a_hundred_thousand_events_of_every_type_keep_every_bound(pace_ms: int) 
 
 
 def test_a_container_of_each_part_is_known_to_this_test() -> None:
-    parts = ((Room, BOUNDS), (r.Pane, PANE_BOUNDS), (r.Block, BLOCK_BOUNDS), (r.Ties, TIES_BOUNDS))
+    parts = (
+        (Room, BOUNDS),
+        (r.Pane, PANE_BOUNDS),
+        (r.Block, BLOCK_BOUNDS),
+        (r.Ties, TIES_BOUNDS),
+        (asking.Asking, ASKING_BOUNDS),
+    )
     for kind, known in parts:
         found = {
             field.name

@@ -1,21 +1,38 @@
-"""Calibration tables: what audited human rooms look like. *Provisional* until a platform has audited its own.
+"""Calibration: what audited human rooms look like. *Provisional* until a platform has audited its own.
 
-A detector's score means nothing by itself; its rank among human rooms does. A table holds, per detector, version and
-stratum, the score that 95 % of audited human looks stay below. A detector, version or stratum without a table
-abstains: a new version starts with no evidence until it is calibrated.
+A detector's score means nothing by itself; its rank among human rooms does. A table (`audit.tables`) holds, per
+detector, version and stratum, the scores at some ranks among audited human looks. A detector, version or stratum
+without a table abstains: a new version starts with no evidence until it is calibrated.
 """
 
+from bisect import bisect_right
 from itertools import pairwise
 
-CALIBRATION_VERSION = "2026-11-provisional"
+from worker.audit.tables import HUMAN_SCORES, VERSION
 
-HUMAN_SCORE_95: dict[tuple[str, str, str], float] = {
-    # (detector, version, stratum): 95 % quantile of scores over audited human looks
-    ("face-audit", "1", ""): 0.60,
-    ("face-audit", "1", "low_light"): 0.72,
-    ("voice-audit", "1", ""): 0.55,
-    ("voice-audit", "1", "telephone"): 0.70,
-}
+CALIBRATION_VERSION = VERSION
+
+RANKS: tuple[float, ...] = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+HIGH = 0.95
+"""Looks above this rank are high; one in twenty of a human's is."""
+
+_RANKS = (0.0, *RANKS, 1.0)
+
+
+def rank(detector: str, version: str, stratum: str, score: float) -> float | None:
+    """The share of audited human looks that lie below a score in [0,1], piecewise linear between the table's ranks.
+
+    None without a table for this detector, version and stratum.
+    """
+    scores = HUMAN_SCORES.get((detector, version, stratum))
+    if scores is None:
+        return None
+    i = bisect_right(scores, score)
+    low, high = (scores[i - 1] if i else 0.0), (scores[i] if i < len(scores) else 1.0)
+    if high <= low:
+        return 1.0
+    return _RANKS[i] + (_RANKS[i + 1] - _RANKS[i]) * (score - low) / (high - low)
+
 
 BIGRAM_IDF_DEFAULT_NATS = 6.0
 """Inverse document frequency of a bigram not listed: about one utterance in 400."""

@@ -275,6 +275,8 @@ def _speech(room: Room, event: e.HostSpeech, offset: int) -> None:
 
 def _reply(room: Room, event: e.HostReply, offset: int) -> None:
     room.counts.replies += 1
+    if event.medium == "sign" and room.asking is not None:
+        room.asking.signs = True
     _replied(room, event.at_ms)
 
 
@@ -304,6 +306,10 @@ def _detector(room: Room, event: e.DetectorScore, offset: int) -> None:
 
 def _challenge_issued(room: Room, event: e.ChallengeIssued, offset: int) -> None:
     room.counts.markers += 1
+    kept = pane_at(room, event.at_ms).issued
+    kept.append((event.at_ms, xxh3_64_intdigest(event.id.encode())))
+    if len(kept) > CHALLENGES_PER_PANE:
+        kept.remove(max(kept, key=lambda c: c[1]))
 
 
 def _challenge_result(room: Room, event: e.ChallengeResult, offset: int) -> None:

@@ -190,3 +190,6 @@ SESSION_BIT = 1 << (len(FACT_NAMES) + 2)
 
 REVIEW_BIT = 1 << (len(FACT_NAMES) + 3)
 """Set in `Room.changed` when a review arrived; it waits in `Room.reviews`."""
+
+REQUEST_BIT = 1 << (len(FACT_NAMES) + 4)
+"""Set in `Room.changed` when a request was made; it waits in `Asking.pending`."""

@@ -7,10 +7,11 @@ silent for six hours of event time begins anew, so that a worker that forgot it 
 
 from enum import IntEnum
 
+from worker.audit import asking
 from worker.audit.events import ANSWERS, Event, ReviewDecided, RoomHeartbeat, RoomOpened
 from worker.audit.facts import FACT_BIT, SESSION_BIT, Facts
 from worker.audit.panes import close_all
-from worker.audit.room import BLOCK_MS, BREAKS_MAX, Block, Counts, Phase, Room
+from worker.audit.room import BLOCK_MS, BREAKS_MAX, LATENESS_MS, Block, Counts, Phase, Room
 from worker.audit.signals import unanswered
 
 SILENCE_MS = 6 * 3_600_000
@@ -112,6 +113,8 @@ def _begins(room: Room, event: Event) -> bool:
 
 def end(room: Room, at_ms: int) -> None:
     """End the session: everything open folds, and rules are told."""
+    if room.asking is not None:
+        asking.end(room.asking)
     close_all(room)
     move(room, "close", at_ms)
     room.identities_due_ms = 0
@@ -128,7 +131,8 @@ def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
     room.first_offset = offset
     room.session_start_ms = room.unbroken_since_ms = room.max_at_ms = at_ms
     room.block_start_ms = at_ms - at_ms % BLOCK_MS
-    room.due_ms = room.block_start_ms + BLOCK_MS
+    room.asking = asking.begin(f"{room.room_id}/{session_id}", at_ms)
+    room.due_ms = min(room.block_start_ms + BLOCK_MS, room.asking.due_ms - LATENESS_MS)
     room.changed |= FACT_BIT["room"]
 
 

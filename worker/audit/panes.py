@@ -4,11 +4,11 @@ Panes are integer milliseconds, half-open `[start, start + 10 s)`; blocks are 5 
 folded in event-time order (ties by a hash of the event id), so order of arrival within lateness changes nothing.
 """
 
-from worker.audit import levels
-from worker.audit.evidence import copy_as, new_family, step
-from worker.audit.facts import BLOCK_BIT, FACT_BIT, Driven
+from worker.audit import asking, levels
+from worker.audit.evidence import Level, copy_as, new_family, step
+from worker.audit.facts import BLOCK_BIT, FACT_BIT, REQUEST_BIT, Driven
 from worker.audit.markers import label, presenter
-from worker.audit.room import BLOCK_MS, PANE_MS, Block, Pane, Phase, Room
+from worker.audit.room import BLOCK_MS, LATENESS_MS, PANE_MS, Block, Pane, Phase, Room
 from worker.audit.signals import challenge, excitation, looks, loop_lock, unanswered
 from worker.audit.text import bigrams
 
@@ -27,18 +27,23 @@ def pane_at(room: Room, at_ms: int) -> Pane:
 
 
 def close_due(room: Room, watermark_ms: int) -> None:
-    """Close every pane and block whose end the watermark has reached, in the order of their ends."""
+    """Close every pane and block whose end the watermark has reached, in the order of their ends; in between make the
+    requests that fall due while it passes."""
     while watermark_ms >= room.due_ms:
         block_end = room.block_start_ms + BLOCK_MS
         first = min(room.panes, default=None)
-        if first is not None and first + PANE_MS <= block_end:
+        closes_ms = block_end if first is None else min(first + PANE_MS, block_end)
+        if _asks_ms(room) < closes_ms:
+            _ask(room)
+        elif first is not None and first + PANE_MS <= block_end:
             if first + PANE_MS > watermark_ms:
                 break
             _fold(room, room.panes.pop(first))
         else:
             _close_block(room, block_end)
-            if first is None and not room.prompts and watermark_ms - room.block_start_ms > BLOCK_MS:
-                _skip_silence(room, watermark_ms)
+            until_ms = min(watermark_ms, _asks_ms(room))
+            if first is None and not room.prompts and until_ms - room.block_start_ms > BLOCK_MS:
+                _skip_silence(room, until_ms)
         room.due_ms = _next_due(room)
 
 
@@ -51,7 +56,22 @@ def close_all(room: Room) -> None:
 def _next_due(room: Room) -> int:
     block_end = room.block_start_ms + BLOCK_MS
     first = min(room.panes, default=None)
-    return block_end if first is None else min(first + PANE_MS, block_end)
+    return min(block_end if first is None else min(first + PANE_MS, block_end), _asks_ms(room))
+
+
+def _asks_ms(room: Room) -> int:
+    """The watermark at which the next request falls due: requests look at event time, folding at the watermark."""
+    return room.block_start_ms + BLOCK_MS if room.asking is None else room.asking.due_ms - LATENESS_MS
+
+
+def _ask(room: Room) -> None:
+    state = room.asking
+    assert state is not None, "only what asks falls due"
+    heard = room.counts.speech > 0 and not state.signs
+    kinds = (*(("say",) if heard else ()), "gesture", "show")
+    asking.fall_due(state, may_ask=room.phase == Phase.LIVE, kinds=kinds)
+    if state.pending:
+        room.changed |= REQUEST_BIT
 
 
 def _skip_silence(room: Room, watermark_ms: int) -> None:
@@ -64,7 +84,9 @@ def _fold(room: Room, pane: Pane) -> None:
     spoken = [bigrams(utterance.text) for utterance in pane.speech]
     locked = loop_lock.fold(room, pane, spoken)
     unanswered.fold(room, pane, spoken, locked)
-    looks.fold(room.block, pane)
+    looks.fold(room, pane)
+    if room.asking is not None:
+        _learn(room, room.asking, pane)
     if pane.challenges:
         challenge.fold(room, pane)
         if levels.update(room, "CHALLENGE"):
@@ -74,12 +96,25 @@ def _fold(room: Room, pane: Pane) -> None:
         presenter.combine(room, pane.start_ms + PANE_MS)
 
 
+def _learn(room: Room, state: asking.Asking, pane: Pane) -> None:
+    """What a pane tells the policy of asking: challenges issued, whether speech repeats, and ids to draw times from."""
+    now_ms = pane.start_ms + PANE_MS + LATENESS_MS
+    ranks = [p.rank for p in pane.prompts] + [u.rank for u in pane.speech] + [look.order for look in pane.looks]
+    ranks += [rank for _, rank in pane.issued] + [rank for _, rank, _ in pane.challenges]
+    asking.stir(state, sum(ranks))
+    for at_ms, _rank in sorted(pane.issued):
+        asking.issued(state, at_ms, now_ms)
+    if pane.speech and "PLAY" in room.families:
+        asking.look(state, asking.PLAY, room.families["PLAY"], now_ms)
+
+
 def _close_block(room: Room, end_ms: int) -> None:
     block = room.block
     start_ms = room.block_start_ms
     unanswered.fall_due(room, min(end_ms, room.max_at_ms))  # a session that closes takes nobody's 90 s
     block.paused_ms = _paused_ms(room, start_ms, end_ms)
     voice_visual = looks.values(block)
+    _forget_versions(room, looks.close(room, end_ms))
     labelled = label.labelled_ms(room, start_ms, end_ms) >= LABELLED_SHARE * BLOCK_MS
     if labelled and "UNLABELLED" not in room.families:
         _part_from_ai(room)
@@ -95,11 +130,34 @@ def _close_block(room: Room, end_ms: int) -> None:
     moved = [levels.update(room, name) for name in ("AI", "UNLABELLED", "NONINT", "PLAY", "CHALLENGE")]
     _set_driven(room, block.answered + block.replies > 0 or (silent is None and room.facts.driven.replies), end_ms)
     label.refresh(room)
+    if room.asking is not None:
+        _suspect(room, room.asking, end_ms + LATENESS_MS)
     room.block = Block()
     room.block_start_ms = end_ms
     if any(moved):
         presenter.combine(room, end_ms)
     room.changed |= BLOCK_BIT
+
+
+def _forget_versions(room: Room, changed: tuple[bool, bool]) -> None:
+    """A detector has changed its version: the previous Y of its signal was another instrument's."""
+    for name in ("AI", "UNLABELLED"):
+        family = room.families.get(name)
+        if family is not None:
+            family.prev = [None if new else prev for new, prev in zip(changed, family.prev, strict=True)]
+
+
+def _suspect(room: Room, state: asking.Asking, now_ms: int) -> None:
+    """What a block tells the policy of asking: how suspicious the room looks without its challenges."""
+    ai = room.families.get("UNLABELLED") or room.families.get("AI")
+    if ai is not None:
+        asking.look(state, asking.AI, ai, now_ms)
+    if "NONINT" in room.families:
+        asking.look(state, asking.NONINT, room.families["NONINT"], now_ms)
+    missing = () if room.block.paused_ms else looks.missing(room.block)
+    asking.sample(state, missing, ai is not None and ai.level == Level.WATCH, now_ms)
+    if state.pending:
+        room.changed |= REQUEST_BIT
 
 
 def _part_from_ai(room: Room) -> None:

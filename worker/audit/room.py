@@ -8,6 +8,7 @@ from enum import IntEnum
 
 from msgspec import Struct, field
 
+from worker.audit.asking import Asking
 from worker.audit.events import Shop
 from worker.audit.evidence import Family, Level
 from worker.audit.facts import AiPresenter, Facts, Fleet
@@ -102,6 +103,31 @@ class Utterance(Struct, frozen=True, gc=False, array_like=True):
     offset: int
 
 
+class Look(Struct, frozen=True, gc=False, array_like=True):
+    """One look of one detector, as a rank among human looks; -1 without a calibration table."""
+
+    modality: str
+    detector: str
+    version: str
+    stratum: str
+    at_ms: int
+    order: int  # hash of the event id, to break ties
+    rank: float
+
+
+class Detector(Struct, gc=False, array_like=True):
+    """What one detector said in a block: looks, those above the human 95 % rank, and the sum of ranks."""
+
+    modality: str
+    detector: str
+    version: str
+    stratum: str
+    looks: int = 0
+    high: int = 0
+    ranks: float = 0.0
+    end_ms: int = 0  # of the block
+
+
 class Pane(Struct, gc=False, array_like=True):
     """Ten seconds of evidence, kept until the watermark has passed them. Contents do not depend on arrival order."""
 
@@ -111,10 +137,8 @@ class Pane(Struct, gc=False, array_like=True):
     speech: list[Utterance] = []
     replies: list[int] = []  # at_ms of replies, thanks and pinned comments
     challenges: list[tuple[int, int, int]] = []  # at_ms, rank, failed 0/1
-    voice_looks: int = 0
-    voice_high: int = 0  # looks above the human 95 % rank
-    visual_looks: int = 0
-    visual_high: int = 0
+    issued: list[tuple[int, int]] = []  # challenges: at_ms, rank
+    looks: list[Look] = []
 
 
 class Block(Struct, gc=False, array_like=True):
@@ -131,6 +155,7 @@ class Block(Struct, gc=False, array_like=True):
     paused_ms: int = 0
     questions: list[Prompt] = []  # the last two that fell due
     spoken: int = 0  # speech segments
+    detectors: list[Detector] = []
 
 
 class Excitation(Struct, gc=False, array_like=True):
@@ -179,6 +204,7 @@ class Ties(Struct, gc=False, array_like=True):
         index, threshold, allowed: the session's place in the platform's order (0: none yet), the mass it needs, and the
             families that may be at RESTRICT (`audit.elond`).
         spoken_ms: when the room last told its identities.
+        answered: the registry has spoken of the host in this session, if only to say that it does not know him.
     """
 
     seen: tuple[tuple[str, int], ...] = ()
@@ -192,6 +218,7 @@ class Ties(Struct, gc=False, array_like=True):
     threshold: float = 0.0
     allowed: tuple[str, ...] = ()
     spoken_ms: int = 0
+    answered: bool = False
 
 
 class Room(Struct, gc=False, array_like=True):
@@ -201,7 +228,7 @@ class Room(Struct, gc=False, array_like=True):
         offset: last source offset applied; anything at or below is a replay.
         first_offset: source offset at which the present session began.
         max_at_ms: newest event time accepted; the watermark is 60 s behind.
-        due_ms: watermark at which the oldest open pane, or the block, must close.
+        due_ms: watermark at which the oldest open pane, or the block, must close, or a request falls due.
         changed: bits of facts that changed since rules last looked (see `audit.facts`).
     """
 
@@ -264,6 +291,9 @@ class Room(Struct, gc=False, array_like=True):
     marks: dict[str, list[tuple[int, bool]]] = {}  # since when what rules ask the share of has held or not
     identities_due_ms: int = 0  # event time at which to tell the room's identities (`audit.identities`)
     ties: Ties | None = None
+    asking: Asking | None = None
+    detectors: list[Detector] = []  # what each last said
+    uncalibrated: int = 0  # looks of the session without a calibration table
     excitation: Excitation | None = None
 
     @property

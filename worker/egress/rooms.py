@@ -4,9 +4,11 @@ from typing import Any
 
 import orjson
 
+from worker.audit.calibration import CALIBRATION_VERSION
 from worker.audit.evidence import DESIGNS, FAMILIES, Family, Level
 from worker.audit.facts import Certainty
 from worker.audit.room import BLOCK_MS, Phase, Room
+from worker.audit.signals import looks
 from worker.egress.record import OutRecord
 from worker.policy.episodes import ACTIVE
 
@@ -36,6 +38,8 @@ def encode_room(room: Room, *, topic: str = "live.room.events") -> OutRecord:
         },
         "episodes": _episodes(room),
         "coverage": _coverage(families),
+        **_detectors(room),
+        "challenges": _challenges(room),
         "counts": {name: getattr(room.counts, name) for name in room.counts.__struct_fields__},
     }
     return OutRecord(TOPIC, room.room_id.encode(), orjson.dumps(value), [], room.max_at_ms)
@@ -66,6 +70,37 @@ def _signals(families: list[Family]) -> dict[str, Any]:
             newest = {"value": family.prev[k], "blocks": family.blocks[k], "at_ms": family.last_ms}
             signals.setdefault(signal, newest)
     return signals
+
+
+def _detectors(room: Room) -> dict[str, Any]:
+    """What each detector said in the last block in which it looked, and by how much those of one signal differ."""
+    return {
+        "detectors": {
+            "calibration": CALIBRATION_VERSION,
+            "uncalibrated_looks": room.uncalibrated,
+            "disagreement": {signal: looks.disagreement(room, signal) for signal in ("voice", "visual")},
+            "last": [
+                {
+                    "detector": one.detector,
+                    "version": one.version,
+                    "modality": one.modality,
+                    "stratum": one.stratum or None,
+                    "looks": one.looks,
+                    "high": one.high,
+                    "mean_rank": min(1.0, one.ranks / one.looks),
+                    "end_ms": one.end_ms,
+                }
+                for one in room.detectors
+            ],
+        }
+    }
+
+
+def _challenges(room: Room) -> dict[str, int]:
+    """The session's: requests of either action that fell due, and challenges as its log tells them."""
+    asking = room.asking
+    names = ("requests", "issued", "answered", "failed")
+    return {name: getattr(asking, name) if asking is not None else 0 for name in names}
 
 
 def _episodes(room: Room) -> list[dict[str, Any]]:

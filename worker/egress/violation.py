@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from worker.audit.calibration import CALIBRATION_VERSION
 from worker.audit.evidence import Level
 from worker.audit.facts import Certainty
 from worker.audit.room import Excerpt, Room
@@ -62,12 +63,18 @@ def encode_violation(
             "first_offset": max(0, first_offset),
             "last_offset": max(0, last_offset),
         },
-        "control": {"policies": control.policies, "registry": control.registry},
+        "control": {"policies": control.policies, "registry": control.registry, **_calibration(decision)},
         "statement": statement_of(decision, room.region)._asdict(),
     }
     return OutRecord(
         TOPIC, room.room_id.encode(), orjson.dumps(value), _headers(room, decision), decision.decided_at_ms
     )
+
+
+def _calibration(decision: Decision) -> dict[str, str]:
+    """Which tables gave the ranks, where detectors' looks are part of the evidence."""
+    looked = any(e.signal in ("voice", "visual") for e in decision.evidence)
+    return {"calibration": CALIBRATION_VERSION} if looked else {}
 
 
 def _headers(room: Room, decision: Decision) -> list[tuple[str, bytes]]:

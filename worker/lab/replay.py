@@ -1,6 +1,6 @@
 """Room logs through the processor that the engine runs: same bytes in, same bytes out, no Kafka.
 
-A partition of the log has a `PartitionProcessor` of its own, as in the engine, and rooms live in memory.
+A partition of the log has a `PartitionProcessor` and a `RoomStore` of its own, as in the engine.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,22 +14,44 @@ from worker.audit.room import Room
 from worker.egress.record import OutRecord
 from worker.lab.roomlog import LogRecord
 from worker.policy.judge import Judge
-from worker.processor import EVENTS_TOPIC, Counts, MemoryRooms, Output, PartitionProcessor
+from worker.processor import EVENTS_TOPIC, Counts, Output, PartitionProcessor
+from worker.state.store import RoomStore
 
 CHUNK_RECORDS = 1_000
+CAPTURE_RECORDS = 50_000  # between two looks at which rooms may rest or go, a partition
 Key = TypeVar("Key")
 
 
-class Replay:
-    """Feeds records to one processor per partition, and keeps the highest level that each room reached."""
+class Met(msgspec.Struct):
+    """What is kept of a room once it was met, whatever becomes of the room.
 
-    def __init__(self, judge: Judge, *, topic: str = EVENTS_TOPIC) -> None:
+    Attributes:
+        peaks: highest level by family. rules: those that opened in its latest session, shadow ones marked so.
+    """
+
+    room_id: str
+    platform: str = ""
+    events: int = 0
+    peaks: dict[str, int] = {}
+    rules: list[str] = []
+
+
+class Replay:
+    """Feeds records to one processor per partition, and keeps a little about each room.
+
+    Rooms are kept as the engine keeps them (`state.store`): quiet ones rest as bytes, and those without an event for
+    six hours go. What "now" is there, is the event time of the room furthest behind of those that had an event of late:
+    logs of several rooms may follow each other in one file.
+    """
+
+    def __init__(self, judge: Judge, *, topic: str = EVENTS_TOPIC, capture_records: int = CAPTURE_RECORDS) -> None:
         self._judge = judge
         self._topic = topic
+        self._capture_records = capture_records
         self._processors: dict[int, PartitionProcessor] = {}
-        self._rooms: dict[int, MemoryRooms] = {}
-        self.peaks: dict[str, dict[str, int]] = {}
-        self.events_by_room: dict[str, int] = {}
+        self._stores: dict[int, RoomStore] = {}
+        self._uncaptured: dict[int, int] = {}
+        self._met: dict[str, Met] = {}
 
     def run(self, records: Iterable[LogRecord]) -> Iterator[Output]:
         """Judge `records` in order, a chunk at a time; yields what each chunk of a partition leads to.
@@ -41,34 +63,62 @@ class Replay:
             by_partition: dict[int, list[LogRecord]] = {}
             for record in chunk:
                 by_partition.setdefault(record.partition, []).append(record)
-                if record.key is not None:
-                    room_id = record.key.decode("utf-8", "replace")
-                    self.events_by_room[room_id] = self.events_by_room.get(room_id, 0) + 1
             for partition, slice_ in by_partition.items():
                 yield self._processor(partition).process(slice_)
-                self._rooms[partition].caps.forget_below(slice_[-1].offset + 1)
-                self._note_levels(self._rooms[partition])
+                self._note(partition, slice_)
+                self._uncaptured[partition] += len(slice_)
+                if self._uncaptured[partition] >= self._capture_records:
+                    self._capture(partition, slice_[-1].offset)
 
     def _processor(self, partition: int) -> PartitionProcessor:
         if partition not in self._processors:
-            rooms = self._rooms[partition] = MemoryRooms()
+            store = self._stores[partition] = RoomStore(self._topic, partition)
+            self._uncaptured[partition] = 0
             self._processors[partition] = PartitionProcessor(
-                topic=self._topic, partition=partition, rooms=rooms, judge=self._judge
+                topic=self._topic, partition=partition, rooms=store, judge=self._judge
             )
         return self._processors[partition]
 
-    def _note_levels(self, rooms: MemoryRooms) -> None:
-        for room_id in rooms.dirty:
-            room = rooms.live[room_id]
-            peak = self.peaks.setdefault(room_id, {})
+    def _note(self, partition: int, records: list[LogRecord]) -> None:
+        """What a slice of a partition made of its rooms."""
+        store = self._stores[partition]
+        touched = set()
+        for record in records:
+            if record.key is not None:
+                room_id = record.key.decode("utf-8", "replace")
+                touched.add(room_id)
+                met = self._met.get(room_id)
+                if met is None:
+                    met = self._met[room_id] = Met(room_id)
+                met.events += 1
+        for room_id in touched & store.live.keys():
+            room, met = store.live[room_id], self._met[room_id]
+            met.platform = room.platform
             for family in FAMILIES:
-                peak[family] = max(peak.get(family, 0), room.level(family))
-        rooms.dirty.clear()
+                met.peaks[family] = max(met.peaks.get(family, 0), room.level(family))
+            if room.episodes or met.rules:
+                met.rules = _rules(room)
 
-    def rooms(self) -> list[Room]:
-        """Every room met, by platform and id."""
-        found = [room for rooms in self._rooms.values() for room in rooms.live.values()]
-        return sorted(found, key=lambda room: (room.platform, room.room_id))
+    def _capture(self, partition: int, last_offset: int) -> None:
+        """Let quiet rooms rest and forgotten ones go; what the engine would write is not needed here."""
+        store = self._stores[partition]
+        now_ms = min((store.live[room_id].max_at_ms for room_id in store.dirty), default=0)
+        store.capture(last_offset, now_ms, last_offset + 1, 0)
+        self._uncaptured[partition] = 0
+
+    @property
+    def peaks(self) -> dict[str, dict[str, int]]:
+        """The highest level that each family reached, by room."""
+        return {room_id: met.peaks for room_id, met in self._met.items() if met.peaks}
+
+    @property
+    def rooms_kept(self) -> int:
+        """Rooms in memory, decoded or as bytes."""
+        return sum(map(len, self._stores.values()))
+
+    def rooms(self) -> list[Met]:
+        """Every room that had state, by platform and id."""
+        return sorted((met for met in self._met.values() if met.peaks), key=lambda met: (met.platform, met.room_id))
 
     def counts(self) -> Counts:
         """What became of the records, over all partitions."""
@@ -81,7 +131,15 @@ class Replay:
             _add(total.events, one.events)
             _add(total.violations_by, one.violations_by)
             _add(total.withheld, one.withheld)
+            _add(total.requests, one.requests)
         return total
+
+
+def _rules(room: Room) -> list[str]:
+    """Every rule that opened in the room's session, whatever became of it."""
+    return sorted(
+        episode.rule if episode.mode == "live" else f"{episode.rule} (shadow)" for episode in room.episodes.values()
+    )
 
 
 def _add(total: dict[Key, int], one: dict[Key, int]) -> None:

@@ -5,8 +5,9 @@ not failed. The norm is 0.05, and 0.10 within ten minutes of a failure, because 
 Abstains: no challenge issued. Evasion: a person on standby. Cost: one step a result.
 """
 
+from worker.audit.asking import answered, gained
 from worker.audit.evidence import new_family, step
-from worker.audit.room import Pane, Room
+from worker.audit.room import LATENESS_MS, PANE_MS, Pane, Room
 
 HOT_MS = 600_000
 NORM, NORM_HOT = (0.05,), (0.10,)
@@ -20,7 +21,11 @@ def fold(room: Room, pane: Pane) -> None:
         if family is None:
             family = room.families["CHALLENGE"] = new_family("CHALLENGE", room.session_start_ms)
         hot = any(bad and at_ms - then <= HOT_MS for then, bad in room.challenges)
+        mass, last_ms = family.mass(), family.last_ms
         step(family, at_ms, (float(failed),), NORM_HOT if hot else NORM)
+        if room.asking is not None:
+            now_ms = pane.start_ms + PANE_MS + LATENESS_MS
+            answered(room.asking, bool(failed), gained(family, last_ms, mass), now_ms)
         room.challenges.append((at_ms, failed))
         del room.challenges[:-KEPT]
 

@@ -1,43 +1,81 @@
 """`voice` and `visual`: the share of detectors' looks that lie above the human 95 % rank.
 
-A score becomes a rank among audited human rooms of the same detector version and stratum (`audit.calibration`);
-Y is the share of looks above the 95 % quantile. One look a pane and modality counts: neighbouring frames say the same
-thing. Detectors of one modality share one weight, by averaging; never a maximum, never a product.
+A score becomes a rank u among audited human rooms of the same detector version and stratum (`audit.calibration`);
+Y is the share of looks with u > 0.95. One look a pane and detector counts, the earliest: neighbouring frames say the
+same thing. Detectors of one signal share one weight, by averaging; never a maximum, never a product.
 
-Abstains: fewer than six looks in a block; no calibration table for the detector's version and stratum.
-Evasion: better generators; a good score exonerates nobody. Cost: two dictionary look-ups.
+    voice    modality voice
+    visual   modalities face, lip_sync, motion
+    script   bets nowhere: nobody has audited what human sellers' scripts score, and a good human script is one that a
+             machine wrote. Its ranks are shown in the room's record.
+
+Abstains: fewer than six looks in a block; no calibration table for the detector's version and stratum, which is
+counted. A new version of a detector forgets the previous Y of its signal: that was another instrument's.
+Evasion: better generators; a good score exonerates nobody. Cost: 1 µs a look, 1 µs a pane and detector.
 """
 
-from worker.audit.calibration import HUMAN_SCORE_95
+from xxhash import xxh3_64_intdigest
+
+from worker.audit.calibration import HIGH, rank
 from worker.audit.events import DetectorScore
-from worker.audit.room import Block, Pane
+from worker.audit.room import Block, Detector, Look, Pane, Room
 
 LOOKS_MIN = 6
-VISUAL = frozenset({"face"})
-VOICE = frozenset({"voice"})
+DETECTORS_MAX = 8
+SIGNAL_OF = {"voice": "voice", "face": "visual", "lip_sync": "visual", "motion": "visual", "script": ""}
 
 
 def collect(pane: Pane, event: DetectorScore) -> None:
-    """Count one look in its pane, if it is calibrated."""
-    quantile = HUMAN_SCORE_95.get((event.detector, event.version, event.stratum or ""))
-    if quantile is None:
-        return
-    if event.modality in VOICE:
-        pane.voice_looks += 1
-        pane.voice_high += event.score > quantile
-    elif event.modality in VISUAL:
-        pane.visual_looks += 1
-        pane.visual_high += event.score > quantile
+    """Keep one look in its pane: the earliest of each detector, ties by a hash of the id; order does not matter."""
+    stratum = event.stratum or ""
+    u = rank(event.detector, event.version, stratum, event.score)
+    order = xxh3_64_intdigest(event.id.encode())
+    new = Look(event.modality, event.detector, event.version, stratum, event.at_ms, order, -1.0 if u is None else u)
+    for i, old in enumerate(pane.looks):
+        if _instrument(old) == _instrument(new):
+            if (new.at_ms, order) < (old.at_ms, old.order):
+                pane.looks[i] = new
+            return
+    pane.looks.append(new)
+    if len(pane.looks) > DETECTORS_MAX:
+        pane.looks.remove(max(pane.looks, key=_instrument))
 
 
-def fold(block: Block, pane: Pane) -> None:
-    """A pane is one look per modality, worth the mean of its scores' indicators."""
-    if pane.voice_looks:
+def _instrument(look: Look | Detector) -> tuple[str, str, str, str]:
+    return look.modality, look.detector, look.version, look.stratum
+
+
+def fold(room: Room, pane: Pane) -> None:
+    """A pane is one look per signal, worth the mean of its detectors' indicators."""
+    block = room.block
+    high: dict[str, list[bool]] = {}
+    for look in sorted(pane.looks, key=_instrument):
+        if look.rank < 0:
+            room.uncalibrated += 1
+            continue
+        signal = SIGNAL_OF[look.modality]
+        if signal:
+            high.setdefault(signal, []).append(look.rank > HIGH)
+        detector = _detector(block, look)
+        detector.looks += 1
+        detector.high += look.rank > HIGH
+        detector.ranks += look.rank
+    if "voice" in high:
         block.voice_looks += 1
-        block.voice_high += pane.voice_high / pane.voice_looks
-    if pane.visual_looks:
+        block.voice_high += sum(high["voice"]) / len(high["voice"])
+    if "visual" in high:
         block.visual_looks += 1
-        block.visual_high += pane.visual_high / pane.visual_looks
+        block.visual_high += sum(high["visual"]) / len(high["visual"])
+
+
+def _detector(block: Block, look: Look) -> Detector:
+    for known in block.detectors:
+        if _instrument(known) == _instrument(look):
+            return known
+    new = Detector(*_instrument(look))
+    if len(block.detectors) < DETECTORS_MAX:
+        block.detectors.append(new)
+    return new
 
 
 def values(block: Block) -> tuple[float | None, float | None]:
@@ -45,3 +83,33 @@ def values(block: Block) -> tuple[float | None, float | None]:
     voice = block.voice_high / block.voice_looks if block.voice_looks >= LOOKS_MIN else None
     visual = block.visual_high / block.visual_looks if block.visual_looks >= LOOKS_MIN else None
     return voice, visual
+
+
+def missing(block: Block) -> tuple[str, ...]:
+    """Modalities of which this block has too few looks for a value."""
+    voice, visual = values(block)
+    return (("voice",) if voice is None else ()) + (("face",) if visual is None else ())
+
+
+def close(room: Room, end_ms: int) -> tuple[bool, bool]:
+    """Take over what the block's detectors said; says of (voice, visual) whether a detector's version has changed."""
+    changed = set()
+    kept = {_instrument(d): d for d in room.detectors}
+    for new in room.block.detectors:
+        new.end_ms = end_ms
+        for key, old in list(kept.items()):
+            if (old.modality, old.detector) == (new.modality, new.detector) and old.version != new.version:
+                changed.add(SIGNAL_OF[new.modality])
+                del kept[key]
+        kept.pop(_instrument(new), None)
+        kept[_instrument(new)] = new
+    room.detectors = list(kept.values())[-DETECTORS_MAX:]
+    return "voice" in changed, "visual" in changed
+
+
+def disagreement(room: Room, signal: str) -> float | None:
+    """By how much the detectors of one signal differed in the share of high looks, 0–1, in the last block in which two
+    or more of them looked; None when there was none."""
+    last_ms = max((d.end_ms for d in room.detectors if SIGNAL_OF[d.modality] == signal), default=0)
+    shares = [d.high / d.looks for d in room.detectors if d.end_ms == last_ms and SIGNAL_OF[d.modality] == signal]
+    return max(shares) - min(shares) if len(shares) > 1 else None

@@ -1,0 +1,64 @@
+"""What the worker asks of the platform, as a record of `live.audit.requests`: CloudEvents 1.0, binary mode.
+
+Times are event times and ids are hashes of what was asked for, so the same log gives the same bytes; a request may come
+again after a crash, with the same id.
+"""
+
+from base64 import b32encode
+from datetime import UTC, datetime
+from hashlib import blake2b
+
+import orjson
+
+from worker.audit.asking import PER_HOUR_MAX, Request
+from worker.audit.room import Room
+from worker.egress.record import OutRecord
+
+TOPIC = "live.audit.requests"
+SCHEMA = "urn:stream-audit:live.audit.requests:v1"
+
+
+def encode_request(room: Room, request: Request, *, offset: int) -> OutRecord:
+    """The record of a request about a room; `offset` is that of the event which made it, in the room's log."""
+    request_id = _id(room, request)
+    value = {
+        "request_id": request_id,
+        "action": request.action,
+        "reason": request.reason,
+        "platform": room.platform,
+        "region": room.region,
+        "room_id": room.room_id,
+        "session_id": room.session_id or None,
+        "host_id": room.host_id,
+        "at_ms": request.at_ms,
+        "deadline_ms": request.deadline_ms,
+        "kinds": list(request.kinds),
+        "limits": {"asked_last_hour": request.asked, "per_hour": PER_HOUR_MAX},
+        "why": {"challenge_cusum_nats": request.cusum_nats, "suspicion_nats": request.suspicion_nats},
+        "log": {"partition": room.partition, "offset": offset},
+    }
+    return OutRecord(
+        TOPIC, room.room_id.encode(), orjson.dumps(value), _headers(room, request, request_id), request.at_ms
+    )
+
+
+def _id(room: Room, request: Request) -> str:
+    """Base32 of 128 bits of BLAKE2b over the request's cause, 26 lower-case characters."""
+    cause = "\x1f".join(
+        (room.platform, room.room_id, room.session_id, str(room.session_start_ms), request.action, str(request.number))
+    )
+    return b32encode(blake2b(cause.encode(), digest_size=16).digest()).decode().rstrip("=").lower()
+
+
+def _headers(room: Room, request: Request, request_id: str) -> list[tuple[str, bytes]]:
+    time = datetime.fromtimestamp(request.at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", request_id.encode()),
+        ("ce_type", f"live.audit.request.{request.action}.v1".encode()),
+        ("ce_source", f"urn:stream-audit:{room.platform}".encode()),
+        ("ce_subject", room.room_id.encode()),
+        ("ce_time", time.replace("+00:00", "Z").encode()),
+        ("ce_dataschema", SCHEMA.encode()),
+        ("content-type", b"application/json"),
+    ]
