@@ -4,14 +4,22 @@
 input, and stays as it is when the simulator changes.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from worker.lab import roomlog
+from worker.lab.policyfiles import read_policies
+from worker.lab.replay import Replay
+from worker.lab.roomlog import LogRecord
 from worker.lab.simulate import STARTED_AT_MS, simulate
+from worker.policy.judge import Judge
 
 ROOMS = Path(__file__).with_name("rooms")
 ZST = ".jsonl.zst"
+DAY_MS = 24 * 3_600_000
 AFTER_ARTICLE_50_MS = 1_786_954_800_000  # 2026-08-17 09:00 UTC
 
 
@@ -28,6 +36,7 @@ class Case(NamedTuple):
     platform: str | None = None  # where it is not the archetype's own
     region: str | None = None
     started_at_ms: int = STARTED_AT_MS
+    upheld: str = ""  # a rule that a person upholds in this broadcast; a day later the room broadcasts again
     climbs: tuple[str, ...] = ()  # "rule step action…" of each step that a live rule must take, in order
 
     @property
@@ -75,6 +84,16 @@ CASES: tuple[Case, ...] = (
             "WX-AVATAR-01 1 reduce_account_recommendation",
             "WX-AVATAR-01 2 review",
         ),
+    ),
+    # What a person upheld yesterday starts today's ladder at its second step, which says so.
+    Case(
+        "wx_plugin_avatar_again",
+        "plugin_avatar",
+        14,
+        5,
+        ("WX-AVATAR-01", "WX-AVATAR-01", "CN-LABEL-01", "CN-LABEL-01", "~CN-DVH-01", "~CN-DVH-01"),
+        upheld="WX-AVATAR-01",
+        climbs=("WX-AVATAR-01 0 reduce_live_recommendation", "WX-AVATAR-01 1 reduce_account_recommendation"),
     ),
     # Registered and labelled is not enough on Douyin: somebody must drive.
     Case("dy_avatar_undriven", "avatar_undriven", 11, 24, ("DY-DRIVE-01",), suffix=ZST),
@@ -158,22 +177,44 @@ CASES: tuple[Case, ...] = (
 )
 
 
+def _again(
+    case: Case, first: list[dict[str, object]], second: Iterable[dict[str, object]]
+) -> Iterator[dict[str, object]]:
+    """A broadcast, a person's word on what it was found to do, and the next broadcast of the same room."""
+    records = [
+        LogRecord(0, n, STARTED_AT_MS, str(event["room_id"]).encode(), msgspec.json.encode(event))
+        for n, event in enumerate(first)
+    ]
+    violations = [v for step in Replay(Judge(read_policies())).run(records) for v in step.violations]
+    found = (msgspec.json.decode(v.value or b"") for v in violations)
+    upheld = next(v["violation_id"] for v in found if v["rule"]["id"] == case.upheld)
+    yield from first
+    envelope = {name: first[-1][name] for name in ("room_id", "at_ms", "session_id")}
+    yield {"type": "review.decided", "id": "review", **envelope, "violation_id": upheld, "outcome": "upheld",
+           "by": "reviewer"}  # fmt: skip
+    for event in second:
+        yield {**event, "id": f"{event['id']}.again"}
+
+
 def write_missing() -> list[Path]:
     """Simulates every room that has no file yet; returns what was written."""
     ROOMS.mkdir(exist_ok=True)
     missing = [case for case in CASES if not case.log.exists()]
     for case in missing:
         duration_ms, loop_ms = int(case.minutes * 60_000), case.loop_minutes * 60_000
-        events = simulate(
-            case.archetype,
-            case.seed,
-            duration_ms=duration_ms,
-            started_at_ms=case.started_at_ms,
-            platform=case.platform,
-            region=case.region,
-            loop_ms=loop_ms,
+        first, second = (
+            simulate(
+                case.archetype,
+                case.seed,
+                duration_ms=duration_ms,
+                started_at_ms=case.started_at_ms + later_ms,
+                platform=case.platform,
+                region=case.region,
+                loop_ms=loop_ms,
+            )
+            for later_ms in (0, DAY_MS)
         )
-        roomlog.write(case.log, events)
+        roomlog.write(case.log, _again(case, list(first), second) if case.upheld else first)
     return [case.log for case in missing]
 
 
