@@ -111,9 +111,13 @@ GO_INSTALL := GOBIN=$(CURDIR)/$(DEPLOY_BIN) GOFLAGS="-buildvcs=false -mod=mod -t
 KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.2
 PROMETHEUS := github.com/prometheus/prometheus/cmd
 PROMETHEUS_VERSION := v0.316.0
+KUBERNETES := 1.34.4
+KWOK := sigs.k8s.io/kwok/cmd/kwok@v0.8.0
+KEDA := github.com/kedacore/keda/v2@v2.18.1
+PROMETHEUS_OPERATOR := github.com/prometheus-operator/prometheus-operator@v0.85.0
 
 .PHONY: check-deploy
-check-deploy: $(VENV)/.deploy $(DEPLOY_BIN)/kustomize $(DEPLOY_BIN)/promtool $(DEPLOY_BIN)/prometheus  ## Check deploy/: manifests, alerts, boards, image; needs Go, Java and Maven
+check-deploy: $(VENV)/.deploy $(addprefix $(DEPLOY_BIN)/,kustomize promtool prometheus kubernetes kwok) build/deploy/crds  ## Check deploy/: manifests, alerts, boards, image, a cluster; needs Go, Java and Maven
 	CHECK_DEPLOY=1 $(BIN)/pytest -W "ignore:Prefer using dashboardv2:DeprecationWarning" tests/deploy $(ARGS)
 
 .PHONY: manifests
@@ -139,6 +143,28 @@ $(DEPLOY_BIN)/kustomize: | go
 $(DEPLOY_BIN)/promtool $(DEPLOY_BIN)/prometheus &: | go
 	@echo "Building Prometheus; the first time takes minutes"
 	$(GO_INSTALL) -tags netgo,remove_all_sd $(PROMETHEUS)/promtool@$(PROMETHEUS_VERSION) $(PROMETHEUS)/prometheus@$(PROMETHEUS_VERSION)
+
+# A control plane and kubectl in one program: a quarter of an hour the first time.
+$(DEPLOY_BIN)/kubernetes: $(wildcard tests/deploy/kubernetes/*) | go
+	@echo "Building Kubernetes; the first time takes a quarter of an hour"
+	cd tests/deploy/kubernetes && GOFLAGS="-buildvcs=false -mod=readonly -trimpath" go build -ldflags "-s -w \
+		$(foreach part,gitVersion=v$(KUBERNETES) gitMajor=1 gitMinor=34,-X k8s.io/component-base/version.$(part))" \
+		-o $(CURDIR)/$@ .
+
+# The module carries how its nodes and pods behave.
+$(DEPLOY_BIN)/kwok: | go
+	$(GO_INSTALL) $(KWOK)
+	for stage in $$(go env GOMODCACHE)/$(subst /cmd/kwok,,$(KWOK))/kustomize/stage/{node/fast/node,node/heartbeat/node,pod/fast/pod}-*.yaml; \
+		do echo "---"; cat $$stage; done > build/deploy/kwok.yaml
+
+# Definitions of others' kinds, from their own modules; Strimzi's come from no registry and are tests/deploy/strimzi.yaml.
+build/deploy/crds: tests/deploy/strimzi.yaml | go
+	@mkdir -p $@
+	GOFLAGS=-mod=mod go mod download $(KEDA) $(PROMETHEUS_OPERATOR)
+	cp --no-preserve=mode $$(go env GOMODCACHE)/$(KEDA)/config/crd/bases/keda.sh_{scaledobjects,triggerauthentications}.yaml \
+		$$(go env GOMODCACHE)/$(PROMETHEUS_OPERATOR)/example/prometheus-operator-crd/monitoring.coreos.com_{podmonitors,prometheusrules}.yaml \
+		$< $@
+	@touch $@
 
 .PHONY: go
 go:

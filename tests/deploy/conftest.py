@@ -31,11 +31,12 @@ def promtool() -> Path:
 
 
 @cache
-def _rendered(overlay: str) -> list[dict[str, Any]]:
+def built(overlay: str) -> list[dict[str, Any]]:
+    """Every object of an overlay, as kustomize builds it."""
     command = [str(tool("kustomize")), "build", str(DEPLOY / "k8s" / "overlays" / overlay)]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    return list(yaml.safe_load_all(built.stdout))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
 
 
 @pytest.fixture(params=OVERLAYS)
@@ -46,4 +47,4 @@ def overlay(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def rendered(overlay: str) -> list[dict[str, Any]]:
     """Every object of an overlay, as kustomize builds it."""
-    return _rendered(overlay)
+    return built(overlay)
