@@ -30,6 +30,7 @@ BOUNDS = {
     "seen_viewer": r.SEEN_MAX,
     "seen_other": r.SEEN_MAX,
     "episodes": 0,  # no rules look here
+    "marks": 0,
     "families": 6,
     "shop_ids": 64,
     "detectors": looks.DETECTORS_MAX,

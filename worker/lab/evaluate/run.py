@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from worker.audit.evidence import DESIGNS
 from worker.egress.record import OutRecord
 from worker.lab import roomlog
-from worker.lab.evaluate.watch import Outcome, Suspicion, Watch
+from worker.lab.evaluate.watch import Outcome, Watch
 from worker.lab.policyfiles import read_policies
 from worker.lab.roomlog import LogRecord
 from worker.lab.simulate import ARCHETYPES, FULL, SPARSE, STARTED_AT_MS, Event, Truth, at_ms_of, simulate, truth
@@ -66,24 +66,38 @@ def _judge() -> Judge:
     return Judge(read_policies())
 
 
+class Asked:
+    """Challenges that the worker has asked for and the platform has not looked at yet."""
+
+    def __init__(self) -> None:
+        self._waiting = 0
+
+    def note(self, requests: list[OutRecord]) -> None:
+        """What a batch of events led to."""
+        self._waiting += sum(dict(r.headers)["ce_type"] == b"live.audit.request.challenge.v1" for r in requests)
+
+    def take(self) -> int:
+        """How many since the last call."""
+        waiting, self._waiting = self._waiting, 0
+        return waiting
+
+
 def judge_room(job: Job) -> Outcome:
-    """Simulate one room and judge it as it happens; the simulated platform asks when passive suspicion rises."""
+    """Simulate one room and judge it as it happens; the simulated platform challenges when the worker asks it to."""
     with nobody_bets_on(job.without):
         return _judge_room(job)
 
 
 def _judge_room(job: Job) -> Outcome:
     fact = truth(job.archetype, job.seed)
-    watch, suspicion = Watch(fact, STARTED_AT_MS), Suspicion()
+    watch, asked = Watch(fact, STARTED_AT_MS), Asked()
     log = simulate(
         job.archetype,
         job.seed,
         duration_ms=ARCHETYPES[job.archetype].switch_ms + int(job.hours * HOUR_MS),
         pace=SPARSE if job.sparse else FULL,
-        suspicion=suspicion.nats,
+        asked=asked.take if job.challenged else lambda: 0,
     )
-    if not job.challenged:
-        log = (event for event in log if not str(event["type"]).startswith("challenge."))
     rooms = MemoryRooms()
     processor = PartitionProcessor(topic=EVENTS_TOPIC, partition=0, rooms=rooms, judge=_judge())
     key, watches = fact.room_id.encode(), {fact.room_id: watch}
@@ -97,10 +111,10 @@ def _judge_room(job: Job) -> Outcome:
             elif _settles(event):
                 watch.fact(offset)
             offset += 1
-        _note_rules(processor.process(records).violations, watches)
-        room = rooms.live[fact.room_id]
-        watch.look(room)
-        suspicion.look(room)
+        out = processor.process(records)
+        _note_rules(out.violations, watches)
+        asked.note(out.requests)
+        watch.look(rooms.live[fact.room_id])
     outcome = watch.end()
     outcome.events, outcome.sparse = offset, job.sparse
     return outcome

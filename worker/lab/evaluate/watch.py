@@ -4,11 +4,11 @@
 the room's level says, after the guards; rules read that one.
 """
 
-from math import inf, log
+from math import inf
 
 from msgspec import Struct, field
 
-from worker.audit.evidence import ACCRUE, CLEAR_SHARE, FAMILIES, MS_PER_HOUR, THRESHOLDS, Level
+from worker.audit.evidence import CLEAR_SHARE, FAMILIES, MS_PER_HOUR, THRESHOLDS, Level
 from worker.audit.room import Room
 from worker.lab.simulate import Truth
 
@@ -16,8 +16,6 @@ LEVELS: tuple[Level, ...] = (Level.WATCH, Level.LABEL, Level.LIMIT, Level.RESTRI
 MASS, GUARDED = "mass", "level"
 Mark = tuple[str, str, int]
 """(MASS or GUARDED, family, level)"""
-PASSIVE = ("UNLABELLED", "NONINT", "PLAY")
-SUSPICION_MAX_NATS = 12.0
 MINUTE_MS = 60_000
 
 
@@ -125,31 +123,3 @@ class Watch:
         outcome.hours = (self._looked_ms - self._started_at_ms) / MS_PER_HOUR
         outcome.honest_hours = (min(self._guilty_ms, self._looked_ms) - self._started_at_ms) / MS_PER_HOUR
         return outcome
-
-
-class Suspicion:
-    """Passive suspicion of a room: the largest CUSUM of ln e over the families other than CHALLENGE, in nats.
-
-    What ln e was is read off the masses: M_new / (M_old + what time added).
-    """
-
-    def __init__(self) -> None:
-        self._last: dict[str, tuple[int, float]] = {}
-        self._cusum: dict[str, float] = {}
-
-    def look(self, room: Room) -> None:
-        """Take in the steps that the families have made since the last look."""
-        for name in PASSIVE:
-            family = room.families.get(name)
-            if family is None:
-                continue
-            last_ms, mass = self._last.get(name, (room.session_start_ms, 0.5))
-            if family.last_ms == last_ms:
-                continue
-            self._last[name] = family.last_ms, family.mass()
-            gained = log(family.mass() / (mass + ACCRUE * (family.last_ms - last_ms) / MS_PER_HOUR))
-            self._cusum[name] = min(max(0.0, self._cusum.get(name, 0.0) + gained), SUSPICION_MAX_NATS)
-
-    def nats(self) -> float:
-        """The suspicion now."""
-        return max(self._cusum.values(), default=0.0)

@@ -65,15 +65,16 @@ def simulate(
     ends: bool = True,
     setting: Setting | None = None,
     pace: Pace = FULL,
-    suspicion: Callable[[], float] | None = None,
+    asked: Callable[[], int] | None = None,
 ) -> Iterator[Event]:
     """The log of one room, in order of event time, as it happens; equal arguments give equal logs.
 
     `platform` and `region` say where, if not where the archetype usually is.
     `loop_ms` is the length of a recording and `switch_ms` when a host leaves, both the archetype's own unless given;
-    `setting` is what the room shares with others, `pace` how densely it is reported. `suspicion` gives the passive
-    suspicion of the room in nats, for a platform that asks when it rises; whoever judges the events as they come knows
-    it. Shops of even seeds have yet to move from 视频号小店 to 微信小店.
+    `setting` is what the room shares with others, `pace` how densely it is reported. `asked` gives how many challenges
+    the platform was asked for since the last call, when somebody judges the events as they come; without it the
+    platform asks as the policy says, knowing only its own challenges. Shops of even seeds have yet to move from
+    视频号小店 to 微信小店.
 
     Raises:
         KeyError: no such archetype.
@@ -96,7 +97,7 @@ def simulate(
             setting=setting or Setting(),
             pace=pace,
         ),
-        suspicion,
+        asked,
     )
     found.build(stage)
     return stage.run()

@@ -89,12 +89,12 @@ class Plan:
 class Stage:
     """Clock, agenda and log of one room. Actors subscribe to `on_comment`, `on_gift` and `on_challenge`.
 
-    `suspicion` tells the platform how suspicious the room looks without its challenges, in nats, if anybody knows.
+    `asked` tells the platform how many challenges it was asked for since the last call, if anybody judges the room.
     """
 
-    def __init__(self, plan: Plan, suspicion: Callable[[], float] | None = None) -> None:
+    def __init__(self, plan: Plan, asked: Callable[[], int] | None = None) -> None:
         self.plan = plan
-        self.suspicion = suspicion
+        self.asked = asked
         self.now_ms = plan.started_at_ms
         self.end_ms = plan.started_at_ms + plan.duration_ms
         self.paused = False
