@@ -170,3 +170,16 @@ build/deploy/crds: tests/deploy/strimzi.yaml | go
 go:
 	@command -v go >/dev/null || { echo "check-deploy builds kustomize and Prometheus with Go 1.26 or newer: \`go\` is not on" \
 		"PATH" >&2; exit 1; }
+
+# --- reliability -----------------------------------------------------------------------------------------------
+
+SEEDS ?= 20
+HOURS ?= 2
+
+.PHONY: faults
+faults: java $(VENV)/.dev  ## Hurt the worker in every way, over seeds, on a real Kafka; writes docs/RELIABILITY.md (SEEDS=20)
+	$(BIN)/python -m tests.faults --seeds $(SEEDS) $(ARGS)
+
+.PHONY: soak
+soak: java $(VENV)/.dev  ## Run the worker at 70 % of its rate and print how fast its memory grows (HOURS=2)
+	$(BIN)/python -m tests.faults.soak --hours $(HOURS) $(ARGS)

@@ -2,14 +2,26 @@
 
 import json
 import shutil
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.policy.build import a_policy, a_rule
+from tests.support.engine import room_log
+from worker.audit.room import Room
 from worker.cli import cli
+from worker.egress.record import OutRecord
 from worker.lab import roomlog
+from worker.lab.backtest import throughout
+from worker.lab.sides import SharedPartition, Side
 from worker.lab.simulate import simulate
+from worker.policy.judge import Judge
+from worker.policy.model import Decision
+from worker.processor import MemoryRooms, PartitionProcessor
 from worker.settings import POLICIES_DIR
 
 MINUTES_MS = 60_000
@@ -86,3 +98,58 @@ def test_wrong_usage_and_what_cannot_be_read(logs: list[Path], shadowed: Path, t
     missing = backtest(tmp_path / "gone.jsonl", "--new", shadowed)
     assert missing.exit_code == 1
     assert "gone.jsonl" in missing.stderr
+
+
+RULE = a_rule(caps="{per_hour: 4}", cooldown="1m", clear_after="1m", escalate_after="10m", pause="{rooms: 3, times: 2}")
+SHARE = a_rule(
+    "T-TWO-02", when='ai_presenter.certainty >= POSSIBLE && share("label.visible", duration("2m")) < 0.7',
+    given="{ai_presenter: {certainty: CONFIRMED}, share: {label.visible: 0.4}}", cooldown="1m", clear_after="1m",
+)  # fmt: skip
+
+
+def alone(files: dict[str, str], records: list[roomlog.LogRecord]) -> Iterator[tuple[str, ...]]:
+    """What a worker with these policies says of the log, as (id, transition, actions…) by rule."""
+    processor = PartitionProcessor(topic="t", partition=0, rooms=MemoryRooms(), judge=Judge(throughout(files)))
+    for first in range(0, len(records), 300):
+        for record in processor.process(records[first : first + 300]).violations:
+            said = json.loads(record.value or b"")
+            yield said["violation_id"], said["transition"], *(action["action"] for action in said["actions"])
+
+
+def test_judging_both_at_once_says_of_each_what_a_worker_says_that_knows_it_alone() -> None:
+    """With caps, pauses, shares and reviews: what is upheld releases what was parked, and starts the ladder higher."""
+    old, new = ({"p": a_policy(RULE, SHARE)}, {"p": a_policy(RULE.replace("per_hour: 4", "per_hour: 9"))})
+    events = [(key, value, at) for key, value, at in room_log(5, rooms=12, steps=6_000)]
+    log = [roomlog.LogRecord(0, n, at, key, value) for n, (key, value, at) in enumerate(events)]
+    reviewed = []
+    for files in (old, new):
+        parked = [name for name, kind, *_ in alone(files, log) if kind == "parked"]
+        reviewed += parked[::5]
+    rooms = {v: r.key for files in (old, new) for r, v in _violations_of(files, log)}
+    for number, name in enumerate(reviewed):
+        room_id = (rooms[name] or b"").decode()
+        outcome = ("upheld", "overturned")[number % 3 == 0]
+        review = {"type": "review.decided", "id": f"rv{number}", "room_id": room_id, "at_ms": events[-1][2],
+                  "violation_id": name, "outcome": outcome, "by": "reviewer"}  # fmt: skip
+        events.insert(3_000 + number * 60, (room_id.encode(), json.dumps(review).encode(), events[-1][2]))
+    log = [roomlog.LogRecord(0, n, at, key, value) for n, (key, value, at) in enumerate(events)]
+    found: tuple[list[tuple[str, ...]], list[tuple[str, ...]]] = ([], [])
+
+    def take(into: list[tuple[str, ...]], _: Room, d: Decision) -> None:
+        into.append((d.violation_id, d.kind, *(action.action for action in d.actions)))
+
+    sides = [Side(Judge(throughout(files)), partial(take, into)) for files, into in zip((old, new), found, strict=True)]
+    partition = SharedPartition("t", 0, sides)
+    for first in range(0, len(log), 500):
+        partition.process(log[first : first + 500])
+    for files, said in zip((old, new), found, strict=True):
+        assert said == list(alone(files, log))
+        kinds = Counter(kind for _, kind, *_ in said)
+        assert min(kinds[kind] for kind in ("opened", "parked", "cleared", "withdrawn")) >= 3, kinds
+    assert found[0] != found[1]
+
+
+def _violations_of(files: dict[str, str], log: list[roomlog.LogRecord]) -> Iterator[tuple[OutRecord, str]]:
+    processor = PartitionProcessor(topic="t", partition=0, rooms=MemoryRooms(), judge=Judge(throughout(files)))
+    for record in processor.process(log).violations:
+        yield record, json.loads(record.value or b"")["violation_id"]

@@ -16,11 +16,12 @@ from typing import Any
 from faust.types import TP
 
 from worker.agents import Engine
-from worker.app import Hooks, changelog_topic
 from worker.egress.record import OutRecord
+from worker.hooks import Hooks
 from worker.policy.judge import Judge
 from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.settings import Settings, load_settings
+from worker.startup import changelog_topic
 from worker.state.outbox import Outbox
 from worker.state.outputs import Identity, identity
 from worker.state.stores import Stores

@@ -1,4 +1,4 @@
-"""A log judged twice, under old and under new policies: what would fire more, what less, and what it costs.
+"""A log judged under old and under new policies: what would fire more, what less, and what it costs.
 
 Nobody has said what is true of these rooms, so nothing here is right or wrong: rules *would fire*.
 Both sets of policies are taken as in force throughout, whatever their `effective_from_ms` says; of several versions
@@ -8,20 +8,23 @@ of one policy the highest counts.
 import multiprocessing
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from worker.audit.room import Room
 from worker.clock import monotonic_s
 from worker.lab.kafkalog import KafkaLog
 from worker.lab.roomlog import LogRecord, read
+from worker.lab.sides import SharedPartition, Side
 from worker.policy.book import PolicyBook
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
-from worker.processor import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
+from worker.policy.model import Decision
+from worker.processor import EVENTS_TOPIC
 
 CHUNK_RECORDS = 1_000
 END_OF_TIME_MS = 1 << 62
@@ -48,7 +51,8 @@ class Tally(Struct):
     Attributes:
         live, shadow: episodes that would open.
         actions: how often each action would be recommended.
-        parked: decisions that a cap would hold back, by rule. rule_seconds: time spent on each rule.
+        parked: decisions that a cap would hold back, by rule. rule_seconds: time spent on each rule, estimated from
+            one look in sixteen.
     """
 
     live: set[Episode] = set()
@@ -82,28 +86,6 @@ class Outcome(Struct):
         self.new.add(other.new)
 
 
-class _Wish(Struct):
-    action: str
-
-
-class _Rule(Struct):
-    id: str
-
-
-class _Violation(Struct):
-    """What is read of a violation."""
-
-    transition: str
-    mode: str
-    room_id: str
-    session_id: str
-    rule: _Rule
-    actions: list[_Wish]
-
-
-_violations = msgspec.json.Decoder(_Violation)
-
-
 def partitions_of(bootstrap: str, topic: str) -> list[int]:
     """Partitions of a topic. Raises KafkaLogError or KafkaException when it cannot be asked."""
     with KafkaLog(bootstrap) as log:
@@ -129,20 +111,16 @@ def judge_source(source: Source, old: Mapping[str, str], new: Mapping[str, str])
     """
     outcome = Outcome()
     books = [_compiled(tuple(files.items())) for files in (old, new)]
-    judges = [Judge(book, clock=monotonic_s, timed_one_in=1) for book in books]
-    sides = [
-        (PartitionProcessor(topic=source.topic, partition=source.partition, rooms=MemoryRooms(), judge=judge), tally)
-        for judge, tally in zip(judges, (outcome.old, outcome.new), strict=True)
-    ]
+    sides = []
+    for book, tally in zip(books, (outcome.old, outcome.new), strict=True):
+        sides.append(Side(Judge(book, clock=monotonic_s), partial(_count, tally)))
+    partition = SharedPartition(source.topic, source.partition, sides)
     records = (r for r in _records(source) if source.from_ms <= r.timestamp < source.to_ms)
     while chunk := list(islice(records, CHUNK_RECORDS)):
         outcome.events += len(chunk)
-        for processor, tally in sides:
-            for record in processor.process(chunk).violations:
-                _count(tally, _violations.decode(record.value or b""))
-            processor.rooms.caps.forget_below(chunk[-1].offset + 1)
-    for judge, (_, tally) in zip(judges, sides, strict=True):
-        tally.rule_seconds = judge.rule_seconds
+        partition.process(chunk)
+    for side, tally in zip(sides, (outcome.old, outcome.new), strict=True):
+        tally.rule_seconds = side.judge.rule_seconds
     return outcome
 
 
@@ -154,13 +132,14 @@ def _records(source: Source) -> Iterator[LogRecord]:
         yield from log.read(source.topic, partition=source.partition)
 
 
-def _count(tally: Tally, said: _Violation) -> None:
-    rule = said.rule.id
-    if said.transition in ("opened", "parked", "escalated"):
-        (tally.live if said.mode == "live" else tally.shadow).add((said.room_id, said.session_id, rule))
-    if said.transition == "parked":
+def _count(tally: Tally, room: Room, decision: Decision) -> None:
+    rule = decision.rule.id
+    if decision.kind in ("opened", "parked", "escalated"):
+        side = tally.live if decision.mode == "live" else tally.shadow
+        side.add((room.room_id, decision.session_id, rule))
+    if decision.kind == "parked":
         tally.parked[rule] = tally.parked.get(rule, 0) + 1
-    for wish in said.actions:
+    for wish in decision.actions:
         tally.actions[wish.action] = tally.actions.get(wish.action, 0) + 1
 
 
