@@ -68,6 +68,7 @@ def _compile(profile: str, home: Path) -> None:
     main = f"{profile.title()}.java"
     sources = [str(SOURCES / name) for name in ("Job.java", "Meter.java", main)]
     _run(["javac", "-nowarn", "-d", str(home / "classes"), "-cp", f"{jars}/*", *sources])
+    shutil.copytree(SOURCES / "META-INF", home / "classes" / "META-INF")  # where Flink looks for metric reporters
 
 
 def command(peer: Peer, bootstrap: str, topic: str, out: str, events: int, state: Path) -> list[str]:
