@@ -324,8 +324,13 @@ class Oracle:
                 if len(grams) < 8:
                     continue
                 second, hashed = (x.at_ms - self.start + LATENESS) // 1000, _simhash(grams)
-                near = [then for then, other in ring[-896:] if then < second and _near(hashed, other)]
-                lags = {(second - then) * 1000 // 5000 for then in near}
+                expected, votes = _modal(recent)
+                lags = set()
+                for then, other in ring[-896:]:
+                    lag = (second - then) * 1000 // 5000
+                    there = votes >= 3 and abs(lag - expected) <= 1 and (hashed ^ other).bit_count() <= 12
+                    if then < second and (_near(hashed, other) or there):
+                        lags.add(lag)
                 found.append((x, sorted(lags)[:8]))
                 ring.append((second, hashed))
                 recent = [*recent, sorted(lags)[:8]][-8:]

@@ -12,8 +12,8 @@ from worker.audit.room import Room
 from worker.audit.signals.excitation import PAST_MAX
 
 END = 40 * MINUTE
-TOPICS = "黑色大衣还有现货么 红富士苹果甜度怎样 无线耳机续航几小时 儿童雨靴防滑吗 陶瓷锅能进烤箱吗".split()
-ANSWERS = "黑色大衣还有现货哦 红富士苹果甜度很高 无线耳机续航八小时 儿童雨靴防滑底 陶瓷锅能进烤箱的".split()
+TOPICS = ["黑色大衣还有现货么", "红富士苹果甜度怎样", "无线耳机续航几小时", "儿童雨靴防滑吗", "陶瓷锅能进烤箱吗"]
+ANSWERS = ["黑色大衣还有现货哦", "红富士苹果甜度很高", "无线耳机续航八小时", "儿童雨靴防滑底", "陶瓷锅能进烤箱的"]
 
 
 def asked(every_ms: int = 20 * SECOND, until_ms: int = END) -> list[tuple[int, int]]:

@@ -7,6 +7,8 @@ So four byte searches find near matches, and distances up to 8 count: unrelated 
 and only chunks that changed are saved again, each before the room that counts on it.
 """
 
+from bisect import bisect_left
+
 from msgspec import Struct
 
 CAPACITY = 1024
@@ -17,6 +19,9 @@ CANDIDATES_MAX = 8
 HAMMING_MAX = 8
 LAG_BIN_MS = 5_000
 RECENT = 8
+EXPECTED_MIN = 3  # of the last 8 at one lag
+EXPECTED_MAX = 16  # segments looked at in the three bins around it
+EXPECTED_HAMMING_MAX = 12  # unrelated segments differ in 32 ± 4
 CHANT_BINS = 600_000 // LAG_BIN_MS
 CHANT_MAX = 3  # a slogan comes back more often in ten minutes than any recording worth looping
 
@@ -45,7 +50,9 @@ def new_ring() -> SpeechRing:
 def add(ring: SpeechRing, second: int, simhash: int) -> list[int]:
     """Store a segment spoken at `second` of the session; returns the distinct lag bins (5 s) at which it repeats.
 
-    Nothing for a chant: a slogan that came more than three times in the last ten minutes says nothing about a loop.
+    Where a lag is expected, because 3 of the last 8 segments repeat at it, the segments there are compared whether or
+    not a band agrees, and up to distance 12. Nothing for a chant: a slogan that came more than three times in the last
+    ten minutes says nothing about a loop.
     """
     store = ring.store
     assert store is not None, "a ring in use has its store"
@@ -82,9 +89,33 @@ def _lags(ring: SpeechRing, store: Store, second: int, simhash: int) -> list[int
             then = int.from_bytes(store.times[slot * 4 : slot * 4 + 4], "little")
             if second > then:
                 lags.add((second - then) * 1000 // LAG_BIN_MS)
+    modal, votes = modal_lag(ring)
+    if votes >= EXPECTED_MIN:
+        lags |= _expected(ring, store, second, simhash, modal)
     if sum(lag <= CHANT_BINS for lag in lags) > CHANT_MAX:
         return []
     return sorted(lags)[:CANDIDATES_MAX]
+
+
+def _expected(ring: SpeechRing, store: Store, second: int, simhash: int, modal: int) -> set[int]:
+    """The lag bins around `modal` at which the segment repeats; segments stand in order of time."""
+    times = memoryview(store.times).cast("I")
+    lags = set()
+    oldest = max(0, ring.count - CAPACITY + CHUNK)
+    first_second = second - (modal + 2) * LAG_BIN_MS // 1000 + 1
+    at = bisect_left(range(oldest, ring.count), first_second, key=lambda i: times[i % CAPACITY]) + oldest
+    for i in range(at, min(at + EXPECTED_MAX, ring.count)):
+        lag = (second - times[i % CAPACITY]) * 1000 // LAG_BIN_MS
+        if lag < modal - 1:
+            break
+        if (_stored(store, i % CAPACITY) ^ simhash).bit_count() <= EXPECTED_HAMMING_MAX:
+            lags.add(lag)
+    return lags
+
+
+def _stored(store: Store, slot: int) -> int:
+    a, b = slot * 2, slot * 2 + 2
+    return int.from_bytes(b"".join(band[a:b] for band in store.bands), "little")
 
 
 def modal_lag(ring: SpeechRing) -> tuple[int, int]:
