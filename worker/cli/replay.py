@@ -1,5 +1,8 @@
 """`replay`: room logs → violations and a table of rooms, without Kafka, by the engine's own processor."""
 
+import os
+import resource
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from worker.audit.room import Room
     from worker.lab.replay import Replay
     from worker.lab.roomlog import LogRecord
     from worker.policy.book import PolicyBook
     from worker.processor import Counts
 
+MEMORY_EVERY = 500_000
 LEVELS = ("", "watch", "label", "limit", "restrict")
 
 
@@ -32,6 +35,7 @@ LEVELS = ("", "watch", "label", "limit", "restrict")
 @click.option("-o", "--output", metavar="FILE", help="Write violations there, one JSON record a line; - is stdout.")
 @click.option("--dead-letters", metavar="FILE", help="Write rejected records there, as a room log with headers.")
 @click.option("--rooms", "all_rooms", is_flag=True, help="List every room, not only those with violations.")
+@click.option("--memory", is_flag=True, help="Say on stderr, every 500,000 events, how much memory is in use.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of tables.")
 def replay(
     files: tuple[str, ...],
@@ -40,6 +44,7 @@ def replay(
     output: str | None,
     dead_letters: str | None,
     all_rooms: bool,
+    memory: bool,
     as_json: bool,
 ) -> None:
     """Judge room logs without Kafka.
@@ -68,7 +73,8 @@ def replay(
         letters = stack.enter_context(Writer(dead_letters)) if dead_letters else None
         advance = stack.enter_context(progress("events"))
         try:
-            for step in run.run(_records(files, advance)):
+            records = _records(files, advance)
+            for step in run.run(_watch_memory(run, records) if memory else records):
                 if out is not None:
                     for record in step.violations:
                         out.line(violation_line(record))
@@ -130,6 +136,23 @@ def _records(files: tuple[str, ...], advance: Any) -> Iterator["LogRecord"]:
             yield record
 
 
+def _watch_memory(run: "Replay", records: Iterable["LogRecord"]) -> Iterator["LogRecord"]:
+    """Passes `records` on, and tells every now and then what the process holds."""
+    for count, record in enumerate(records, start=1):
+        yield record
+        if count % MEMORY_EVERY == 0:
+            kept, resident_mb = run.rooms_kept, _resident_bytes() / 1e6
+            click.echo(f"{count:,} events: {kept:,} rooms kept, {resident_mb:,.0f} MB resident", err=True)
+
+
+def _resident_bytes() -> int:
+    """Memory that the process holds now; where the system does not tell, the most that it ever held."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def _original(
     key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]], make: type["LogRecord"]
 ) -> "LogRecord":
@@ -158,15 +181,14 @@ def _print_tables(run: "Replay", counts: "Counts", all_rooms: bool, *, to_stderr
     table.add_column("events", justify="right")
     rows = 0
     for room in run.rooms():
-        rules = _rules(room)
-        if all_rooms or rules:
+        if all_rooms or room.rules:
             rows += 1
             table.add_row(
                 room.room_id,
                 room.platform,
-                _levels(run.peaks.get(room.room_id, {})),
-                ", ".join(rules),
-                f"{run.events_by_room.get(room.room_id, 0):,}",
+                _levels(room.peaks),
+                ", ".join(room.rules),
+                f"{room.events:,}",
             )
     if rows:
         screen.print(table)
@@ -176,13 +198,6 @@ def _print_tables(run: "Replay", counts: "Counts", all_rooms: bool, *, to_stderr
         screen.print(f"dead letters, {reason}: {count:,}", highlight=False)
     screen.print(f"{len(run.rooms()):,} rooms, {counts.violations:,} violation records", highlight=False)
     screen.print(_accounting(counts), highlight=False)
-
-
-def _rules(room: "Room") -> list[str]:
-    """Every rule that opened in the room's session, whatever became of it."""
-    return sorted(
-        episode.rule if episode.mode == "live" else f"{episode.rule} (shadow)" for episode in room.episodes.values()
-    )
 
 
 def _levels(peaks: dict[str, int]) -> str:
@@ -196,9 +211,9 @@ def _print_json(run: "Replay", counts: "Counts", problem: str) -> None:
         {
             "room_id": room.room_id,
             "platform": room.platform,
-            "events": run.events_by_room.get(room.room_id, 0),
-            "rules": _rules(room),
-            "peak_levels": {f: LEVELS[level] for f, level in run.peaks.get(room.room_id, {}).items() if level},
+            "events": room.events,
+            "rules": room.rules,
+            "peak_levels": {f: LEVELS[level] for f, level in room.peaks.items() if level},
         }
         for room in run.rooms()
     ]

@@ -12,7 +12,6 @@ from worker.audit.evidence import new_family, step
 from worker.audit.signals.challenge import HOT_MS, NORM, NORM_HOT
 from worker.lab.simulate.stage import SECOND_MS, Stage
 
-POLL_MS = 2 * SECOND_MS
 ISSUED_KINDS = ("say_number", "turn_head", "show_hand", "hold_up_item")
 
 
@@ -38,7 +37,7 @@ class Platform:
             asking.stir(self._policy, self._rng.getrandbits(64))
             self._wait(self._policy)
         else:
-            stage.every(POLL_MS, self._follow)
+            stage.every(stage.plan.pace.poll_ms, self._follow)
 
     def become(self, *, fails: float, human: bool) -> None:
         """Somebody else, or nobody, sits there from now on."""

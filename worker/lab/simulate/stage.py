@@ -41,6 +41,7 @@ class Pace:
         heartbeat_ms, frame_ms, look_ms: between two heartbeats, measurements of the frame, looks of a detector.
         chat: factor on the rate of comments.
         gap_ms: the least median pause between two things that a host says.
+        poll_ms: how often the platform looks at what the worker asks for.
         noise: likes, joins and leaves come one by one; they count, and weigh nothing.
     """
 
@@ -49,11 +50,14 @@ class Pace:
     look_ms: int = 10_000
     chat: float = 1.0
     gap_ms: int = 0
+    poll_ms: int = 2_000
     noise: bool = True
 
 
 FULL = Pace()
-SPARSE = Pace(heartbeat_ms=60_000, frame_ms=60_000, look_ms=30_000, chat=0.35, gap_ms=18_000, noise=False)
+SPARSE = Pace(
+    heartbeat_ms=60_000, frame_ms=60_000, look_ms=30_000, chat=0.35, gap_ms=18_000, poll_ms=10_000, noise=False
+)
 """A quarter of the events, enough of each kind for every signal: 10 looks, 5 prompts and 10 segments in a block."""
 
 
