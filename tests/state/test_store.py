@@ -218,7 +218,7 @@ def test_a_corrupt_room_is_an_error_that_names_partition_offset_and_key(changelo
     ("key", "value"),
     [
         (b"douyin:1", b""),
-        (b"douyin:1", bytes(8) + b"\xff rubbish"),  # a version from the future
+        (b"douyin:1", codec.prefixed(0, b"\xff rubbish")),  # a version from the future
         (b"douyin:1#c0", b"short"),
         (b"douyin:1#d", bytes(16)),
         (b"", bytes(16)),
@@ -226,7 +226,7 @@ def test_a_corrupt_room_is_an_error_that_names_partition_offset_and_key(changelo
         (b"\xff", bytes(16)),
         (b"#meta", b"\xff"),
         (b"#meta", None),
-        (b"#meta", msgspec.msgpack.encode([codec.META_VERSION + 1, 5, 5, 5])),
+        (b"#meta", codec.prefixed(5, msgspec.msgpack.encode([codec.META_VERSION + 1, 5, 5, 5]))),
         (b"douyin:1", None),  # a tombstone without its offset
     ],
 )

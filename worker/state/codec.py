@@ -1,10 +1,10 @@
 """The changelog's records: what a partition writes before its offsets are committed, and reads back.
 
-    key                value
-    <room_id>          8 bytes newest event time (ms), then the room's core (`audit.snapshot`)
-    <room_id>#c<k>     8 bytes source offset, then chunk k of the room's speech ring
-    #caps              8 bytes source offset, then msgpack of `Caps`: the first record of a flush that changes it
-    #meta              msgpack of `Meta`: the last record of every flush
+    key                value: 8 bytes checksum (xxh3) of what follows, 8 bytes of a number, data
+    <room_id>          newest event time (ms), the room's core (`audit.snapshot`)
+    <room_id>#c<k>     source offset, chunk k of the room's speech ring
+    #caps              source offset, msgpack of `Caps`: the first record of a flush that changes it
+    #meta              applied offset, msgpack of `Meta`: the last record of every flush
 
 A room's id has no `#`. A tombstone carries the source offset up to which its writer knew the room, so that a late one
 cannot take a room which lives on. Integers are big-endian.
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
+from xxhash import xxh3_64_digest
 
 from worker.policy.caps import Ledger
 
@@ -22,7 +23,8 @@ META_VERSION = 1
 CAPS_KEY = b"#caps"
 CAPS_VERSION = 1
 OFFSET_HEADER = "offset"
-PREFIX_BYTES = 8
+CHECKSUM_BYTES = 8
+PREFIX_BYTES = 16
 
 
 class ChangelogError(Exception):
@@ -82,16 +84,17 @@ _meta_version_decoder = msgspec.msgpack.Decoder(tuple[int, ...])
 
 def encode_meta(meta: Meta) -> Write:
     """The record that ends a flush: its presence implies the rest."""
-    return Write(META_KEY, msgspec.msgpack.encode(meta))
+    return Write(META_KEY, prefixed(meta.applied_offset, msgspec.msgpack.encode(meta)))
 
 
 def decode_meta(value: bytes) -> Meta:
     """Raises ValueError when it is unreadable or from a later version."""
+    _, data = split(value)
     try:
-        version = _meta_version_decoder.decode(value)[0]
+        version = _meta_version_decoder.decode(data)[0]
         if version > META_VERSION:
             raise ValueError(f"version {version}, this worker knows up to {META_VERSION}")
-        return _meta_decoder.decode(value)
+        return _meta_decoder.decode(data)
     except (msgspec.MsgspecError, IndexError) as unreadable:
         raise ValueError(str(unreadable)) from unreadable
 
@@ -132,15 +135,18 @@ def parse_key(key: bytes) -> tuple[str, int | None]:
 
 
 def prefixed(number: int, data: bytes) -> bytes:
-    """`data` behind 8 bytes that can be read without decoding it."""
-    return number.to_bytes(PREFIX_BYTES, "big") + data
+    """`data` behind a number that can be read without decoding it, and a checksum over both."""
+    body = number.to_bytes(PREFIX_BYTES - CHECKSUM_BYTES, "big") + data
+    return xxh3_64_digest(body) + body
 
 
 def split(value: bytes) -> tuple[int, bytes]:
-    """Inverse of `prefixed`. Raises ValueError when too short."""
+    """Inverse of `prefixed`. Raises ValueError when the value was cut or altered."""
     if len(value) < PREFIX_BYTES:
         raise ValueError(f"{len(value)} bytes")
-    return int.from_bytes(value[:PREFIX_BYTES], "big"), value[PREFIX_BYTES:]
+    if xxh3_64_digest(memoryview(value)[CHECKSUM_BYTES:]) != value[:CHECKSUM_BYTES]:
+        raise ValueError(f"{len(value)} bytes do not match their checksum: they were cut or altered")
+    return int.from_bytes(value[CHECKSUM_BYTES:PREFIX_BYTES], "big"), value[PREFIX_BYTES:]
 
 
 def tombstone(key: bytes, offset: int) -> Write:
