@@ -6,7 +6,9 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from tests.audit import build as audit
 from tests.policy.build import T0, a_judge, a_room, a_rule, closed, set_ai, set_level
+from worker.audit.events import FleetMatched
 from worker.audit.evidence import Level, new_family, step
 from worker.audit.facts import Certainty
 from worker.audit.room import BLOCK_MS, Room
@@ -64,3 +66,24 @@ def test_coverage_is_the_share_of_blocks_with_data() -> None:
     assert body["signals"]["unanswered"] == {"value": 1.0, "blocks": family.blocks[0], "at_ms": T0 + 4 * BLOCK_MS}
     assert body["signals"]["excitation"]["value"] is None
     assert body["coverage"]["excitation"] == family.blocks[1] / 4
+
+
+def test_strata_are_shown_when_they_can_tell_and_left_out_when_they_abstain() -> None:
+    strata = {"unbroken", "concurrency", "shared_script"}
+    room = audit.a_room(audit.beats(audit.HOUR))
+    assert strata.isdisjoint(body_of(room)["signals"])
+    audit.feed(
+        room,
+        [
+            audit.ev(FleetMatched, audit.HOUR + 1, kind="script", permitted=True),
+            audit.ev(FleetMatched, audit.HOUR + 2, kind="voice", permitted=False),
+            *audit.beats(4 * audit.HOUR, from_ms=audit.HOUR + 3),
+        ],
+    )
+    signals = body_of(room)["signals"]
+    assert {name: signals[name]["value"] for name in strata & signals.keys()} == {
+        "concurrency": 1.0,
+        "shared_script": 0.0,
+    }
+    audit.feed(room, audit.beats(4 * audit.HOUR + audit.MINUTE, from_ms=4 * audit.HOUR + 1))
+    assert body_of(room)["signals"]["unbroken"]["value"] == 1.0

@@ -8,7 +8,7 @@ from worker.audit.calibration import CALIBRATION_VERSION
 from worker.audit.evidence import DESIGNS, FAMILIES, Family, Level
 from worker.audit.facts import Certainty
 from worker.audit.room import BLOCK_MS, Phase, Room
-from worker.audit.signals import looks
+from worker.audit.signals import concurrency, looks, shared_script, unbroken
 from worker.egress.record import OutRecord
 from worker.policy.episodes import ACTIVE
 
@@ -28,7 +28,7 @@ def encode_room(room: Room, *, topic: str = "live.room.events") -> OutRecord:
         "watermark_ms": max(0, room.watermark_ms),
         "last_at_ms": room.max_at_ms,
         "log": {"topic": topic, "partition": room.partition, "offset": max(0, room.offset)},
-        "signals": _signals(families),
+        "signals": {**_signals(families), **_strata(room)},
         "families": {
             family.name: {
                 "log_e": family.log_e(),
@@ -101,6 +101,20 @@ def _challenges(room: Room) -> dict[str, int]:
     asking = room.asking
     names = ("requests", "issued", "answered", "failed")
     return {name: getattr(asking, name) if asking is not None else 0 for name in names}
+
+
+def _strata(room: Room) -> dict[str, Any]:
+    """Signals that bet in no family, for people; those that abstain are left out."""
+    values = {
+        "unbroken": 1.0 if unbroken.hours(room) else None,
+        "concurrency": concurrency.value(room),
+        "shared_script": shared_script.value(room),
+    }
+    return {
+        name: {"value": value, "blocks": 0, "at_ms": room.max_at_ms}
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def _episodes(room: Room) -> list[dict[str, Any]]:

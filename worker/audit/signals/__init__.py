@@ -5,6 +5,8 @@
     loop_lock    speech repeats at one lag                        → family PLAY
     challenge    a challenge was failed or not answered           → family CHALLENGE
     unbroken     no absence for hours                             → a stratum, never evidence
+    concurrency  an identity is live elsewhere, unpermitted        → a stratum, never evidence
+    shared_script  another live room says the same                → a stratum, never evidence
     looks        detectors' scores above the human 95 % rank      → families AI, UNLABELLED
 
 Overload, quiet, breaks, sign language and tiredness are not evidence. Missing data is abstention, never suspicion.
