@@ -11,9 +11,9 @@ import click
 @click.option("--scene", metavar="NAME", help="Rooms that belong together, in place of archetypes.")
 @click.option("-o", "--output", metavar="FILE", help="The room log, .gz and .zst as the suffix says; - is stdout.")
 @click.option("--truth", metavar="FILE", help="Which room is what, one JSON object a line.")
-@click.option("--rooms", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Rooms per archetype.")
+@click.option("--rooms", type=click.IntRange(1, 100_000), default=1, show_default=True, help="Rooms per archetype.")
 @click.option(
-    "--minutes", type=click.IntRange(1, 2_880), help="Length of each room, or of the scene.  [60, or the scene's own]"
+    "--minutes", type=click.IntRange(1, 43_200), help="Length of each room, or of the scene.  [60, or the scene's own]"
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same rooms.")
 @click.option("--list", "list_them", is_flag=True, help="List archetypes and scenes.")

@@ -39,6 +39,14 @@ def test_forty_avatars_share_four_scripts_one_operator_and_one_address() -> None
     assert sorted(map(len, families)) == [10, 10, 10, 10]
 
 
+def test_twenty_million_viewers_come_to_the_founder_within_the_hour_in_few_events() -> None:
+    events = list(SCENES["founder"].play(1))
+    joined = sum(int(str(event.get("joined", 0))) for event in events)
+    assert 19_900_000 <= joined <= 20_000_000
+    assert 145_000 <= sum(int(str(event.get("orders", 0))) for event in events) <= 150_000  # 100,000 in 40 min
+    assert len(events) < 5_000
+
+
 def test_events_of_a_scene_come_in_order_of_event_time_and_rooms_open_one_after_the_other() -> None:
     events = list(SCENES["night_farm"].play(2, duration_ms=30 * MINUTE_MS))
     times = [at_ms_of(event) for event in events]

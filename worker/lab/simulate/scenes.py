@@ -100,9 +100,15 @@ def _night_farm(seed: int) -> list[Member]:
     ]
 
 
+def _alone(archetype: str) -> Callable[[int], list[Member]]:
+    return lambda seed: [Member(archetype, _first(seed))]
+
+
 SCENES: dict[str, Scene] = {
     scene.name: scene
     for scene in (
+        Scene("founder", "a founder's avatar before 20 million viewers", 1, _alone("founder_avatar")),
+        Scene("six_avatars", "six avatars on stage beside their person", 2, _alone("six_avatars")),
         Scene("avatar_farm", "40 avatars, 4 voices, one address", 6, _avatar_farm),
         Scene("avatar_fleet", "2,200 avatars and recordings, a day long", 24, _avatar_fleet),
         Scene("night_farm", "60 phones in a dark room, from midnight on", 7, _night_farm, MIDNIGHT_MS),
