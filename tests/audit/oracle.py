@@ -8,19 +8,18 @@ from the code; shares no function with it but word lists and calibration tables.
     oracle.blocks                    # per closed block: what was due, answered, looked at
 """
 
-import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import exp, log
 from typing import Any
-from zlib import crc32
 
 from xxhash import xxh3_64_intdigest
 
+from tests.audit.likeness import bit, fit, grams_of, modal_of, nats, near, simhash
 from worker.audit import events as e
-from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS, RANKS
+from worker.audit.calibration import RANKS
 from worker.audit.tables import HUMAN_SCORES
-from worker.audit.text import is_greeting, is_question, thanks, welcomes
+from worker.audit.text import is_greeting, is_question
 
 LATENESS, PANE, BLOCK, DUE = 60_000, 10_000, 300_000, 90_000
 VISUAL = ("face", "lip_sync", "motion")
@@ -198,11 +197,11 @@ class Oracle:
                 self._note_answers(waiting, x.at_ms, None, set())
             for x in self.spoken(pane):
                 first = max(0, ((len(said) - 1) // 12 - 1) * 12)  # this dozen and the one before
-                known = {_bit(gram) for grams in said[first:] for gram in grams}
-                self.fresh[x.id] = {gram for gram in _grams(x.text) if _bit(gram) not in known}
+                known = {bit(gram) for grams in said[first:] for gram in grams}
+                self.fresh[x.id] = {gram for gram in grams_of(x.text) if bit(gram) not in known}
                 if x.id not in self.locked_ids:
                     self._note_answers(waiting, x.at_ms, x.text, known)
-                said.append(_grams(x.text))
+                said.append(grams_of(x.text))
             waiting = [p for p in waiting if p[0] + DUE >= pane + PANE and p not in self.struck]
 
     def _note_answers(self, waiting: list[Any], at_ms: int, text: str | None, known: set[int]) -> None:
@@ -211,8 +210,8 @@ class Oracle:
             same = [p for p in waiting if p in self.answered and (p[0] + DUE) // BLOCK == due // BLOCK]
             if prompt in self.struck or same or not prompt[0] < at_ms <= due:
                 continue
-            fits = None if text is None else _fit(prompt, text)
-            if fits is None or (fits and _nats({g for g in fits if _bit(g) not in known}) >= min(7.5, _nats(fits))):
+            fits = None if text is None else fit(prompt, text)
+            if fits is None or (fits and nats({g for g in fits if bit(g) not in known}) >= min(7.5, nats(fits))):
                 self.answered.append(prompt)
             elif fits:
                 self.struck.append(prompt)
@@ -262,8 +261,8 @@ class Oracle:
             return True
         if x.id in self.locked_ids:
             return False
-        fits = _fit(prompt, x.text)
-        return bool(fits) and _nats(fits & self.fresh[x.id]) >= min(7.5, _nats(fits))
+        fits = fit(prompt, x.text)
+        return bool(fits) and nats(fits & self.fresh[x.id]) >= min(7.5, nats(fits))
 
     def _labelled(self, start: int, end: int) -> int:
         """Milliseconds with a visible label, counted one state after the other."""
@@ -317,24 +316,24 @@ class Oracle:
                 refill = Fraction(pane - before, PANE * 6)
                 short, long = min(Fraction(30), short + refill), min(Fraction(120), long + refill)
             before = pane
-            armed = _modal(recent)[1] >= 5
+            armed = modal_of(recent)[1] >= 5
             found: list[tuple[Any, list[int]]] = []
             for x in self.spoken(pane):
-                grams = _grams(x.text)
+                grams = grams_of(x.text)
                 if len(grams) < 8:
                     continue
-                second, hashed = (x.at_ms - self.start + LATENESS) // 1000, _simhash(grams)
-                expected, votes = _modal(recent)
+                second, hashed = (x.at_ms - self.start + LATENESS) // 1000, simhash(grams)
+                expected, votes = modal_of(recent)
                 lags = set()
                 for then, other in ring[-896:]:
                     lag = (second - then) * 1000 // 5000
                     there = votes >= 3 and abs(lag - expected) <= 1 and (hashed ^ other).bit_count() <= 12
-                    if then < second and (_near(hashed, other) or there):
+                    if then < second and (near(hashed, other) or there):
                         lags.add(lag)
                 found.append((x, sorted(lags)[:8]))
                 ring.append((second, hashed))
                 recent = [*recent, sorted(lags)[:8]][-8:]
-            modal, votes = _modal(recent)
+            modal, votes = modal_of(recent)
             locked = [x for x, lags in found if votes and any(abs(lag - modal) <= 1 for lag in lags)]
             if not armed or not found:
                 continue
@@ -381,57 +380,3 @@ def _prompt_kind(event: Any) -> str:
         if is_greeting(event.text):
             return "greeting"
     return ""
-
-
-def _grams(text: str) -> set[str]:
-    letters = re.sub(r"[\W_]", "", text.lower())
-    return {letters[i : i + 2] for i in range(len(letters) - 1)}
-
-
-def _nats(grams: set[str]) -> float:
-    return sum(BIGRAM_IDF_NATS.get(g, BIGRAM_IDF_DEFAULT_NATS) for g in grams)
-
-
-def _bit(gram: str) -> int:
-    """Where a bigram falls in a memory of 4,096 bits; two may share a bit."""
-    return crc32(gram.encode()) % 4096
-
-
-def _fit(prompt: tuple[int, str, str, str], text: str) -> set[str]:
-    """The bigrams by which speech fits a prompt."""
-    _, kind, asked, _ = prompt
-    if kind == "thanked":
-        return _grams(thanks(text))
-    if kind == "greeting" and welcomes(text):
-        return _grams(welcomes(text))
-    common = _grams(asked) & _grams(text)
-    return common if _nats(common) >= 7.5 else set()
-
-
-def _splitmix(x: int) -> int:
-    mask = (1 << 64) - 1
-    z = (x + 0x9E3779B97F4A7C15) & mask
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
-    return z ^ (z >> 31)
-
-
-def _simhash(grams: set[str]) -> int:
-    """Bit i is set when more than half of the bigrams' hashes have it."""
-    hashes = [_splitmix(ord(g[0]) << 21 | ord(g[1])) for g in grams]
-    return sum(1 << i for i in range(64) if sum(h >> i & 1 for h in hashes) * 2 > len(hashes))
-
-
-def _near(a: int, b: int) -> bool:
-    """Hamming distance at most 8, and one of four 16-bit bands agrees."""
-    return (a ^ b).bit_count() <= 8 and any((a ^ b) >> (16 * band) & 0xFFFF == 0 for band in range(4))
-
-
-def _modal(recent: list[list[int]]) -> tuple[int, int]:
-    """The lag with most votes (± 1 bin), the smallest of equals."""
-    best = (0, 0)
-    for lag in sorted({lag for lags in recent for lag in lags}):
-        votes = sum(1 for lags in recent if any(abs(other - lag) <= 1 for other in lags))
-        if votes > best[1]:
-            best = (lag, votes)
-    return best
