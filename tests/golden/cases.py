@@ -47,6 +47,11 @@ class Case(NamedTuple):
     def expected(self) -> Path:
         return ROOMS / f"{self.name}.expected.jsonl"
 
+    @property
+    def requests(self) -> Path:
+        """What the worker asks of the platform; written for the rooms in `ASKED`."""
+        return ROOMS / f"{self.name}.requests.jsonl"
+
 
 CASES: tuple[Case, ...] = (
     # 视频号. An avatar breaks its rules whether the shop is still on 视频号小店 (even seeds) or on 微信小店.
@@ -175,6 +180,9 @@ CASES: tuple[Case, ...] = (
         region="DE",
     ),
 )
+
+ASKED: tuple[str, ...] = ("wx_scripted_human", "dy_sign_language", "wx_loop")
+"""Rooms whose requests are kept too: an honest one, one whose host signs, a recording."""
 
 
 def _again(

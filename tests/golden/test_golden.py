@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.golden.cases import CASES, ROOMS, Case
+from tests.golden.cases import ASKED, CASES, ROOMS, Case
 from worker.lab.policyfiles import read_policies
 from worker.lab.replay import Replay, violation_line
 from worker.lab.roomlog import LogRecord, read
@@ -14,16 +14,20 @@ from worker.policy.judge import Judge
 
 
 def _judge(log: Path) -> bytes:
-    return _judged(read(log))
+    return _judged(read(log))[0]
 
 
-def _judged(records: Iterable[LogRecord]) -> bytes:
+def _judged(records: Iterable[LogRecord]) -> tuple[bytes, bytes]:
+    """Violations and requests, a line each."""
     run = Replay(Judge(read_policies()))
-    lines = [violation_line(record) + b"\n" for step in run.run(records) for record in step.violations]
+    violations, requests = [], []
+    for step in run.run(records):
+        violations += [violation_line(record) + b"\n" for record in step.violations]
+        requests += [violation_line(record) + b"\n" for record in step.requests]
     counts = run.counts()
     assert counts.balanced()
     assert counts.dead_lettered == 0
-    return b"".join(lines)
+    return b"".join(violations), b"".join(requests)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -33,6 +37,14 @@ def test_a_golden_room_gives_its_violations_to_the_byte(case: Case, rewrite_gold
         case.expected.write_bytes(found)
     assert found.decode().splitlines() == case.expected.read_text(encoding="utf-8").splitlines()
     assert found == case.expected.read_bytes()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in ASKED], ids=lambda case: case.name)
+def test_a_golden_room_is_asked_for_the_same_to_the_byte(case: Case, rewrite_golden: bool) -> None:
+    found = _judged(read(case.log))[1]
+    if rewrite_golden:
+        case.requests.write_bytes(found)
+    assert found.decode().splitlines() == case.requests.read_text(encoding="utf-8").splitlines()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
