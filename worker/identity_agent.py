@@ -5,14 +5,14 @@ answers go through the outbox that the room agent uses, so one flush makes both 
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka.partitioner import murmur2
 
 from worker.egress.identities import partition_key
 from worker.egress.record import OutRecord
-from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchCounts, MatchProcessor
+from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchCounts, MatchProcessor, Placed
 from worker.metrics import Readings
 from worker.state.codec import ChangelogRecord, Write
 from worker.state.matches import MatchStore
@@ -23,6 +23,9 @@ STEP_S = 0.005
 STEP_RECORDS = 64
 TURNS = 4
 PENDING_MAX = 2_000
+
+ReadRegistry = Callable[[Mapping[int, int]], Awaitable[Mapping[int, Sequence[Any]]]]
+"""Partition → offset in the registry where to start; returns its records from there to its end."""
 
 Where = tuple[str, int]
 """A topic (its name without a prefix) and a partition."""
@@ -49,6 +52,7 @@ class IdentityAgent:
         name_output: Callable[[str], str],
         outbox: Outbox,
         committed: Callable[[str, int], int | None],
+        read_registry: ReadRegistry,
         now_s: Callable[[], float],
     ) -> None:
         self.changelog = changelog
@@ -61,6 +65,7 @@ class IdentityAgent:
         self.topics = {name_output(topic): topic for topic in (IDENTITIES_TOPIC, REGISTRY_TOPIC)}
         self._name_output = name_output
         self._committed = committed
+        self._read_registry = read_registry
         self._now_s = now_s
         self._fresh: set[int] = set()
         self._gone = [0, 0]  # stale, expired of stores that were dropped
@@ -84,12 +89,23 @@ class IdentityAgent:
         """Recovers from consecutive changelog records. Raises ChangelogError."""
         self.stores[partition].apply(records)
 
-    def _take_over(self, partition: int) -> None:
-        store = self.stores[partition]
-        store.check_committed(self._committed(IDENTITIES_TOPIC, partition), self._committed(REGISTRY_TOPIC, partition))
-        if store.meta is not None:
-            self.processors[partition].watermark_ms = store.meta.watermark_ms
-        self._fresh.discard(partition)
+    async def _take_over(self) -> None:
+        """Before the first record of new partitions: is their state complete, and what does the registry say by now?
+
+        The registry is read to its end, so that no host counts as unknown because his record comes a moment later.
+        """
+        starts = {}
+        for partition in self._fresh:
+            store = self.stores[partition]
+            at_identities, at_registry = (self._committed(t, partition) for t in (IDENTITIES_TOPIC, REGISTRY_TOPIC))
+            store.check_committed(at_identities, at_registry)
+            starts[partition] = store.registry_applied
+            if store.meta is not None:
+                self.processors[partition].watermark_ms = store.meta.watermark_ms
+        for partition, records in (await self._read_registry(starts)).items():
+            if partition in self.processors:  # a rebalance may have taken it meanwhile
+                self._queue(self.processors[partition].process(records, REGISTRY_TOPIC))
+        self._fresh -= starts.keys()
 
     # ---- matching
     async def run(self, events: AsyncIterable[Any]) -> None:
@@ -103,7 +119,7 @@ class IdentityAgent:
         started_s = self._now_s()
         for part in batch.parts:
             if part.tp.partition in self._fresh:
-                self._take_over(part.tp.partition)
+                await self._take_over()
             for first in range(0, len(part.records), STEP_RECORDS):
                 self._step(part, first)
                 now_s = self._now_s()
@@ -120,9 +136,12 @@ class IdentityAgent:
         """Applies some records and queues their answers in one go: no commit may come in between."""
         topic, partition = self.topics[part.tp.topic], part.tp.partition
         records = part.records[first : first + STEP_RECORDS]
-        for at, record in self.processors[partition].process(records, topic):  # type: ignore[arg-type]
-            self.outbox.put(at, [self._named(record)])
+        self._queue(self.processors[partition].process(records, topic))  # type: ignore[arg-type]
         self.applied[topic, partition] = records[-1].offset + 1
+
+    def _queue(self, placed: Iterable[Placed]) -> None:
+        for partition, record in placed:
+            self.outbox.put(partition, [self._named(record)])
 
     def _named(self, record: OutRecord) -> OutRecord:
         return record._replace(topic=self._name_output(record.topic))

@@ -67,7 +67,7 @@ def take(host: Host, said: Identity) -> list[Told]:
         return tell(host, said.host_id)
     if not said.live:
         return []
-    if not _registry_has_news(host, said) and said.upheld_mark == mark_of(_list(host)):
+    if said.answered and not _registry_has_news(host, said) and said.upheld_mark == mark_of(_list(host)):
         return []
     return [_state(host, said.host_id, said.room_id, Live(said.at_ms, said.session_id, said.partition))]
 
@@ -117,7 +117,7 @@ def _list(host: Host) -> list[Upheld]:
 
 def _state(host: Host, host_id: str, room_id: str, live: Live) -> Told:
     registered, upheld = host.registered, _list(host)
-    about = f"{host_id} {room_id} {live.session_id} {host.registry_offset} {mark_of(upheld)}"
+    about = f"{host_id} {room_id} {live.session_id} {live.at_ms} {host.registry_offset} {mark_of(upheld)}"
     return live.partition, RegistrationState(
         id=f"registry:{xxh3_64_intdigest(about.encode()):016x}",
         room_id=room_id,

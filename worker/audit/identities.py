@@ -3,6 +3,9 @@
 A room speaks on change, every five minutes of event time, and at its close; in between this costs one comparison. What
 it says holds everything that the answer needs: whom the room belongs to, and what its own log says already, so that
 the agent answers only what is news to that log.
+
+A session names its host first. Everything else follows when the registry has answered, so that nobody takes a brand's
+official rooms for a farm in the moment before it is known that they are official.
 """
 
 from typing import Annotated, Literal
@@ -46,7 +49,7 @@ class Identity(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
         partition: of the room log that holds the room; answers go there.
         brand_id, permitted_rooms: what the registry allows the room's host, as far as the room's log knows.
         size, permitted: the match that the room's log knows of this identity; 0 when it knows none.
-        registry_offset, upheld_mark: kind `host`: what the room's log knows of the host.
+        answered, registry_offset, upheld_mark: kind `host`: what the room's log knows of the host.
         upheld: kind `host`: violations in this room that people upheld.
         index, threshold, tests: kind `platform`: the session's place among all, the mass that it was told to need, and
             the families that ask for a restriction.
@@ -67,6 +70,7 @@ class Identity(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     permitted_rooms: RoomsAllowed | None = None
     size: Count = 0
     permitted: bool = False
+    answered: bool = False
     registry_offset: Offset | None = None
     upheld_mark: Offset = 0
     upheld: Annotated[list[Upheld], Meta(max_length=UPHELD_MAX)] = []
@@ -145,12 +149,12 @@ def announce(room: Room) -> list[Identity]:
     ties = ties_of(room)
     _forget_unseen(ties, at_ms)
     base = _base(room, ties, live)
-    said = [_speak(room, base, key) for key in shown(room)]
+    said = [_speak(room, base, key) for key in (shown(room) if ties.answered else shown(room)[:1])]
     gone = [key for key in ties.withdrawn if key not in shown(room)]
     said += [replace(_keyed(base, key), live=False) for key in dict.fromkeys(gone)]
     ties.withdrawn = ()
     ties.spoken_ms = at_ms
-    asked = _ask(room, ties, base) if live else None
+    asked = _ask(room, ties, base) if live and ties.answered else None
     return said if asked is None else [*said, asked]
 
 
@@ -191,7 +195,13 @@ def _speak(room: Room, base: Identity, key: str) -> Identity:
         upheld = [Upheld(rule, at_ms) for rule, times in room.facts.history.room.items() for at_ms in times]
         upheld.sort(key=lambda one: (one.at_ms, one.rule))
         offset = ties.registry_offset if ties.registry_offset >= 0 else None
-        return replace(said, registry_offset=offset, upheld_mark=ties.upheld_mark, upheld=upheld[-UPHELD_MAX:])
+        return replace(
+            said,
+            answered=ties.answered,
+            registry_offset=offset,
+            upheld_mark=ties.upheld_mark,
+            upheld=upheld[-UPHELD_MAX:],
+        )
     for known, fleet in ties.fleets:
         if known == key:
             return replace(said, size=fleet.size, permitted=fleet.permitted)

@@ -11,6 +11,9 @@ def apply(room: Room, event: RegistrationState, offset: int) -> None:
     """Take over the registry's state, and what it knows of the host's past."""
     if event.host_id != room.host_id and room.host_id:
         return  # of the host that the room had before
+    if not ties_of(room).answered:
+        ties_of(room).answered = True
+        room.identities_due_ms = 0
     # An agent that only passes on what people upheld has no registration to take away.
     if event.known or event.registry_offset > ties_of(room).registry_offset:
         _register(room, event)

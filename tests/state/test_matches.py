@@ -1,0 +1,116 @@
+"""Identities through their changelog: what is recovered is what was kept; a zombie loses; nothing is silent."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pytest
+
+from worker.audit.elond import Platform
+from worker.audit.fleets import Fleet, take
+from worker.audit.hosts import Host, Registration, register
+from worker.audit.identities import TTL_MS, Identity
+from worker.matching import Kept
+from worker.state.codec import META_KEY, ChangelogError, Write
+from worker.state.matches import MatchStore, decode, encode
+
+T0 = 1_740_000_000_000
+REGISTERED = Registration(
+    host_id="h", platform="douyin", avatar_registered=True, driver_verified=True, likeness_consent=False,
+    updated_at_ms=T0, brand_id="maotai",
+)  # fmt: skip
+
+
+class Record(NamedTuple):
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+def fleet(offset: int, rooms: int = 3, at_ms: int = T0) -> Fleet:
+    made = Fleet(offset=offset)
+    for i in range(rooms):
+        said = Identity(
+            kind="voice", identity="v", room_id=f"r{i}", platform="douyin", host_id=f"h{i}", at_ms=at_ms, live=True
+        )
+        take(made, said)
+    return made
+
+
+def host(offset: int, registry_offset: int = -1) -> Host:
+    made = Host(offset=offset, max_at_ms=T0)
+    if registry_offset >= 0:
+        register(made, "h", REGISTERED, registry_offset)
+    return made
+
+
+def store(**kept: Kept) -> MatchStore:
+    made = MatchStore("changelog", 0)
+    for key, value in kept.items():
+        made.kept[key.replace("_", ":")] = value
+        made.dirty.add(key.replace("_", ":"))
+    return made
+
+
+def recovered(*writes: Write) -> MatchStore:
+    made = MatchStore("changelog", 0)
+    made.apply([Record(i, *write) for i, write in enumerate(writes)])
+    return made
+
+
+def test_what_is_recovered_is_what_was_kept() -> None:
+    before = store(voice_v=fleet(5), host_h=host(4, 9), platform_douyin=Platform(7, 3, 1, [42]))
+    after = recovered(*before.capture(8, 10, T0, 0))
+    assert after.kept == before.kept and after.fleet_rooms == {"voice": 3} and after.fleets == {"voice": 1}
+    assert after.meta is not None and (after.meta.applied_offset, after.registry_applied) == (8, 10)
+    assert after.capture(8, 10, T0, 0)[-1].key == META_KEY and not after.dirty
+
+
+def test_a_zombies_late_flush_loses_and_is_written_over() -> None:
+    new, old = fleet(9, 4), fleet(5, 2)
+    after = recovered(Write(b"voice:v", encode(new)), Write(b"voice:v", encode(old)))
+    assert after.kept["voice:v"] == new and after.stale == 1
+    assert after.capture(10, 0, T0, 0)[0].value == encode(new)
+    newer_registration = recovered(Write(b"host:h", encode(host(3, 8))), Write(b"host:h", encode(host(3, 7))))
+    assert newer_registration.kept["host:h"] == host(3, 8)
+
+
+def test_what_no_room_shows_any_more_is_forgotten_once_it_is_committed() -> None:
+    kept = store(voice_v=fleet(5), host_h=host(4), host_r=host(4, 9), platform_douyin=Platform(7))
+    kept.capture(8, 10, T0, 8)
+    later_ms = T0 + 3 * TTL_MS
+    assert kept.capture(8, 10, later_ms, 3)[:-1] == [], "not yet committed"
+    gone = kept.capture(8, 10, later_ms, 8)[:-1]
+    assert sorted(write.key for write in gone) == [b"host:h", b"voice:v"] and kept.expired == 2
+    assert sorted(kept.kept) == ["host:r", "platform:douyin"] and kept.fleet_rooms == {"voice": 0}
+    after = recovered(Write(b"voice:v", encode(fleet(5))), *gone)
+    assert after.kept == {}
+
+
+def test_a_tombstone_that_comes_late_takes_nothing() -> None:
+    kept = store(voice_v=fleet(5))
+    kept.capture(8, 0, T0, 8)
+    tombstone = kept.capture(8, 0, T0 + 3 * TTL_MS, 8)[0]
+    after = recovered(Write(b"voice:v", encode(fleet(6))), tombstone)
+    assert "voice:v" in after.kept and after.stale == 1
+
+
+@pytest.mark.parametrize("value", [b"", b"\x02" + bytes(20), encode(fleet(1))[:-1], b"\x01" + bytes(8) + b"\xc1"])
+def test_a_record_that_cannot_be_read_ends_the_worker_by_name(value: bytes) -> None:
+    with pytest.raises(ChangelogError, match=r"changelog changelog\[0\] offset 0, key voice:v: "):
+        recovered(Write(b"voice:v", value))
+
+
+def test_offsets_never_lead_the_state() -> None:
+    kept = recovered(*store().capture(8, 10, T0, 0))
+    kept.check_committed(8, 10)
+    kept.check_committed(None, None)
+    with pytest.raises(ChangelogError, match=r"the identities' topic: offset 9 is committed.*reaches only offset 8"):
+        kept.check_committed(9, 10)
+    with pytest.raises(ChangelogError, match=r"the registry: offset 11 is committed.*reaches only offset 10"):
+        kept.check_committed(8, 11)
+
+
+def test_each_kind_comes_back_as_what_it_is() -> None:
+    for key, kept in (("voice:v", fleet(1)), ("host:h", host(1, 2)), ("platform:jd", Platform(1, 2, 3, [4]))):
+        assert decode(key, encode(kept)) == kept

@@ -1,0 +1,38 @@
+"""The registry from where the state has it to its end, read at a takeover."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+READ_TIMEOUT_S = 60.0
+POLL_MS = 500
+
+
+async def read_registry(
+    make_consumer: Callable[[], AIOKafkaConsumer], topic: str, starts: Mapping[int, int]
+) -> dict[int, list[Any]]:
+    """Records of each partition from its start offset to its present end; partitions without any are left out.
+
+    Raises TimeoutError after a minute, or a Kafka error.
+    """
+    found: dict[int, list[Any]] = {}
+    consumer = make_consumer()
+    await consumer.start()
+    try:
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            partitions = [TopicPartition(topic, partition) for partition in starts]
+            consumer.assign(partitions)
+            begins = await consumer.beginning_offsets(partitions)
+            ends = await consumer.end_offsets(partitions)
+            for tp in partitions:
+                consumer.seek(tp, max(starts[tp.partition], begins[tp]))
+            left = [tp for tp in partitions if max(starts[tp.partition], begins[tp]) < ends[tp]]
+            while left:
+                for tp, records in (await consumer.getmany(*left, timeout_ms=POLL_MS)).items():
+                    found.setdefault(tp.partition, []).extend(records)
+                left = [tp for tp in left if await consumer.position(tp) < ends[tp]]
+    finally:
+        await consumer.stop()
+    return found
