@@ -48,8 +48,12 @@ golden: $(VENV)/.dev  ## Write the golden files anew; review the diff before you
 	git --no-pager diff --stat -- tests/golden
 
 .PHONY: bench
-bench: java $(VENV)/.dev  ## Measure the worker on a real Kafka (ARGS="--help" lists the options)
-	$(BIN)/python -m tests.bench.engine $(ARGS)
+bench: java $(VENV)/.bench  ## Measure the worker beside its peers on a real Kafka, an hour; writes docs/BENCHMARKS.md
+	$(BIN)/python -m tests.bench all
+
+.PHONY: bench-gate
+bench-gate: java $(VENV)/.bench  ## The ratio gates alone, in ten minutes; fails when one is missed
+	$(BIN)/python -m tests.bench gate $(ARGS)
 
 .PHONY: lock
 lock: build/lock/.made  ## Pin requirements/*.in again, keeping what still fits (ARGS="--upgrade" renews all)
@@ -90,6 +94,11 @@ $(VENV)/.dev: $(VENV)/.made requirements/dev.txt pyproject.toml
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.base
+
+$(VENV)/.bench: $(VENV)/.dev requirements/bench/bench.txt
+	@echo "Installing requirements/bench/bench.txt into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements/bench/bench.txt
+	@touch $@
 
 build/lock/.made: Makefile $(VENV)/.made
 	$(BIN)/python -m venv --clear build/lock
