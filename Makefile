@@ -61,6 +61,8 @@ lock: build/lock/.made  ## Pin requirements/*.in again, keeping what still fits 
 	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file dev.txt dev.in
 	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file sbom.txt sbom.in
 	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file deploy.txt deploy.in
+	cd requirements && for name in quix bytewax faststream pathway arroyo bench; do \
+		$(PIP_COMPILE) $(ARGS) --output-file bench/$$name.txt bench/$$name.in; done
 
 .PHONY: clean
 clean:  ## Remove everything that make, tests and demo have made
