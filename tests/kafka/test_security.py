@@ -20,6 +20,7 @@ from deploy.generate import CHANGELOG, IDENTITIES_CHANGELOG, kafka_user
 from tests.support.engine import Log, Worker, oracle, room_log
 from tests.support.kafka import KafkaUnavailableError
 from tests.support.secured_kafka import LISTENERS, Certificates, SecuredKafka, unsigned_token
+from worker.matching import REGISTRY_TOPIC
 from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.settings import Settings
 
@@ -210,9 +211,9 @@ def test_the_rights_of_the_manifest_allow_nothing_else(secured: SecuredKafka, lo
     }
     failed: list[int] = []
     producer = Producer({**client, "delivery.timeout.ms": 15_000})
-    producer.produce(log.topic(EVENTS_TOPIC), b"{}", b"room", 0, lambda error, _: failed.append(error.code()))
+    producer.produce(log.topic(REGISTRY_TOPIC), b"{}", b"host", 0, lambda error, _: failed.append(error.code()))
     producer.flush(30)
-    assert failed == [KafkaError.TOPIC_AUTHORIZATION_FAILED], "the worker cannot forge what it judges"
+    assert failed == [KafkaError.TOPIC_AUTHORIZATION_FAILED], "the worker cannot forge what a platform says of a host"
     admin = AdminClient(client)
     for refused in (
         admin.create_topics([NewTopic(log.topic("new"), 1, 1)]),

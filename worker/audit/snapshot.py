@@ -2,7 +2,7 @@
 
 A snapshot is one byte of version, eight of checksum (xxh3) and the room as a msgpack array, without its speech ring;
 the ring is saved beside it in chunks of 128 segments, only those that changed. Fields are only ever added at the end,
-with defaults, so an older snapshot decodes; a newer version than this code knows is refused, never guessed at.
+with defaults, so code of the same version, older or newer, decodes it; another version is refused, never guessed at.
 """
 
 from sys import intern
@@ -14,7 +14,7 @@ from worker.audit import speech
 from worker.audit.facts import AiPresenter, Facts
 from worker.audit.room import Room
 
-VERSION = 1
+VERSION = 2
 _PREFIX = bytes((VERSION,))
 _BODY = 9  # where the room begins
 
@@ -108,6 +108,11 @@ def _check(core: bytes) -> None:
     if not core:
         raise SnapshotError("snapshot is empty")
     if core[0] != VERSION:
-        raise SnapshotError(f"snapshot has version {core[0]}; this worker reads version {VERSION}: roll forward first")
+        what = (
+            "roll forward to the release that wrote it"
+            if core[0] > VERSION
+            else "go back to the release that wrote it, or run this one beside it under another STREAM_AUDIT_APP_ID"
+        )
+        raise SnapshotError(f"snapshot has version {core[0]}; this worker reads version {VERSION}: {what}")
     if xxh3_64_digest(memoryview(core)[_BODY:]) != core[1:_BODY]:
         raise SnapshotError(f"snapshot of {len(core)} bytes does not match its checksum: it was cut or altered")

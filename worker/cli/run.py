@@ -164,6 +164,9 @@ def _set_up_logging(settings: Settings) -> None:
         _JsonLines() if settings.log_json else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    if settings.log_level != "DEBUG":
+    if settings.log_level == "DEBUG":
+        # It would log every request as it is: passwords, tokens, comments.
+        logging.getLogger("aiokafka.conn").setLevel(logging.INFO)
+    else:
         for library in LIBRARIES:
             logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))

@@ -5,13 +5,14 @@
     <room_id>#c<k>     source offset, chunk k of the room's speech ring
     #caps              source offset, msgpack of `Caps`: the first record of a flush that changes it
     #meta              applied offset, msgpack of `Meta`: the last record of every flush
+    #~<name>           of a later release, which says that others can do without it: left alone
 
 A room's id has no `#`. A tombstone carries the source offset up to which its writer knew the room, so that a late one
 cannot take a room which lives on. Integers are big-endian.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 from xxhash import xxh3_64_digest
@@ -22,6 +23,7 @@ META_KEY = b"#meta"
 META_VERSION = 1
 CAPS_KEY = b"#caps"
 CAPS_VERSION = 1
+OPTIONAL_PREFIX = b"#~"
 OFFSET_HEADER = "offset"
 CHECKSUM_BYTES = 8
 PREFIX_BYTES = 16
@@ -76,10 +78,15 @@ class Caps(msgspec.Struct, frozen=True, array_like=True):
     ledger: Ledger
 
 
+class _Versioned(msgspec.Struct, array_like=True):
+    """The beginning of both; what follows may be of any number and kind."""
+
+    version: int
+
+
 _caps_decoder = msgspec.msgpack.Decoder(Caps)
-_caps_version_decoder = msgspec.msgpack.Decoder(tuple[int, Any])
 _meta_decoder = msgspec.msgpack.Decoder(Meta)
-_meta_version_decoder = msgspec.msgpack.Decoder(tuple[int, ...])
+_version_decoder = msgspec.msgpack.Decoder(_Versioned)
 
 
 def encode_meta(meta: Meta) -> Write:
@@ -91,11 +98,11 @@ def decode_meta(value: bytes) -> Meta:
     """Raises ValueError when it is unreadable or from a later version."""
     _, data = split(value)
     try:
-        version = _meta_version_decoder.decode(data)[0]
+        version = _version_decoder.decode(data).version
         if version > META_VERSION:
             raise ValueError(f"version {version}, this worker knows up to {META_VERSION}")
         return _meta_decoder.decode(data)
-    except (msgspec.MsgspecError, IndexError) as unreadable:
+    except msgspec.MsgspecError as unreadable:
         raise ValueError(str(unreadable)) from unreadable
 
 
@@ -108,7 +115,7 @@ def encode_caps(ledger: Ledger, applied_offset: int) -> Write:
 def decode_caps(data: bytes) -> Ledger:
     """From what stands behind the offset. Raises ValueError when it is unreadable or from a later version."""
     try:
-        version = _caps_version_decoder.decode(data)[0]
+        version = _version_decoder.decode(data).version
         if version > CAPS_VERSION:
             raise ValueError(f"version {version}, this worker knows up to {CAPS_VERSION}")
         return _caps_decoder.decode(data).ledger
@@ -127,10 +134,13 @@ def chunk_key(room_id: str, chunk: int) -> bytes:
 
 
 def parse_key(key: bytes) -> tuple[str, int | None]:
-    """(room_id, chunk); chunk None for the core. Raises ValueError for any other key."""
+    """(room_id, chunk); chunk None for the core. Raises ValueError for any other key.
+
+    A key that this release does not know may hold what it must not go on without, so it is refused.
+    """
     room_id, mark, chunk = key.decode().partition("#c")
     if not room_id or "#" in room_id or (mark and not (chunk.isascii() and chunk.isdigit() and len(chunk) <= 4)):
-        raise ValueError("the key is neither a room nor one of its chunks")
+        raise ValueError("the key is neither a room nor one of its chunks: roll forward to the release that wrote it")
     return room_id, int(chunk) if mark else None
 
 
@@ -145,7 +155,10 @@ def split(value: bytes) -> tuple[int, bytes]:
     if len(value) < PREFIX_BYTES:
         raise ValueError(f"{len(value)} bytes")
     if xxh3_64_digest(memoryview(value)[CHECKSUM_BYTES:]) != value[:CHECKSUM_BYTES]:
-        raise ValueError(f"{len(value)} bytes do not match their checksum: they were cut or altered")
+        raise ValueError(
+            f"{len(value)} bytes do not match their checksum: they were cut or altered, or another release wrote them "
+            "in another form: go back to it, or run this one beside it under another STREAM_AUDIT_APP_ID"
+        )
     return int.from_bytes(value[CHECKSUM_BYTES:PREFIX_BYTES], "big"), value[PREFIX_BYTES:]
 
 

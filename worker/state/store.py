@@ -108,6 +108,8 @@ class RoomStore:
                     self._apply_meta(record)
                 elif key == codec.CAPS_KEY:
                     self._apply_caps(record.value or b"")
+                elif key.startswith(codec.OPTIONAL_PREFIX):
+                    continue  # of a later release, which says that it can be done without
                 else:
                     room_id, chunk = codec.parse_key(key)
                     if record.value is None:

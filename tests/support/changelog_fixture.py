@@ -1,0 +1,121 @@
+"""Writes what a later version must be able to go on from: a room log, the changelog of its first half, the layout.
+
+    python -m tests.support.changelog_fixture tests/data/changelog/VERSION
+
+Run it with the code of the release that it stands for, once; the files are never written anew.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec.inspect
+import zstandard
+
+from tests.support.engine import judge, room_log
+from worker.audit.room import Room
+from worker.processor import PartitionProcessor
+from worker.state.codec import Caps, Meta, Write
+from worker.state.store import RoomStore
+
+SEED, ROOMS, STEPS, HALF = 11, 8, 1_600, 800
+EVENTS, CHANGELOG, LAYOUT, SENT = "events.jsonl.zst", "changelog.jsonl.zst", "layout.json", "violations.json"
+
+
+class LogRecord(NamedTuple):
+    """A record of the room log, as the processor takes it."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def judged(store: RoomStore, records: list[LogRecord]) -> list[Any]:
+    """The violations that records lead to, on top of a store."""
+    processor = PartitionProcessor(topic="live.room.events", partition=0, rooms=store, judge=judge())
+    found: list[Any] = []
+    for first in range(0, len(records), 100):
+        found += processor.process(records[first : first + 100]).violations
+    return found
+
+
+def id_of(violation: Any) -> str:
+    """The id in a violation's headers."""
+    return dict(violation.headers)["ce_id"].decode()
+
+
+def read_lines(path: Path) -> list[Any]:
+    """The values of a JSON Lines file under zstd."""
+    text = zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=64 << 20).decode()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def log_of(folder: Path) -> list[LogRecord]:
+    return [
+        LogRecord(offset, timestamp, base64.b64decode(key), base64.b64decode(value))
+        for offset, (key, value, timestamp) in enumerate(read_lines(folder / EVENTS))
+    ]
+
+
+def changelog_of(folder: Path) -> list[Write]:
+    return [Write(base64.b64decode(key), base64.b64decode(value), ()) for key, value in read_lines(folder / CHANGELOG)]
+
+
+def layout() -> dict[str, Any]:
+    """The stored structures: by name their fields in order, each with its type and whether it has a default."""
+    found: dict[str, Any] = {}
+
+    def visit(kind: Any) -> Any:
+        if isinstance(kind, msgspec.inspect.StructType):
+            name = kind.cls.__name__
+            if name not in found:
+                found[name] = []
+                found[name] = [[f.encode_name, visit(f.type), not f.required] for f in kind.fields]
+            return name
+        if isinstance(kind, msgspec.inspect.EnumType):
+            return sorted(str(member.value) for member in kind.cls)
+        inner = [
+            visit(getattr(kind, part))
+            for part in ("key_type", "value_type", "item_type")
+            if getattr(kind, part, None) is not None
+        ]
+        inner += [visit(part) for part in (*getattr(kind, "types", ()), *getattr(kind, "item_types", ()))]
+        name = type(kind).__name__.removesuffix("Type").lower()
+        return [name, *inner] if inner else name
+
+    for stored in (Room, Meta, Caps):
+        visit(msgspec.inspect.type_info(stored))
+    return dict(sorted(found.items()))
+
+
+def write(folder: Path) -> None:
+    """Writes the four files; a folder that exists is an error."""
+    folder.mkdir(parents=True)
+    log = list(room_log(SEED, rooms=ROOMS, steps=STEPS))
+    records = [LogRecord(offset, at, key, value) for offset, (key, value, at) in enumerate(log)]
+    store = RoomStore("changelog", 0)
+    sent = judged(store, records[:HALF])
+    writes = store.capture(HALF, max(room.max_at_ms for room in store.live.values()), 0, -1)
+
+    def text(*values: bytes) -> list[str]:
+        return [base64.b64encode(value).decode() for value in values]
+
+    lines = {
+        EVENTS: [[*text(key, value), at] for key, value, at in log],
+        CHANGELOG: [text(w.key, w.value or b"") for w in writes],
+    }
+    for name, rows in lines.items():
+        body = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        (folder / name).write_bytes(zstandard.ZstdCompressor(level=19).compress(body))
+    (folder / SENT).write_text(json.dumps([id_of(violation) for violation in sent], indent=0) + "\n")
+    (folder / LAYOUT).write_text(json.dumps(layout(), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
