@@ -33,6 +33,8 @@ MAY_BE_EMPTY = {
     "Parked A": "no shipped rule fails",
     "At their cap A": "so few rooms reach no cap",
     "Policies refused A": "policies come from files, none is published",
+    "Rooms in fleets A": "these rooms share nothing",
+    "Fleets A": "these rooms share nothing",
     "Loop lag and GC pauses B": "the collector may rest for all of a short run: rooms are frozen after the start",
 }
 """Panel and query → why a healthy run has nothing to show."""
