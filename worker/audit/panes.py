@@ -10,7 +10,7 @@ from worker.audit.facts import BLOCK_BIT, FACT_BIT, REQUEST_BIT, Driven
 from worker.audit.markers import label, presenter
 from worker.audit.room import BLOCK_MS, LATENESS_MS, PANE_MS, Block, Pane, Phase, Room
 from worker.audit.signals import challenge, excitation, looks, loop_lock, unanswered
-from worker.audit.text import bigrams
+from worker.audit.text import words
 
 LABELLED_SHARE = 0.5
 PASSED_RECENTLY_MS = 3_600_000
@@ -81,7 +81,7 @@ def _skip_silence(room: Room, watermark_ms: int) -> None:
 
 def _fold(room: Room, pane: Pane) -> None:
     pane.speech.sort(key=lambda u: (u.at_ms, u.rank))
-    spoken = [bigrams(utterance.text) for utterance in pane.speech]
+    spoken = [words(utterance.text) for utterance in pane.speech]
     locked = loop_lock.fold(room, pane, spoken)
     unanswered.fold(room, pane, spoken, locked)
     looks.fold(room, pane)

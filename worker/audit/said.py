@@ -5,13 +5,11 @@ remembered for twelve to twenty-four of them. With 50 bigrams an utterance a fil
 in seven. Bloom, CACM 1970.
 """
 
-from zlib import crc32
-
 from msgspec import Struct
 
-BITS = 4096
+from worker.audit.text import BLOOM_BITS, Words, known
+
 UTTERANCES = 12
-PLACES_MAX = 32_768
 
 
 class Said(Struct, gc=False, array_like=True):
@@ -24,30 +22,16 @@ class Said(Struct, gc=False, array_like=True):
 
 def new_said() -> Said:
     """Nothing was said."""
-    return Said(bytearray(BITS // 8), bytearray(BITS // 8))
+    return Said(bytearray(BLOOM_BITS // 8), bytearray(BLOOM_BITS // 8))
 
 
-class _Places(dict[str, tuple[int, int]]):
-    """Byte and mask of each bigram met; only a memory of a pure function, emptied when full."""
-
-    def __missing__(self, gram: str) -> tuple[int, int]:
-        if len(self) >= PLACES_MAX:
-            self.clear()
-        bit = crc32(gram.encode()) % BITS
-        self[gram] = place = bit >> 3, 1 << (bit & 7)
-        return place
-
-
-_places = _Places()
-
-
-def note(said: Said, grams: frozenset[str]) -> None:
-    """The host has said these bigrams."""
+def note(said: Said, words: Words) -> None:
+    """The host has said these words."""
     if said.count == UTTERANCES:
-        said.now, said.before, said.count = bytearray(BITS // 8), said.now, 0
+        said.now, said.before, said.count = bytearray(BLOOM_BITS // 8), said.now, 0
     said.count += 1
     now = said.now
-    for byte, mask in map(_places.__getitem__, grams):
+    for _, byte, mask in words.known:
         now[byte] |= mask
 
 
@@ -56,7 +40,7 @@ def unsaid(said: Said, grams: frozenset[str]) -> frozenset[str]:
     now, before = said.now, said.before
     fresh = []
     for gram in grams:
-        byte, mask = _places[gram]
+        _, byte, mask = known(gram)
         if not (now[byte] | before[byte]) & mask:
             fresh.append(gram)
     return frozenset(fresh)

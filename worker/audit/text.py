@@ -5,17 +5,22 @@ duplicates differ in few of its 64 bits (Manku et al., WWW 2007).
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from operator import add
+from typing import NamedTuple
+from zlib import crc32
 
 EXCERPT_CHARS = 120
 GREETING_CHARS = 12
 REMEMBERED_CHARS = 64  # of longer texts the bigrams are not kept: 8,192 of 2,000 characters would be 1.8 GB
-LANES_MAX = 32_768
+GRAMS_MAX = 16_384
+BLOOM_BITS = 4096
 _MASK = (1 << 64) - 1
-_LANES = sum(1 << (16 * i) for i in range(64))
-_TOP = 0x8000 * _LANES
-_BYTE_LANES = [sum(1 << (16 * bit) for bit in range(8) if byte >> bit & 1) for byte in range(256)]
+_WIDE = 255  # a lane of a byte counts no further
+_LANES = sum(1 << (8 * i) for i in range(64))
+_TOP = 0x80 * _LANES
+_BYTE_LANES = [sum(1 << (8 * bit) for bit in range(8) if byte >> bit & 1) for byte in range(256)]
 _TO_DIGITS = bytes(0x31 if byte & 0x80 else 0x30 for byte in range(256))
 
 _NOT_LETTERS = re.compile(r"[\W_]+")
@@ -29,40 +34,66 @@ _PRIVATE = re.compile(r"\d{3,}|[\w.+-]{1,64}@[\w.-]{1,64}|https?://\S{1,200}|@\S
 
 
 def bigrams(text: str) -> frozenset[str]:
-    """The distinct pairs of neighbouring letters or digits, case folded."""
-    return _remembered(text) if len(text) <= REMEMBERED_CHARS else _bigrams(text)
+    """The distinct pairs of neighbouring letters or digits, case folded; remembered, for texts that come again."""
+    return _remembered(text) if len(text) <= REMEMBERED_CHARS else bigrams_once(text)
 
 
-def _bigrams(text: str) -> frozenset[str]:
+def bigrams_once(text: str) -> frozenset[str]:
+    """`bigrams` of a text that will hardly come again, such as a speech segment: it would only drive out others."""
     letters = _NOT_LETTERS.sub("", text.lower())
     return frozenset(map(add, letters, letters[1:]))
 
 
-_remembered = lru_cache(maxsize=8192)(_bigrams)
+_remembered = lru_cache(maxsize=8192)(bigrams_once)
 
 
-class _Lanes(dict[str, int]):
-    """SplitMix64 of each bigram met, each bit spread to a lane of 16 bits, so that sums count bits. Bounded."""
+class _Grams(dict[str, tuple[int, int, int]]):
+    """What speech asks of each bigram met: (lanes, byte, mask). Only a memory of pure functions, emptied when full.
 
-    def __missing__(self, gram: str) -> int:
-        if len(self) >= LANES_MAX:
+    Lanes: its SplitMix64, each bit spread to a lane of 8 bits, so that sums count bits. Byte and mask: its place in a
+    Bloom filter of `BLOOM_BITS`, by CRC-32 (`audit.said`).
+    """
+
+    def __missing__(self, gram: str) -> tuple[int, int, int]:
+        if len(self) >= GRAMS_MAX:
             self.clear()
         z = ((ord(gram[0]) << 21 | ord(gram[1])) + 0x9E3779B97F4A7C15) & _MASK
         z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
         z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
         z ^= z >> 31
-        self[gram] = lanes = sum(_BYTE_LANES[(z >> (8 * i)) & 0xFF] << (128 * i) for i in range(8))
-        return lanes
+        lanes = sum(_BYTE_LANES[(z >> (8 * i)) & 0xFF] << (64 * i) for i in range(8))
+        bit = crc32(gram.encode()) % BLOOM_BITS
+        self[gram] = known = lanes, bit >> 3, 1 << (bit & 7)
+        return known
 
 
-_lanes = _Lanes()
+_known = _Grams()
+known: Callable[[str], tuple[int, int, int]] = _known.__getitem__
+"""(lanes for `simhash`, byte and mask of the place in a Bloom filter) of a bigram."""
 
 
-def simhash(grams: frozenset[str]) -> int:
-    """The 64-bit SimHash of a set of bigrams: bit i is the majority of bit i over the bigrams' hashes."""
-    total = sum(map(_lanes.__getitem__, grams))
-    majority = (total + (0x7FFF - len(grams) // 2) * _LANES) & _TOP
-    return int(majority.to_bytes(128, "little")[1::2].translate(_TO_DIGITS)[::-1], 2)
+class Words(NamedTuple):
+    """What is read in a speech segment: its distinct bigrams, and for each of them what `known` says."""
+
+    grams: frozenset[str]
+    known: list[tuple[int, int, int]]
+
+
+def words(text: str) -> Words:
+    """A speech segment, read once for all signals."""
+    grams = bigrams_once(text)
+    return Words(grams, list(map(known, grams)))
+
+
+def simhash(known: list[tuple[int, int, int]]) -> int:
+    """The 64-bit SimHash of a set of bigrams (`Words.known`): bit i is the majority of bit i over their hashes."""
+    count = len(known)
+    lanes = [lane for lane, _, _ in known]
+    if count > _WIDE:  # only where case folding has made a segment longer
+        groups = [sum(lanes[i : i + _WIDE]).to_bytes(64, "little") for i in range(0, count, _WIDE)]
+        return sum(1 << bit for bit, ones in enumerate(map(sum, zip(*groups, strict=True))) if ones > count // 2)
+    majority = (sum(lanes) + (0x7F - count // 2) * _LANES) & _TOP
+    return int(majority.to_bytes(64, "little").translate(_TO_DIGITS)[::-1], 2)
 
 
 def is_question(text: str) -> bool:

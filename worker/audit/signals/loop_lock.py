@@ -14,7 +14,7 @@ from worker.audit.evidence import new_family, step
 from worker.audit.excerpts import quote
 from worker.audit.room import LATENESS_MS, PANE_MS, Pane, Room
 from worker.audit.speech import add, modal_lag, new_ring
-from worker.audit.text import simhash
+from worker.audit.text import Words, simhash
 
 BIGRAMS_MIN = 8
 ARMED_MIN = 5
@@ -23,8 +23,8 @@ TOKENS_LONG_MAX = 120.0
 REFILL_PER_PANE = 1 / 6
 
 
-def fold(room: Room, pane: Pane, spoken: list[frozenset[str]]) -> list[bool]:
-    """Fold one pane's speech (sorted by time, with its bigrams); returns which segments repeat at the modal lag."""
+def fold(room: Room, pane: Pane, spoken: list[Words]) -> list[bool]:
+    """Fold one pane's speech (sorted by time, with its words); returns which segments repeat at the modal lag."""
     _refill(room, pane.start_ms)
     if not pane.speech:
         return []
@@ -33,12 +33,12 @@ def fold(room: Room, pane: Pane, spoken: list[frozenset[str]]) -> list[bool]:
         ring = room.speech = new_ring()
     _, locked_before = modal_lag(ring)
     lags: list[list[int] | None] = []
-    for utterance, grams in zip(pane.speech, spoken, strict=True):
-        if len(grams) < BIGRAMS_MIN:
+    for utterance, words in zip(pane.speech, spoken, strict=True):
+        if len(words.grams) < BIGRAMS_MIN:
             lags.append(None)
             continue
         second = max(0, utterance.at_ms - room.session_start_ms + LATENESS_MS) // 1000
-        lags.append(add(ring, second, simhash(grams)))
+        lags.append(add(ring, second, simhash(words.known)))
     modal, count = modal_lag(ring)
     locked = [bool(found) and count > 0 and any(abs(lag - modal) <= 1 for lag in found or ()) for found in lags]
     long_enough = sum(found is not None for found in lags)

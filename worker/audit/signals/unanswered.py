@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
 from worker.audit.excerpts import quote
-from worker.audit.room import BLOCK_MS, PANE_MS, PROMPTS_MAX, Excitation, Pane, Prompt, Room
+from worker.audit.room import BLOCK_MS, PANE_MS, PROMPTS_MAX, Excitation, Pane, Prompt, Room, Utterance
 from worker.audit.said import Said, new_said, note, unsaid
 from worker.audit.signals import excitation
-from worker.audit.text import bigrams, thanks, welcomes
+from worker.audit.text import Words, bigrams, thanks, welcomes
 
 DUE_MS = 90_000
 PROMPTS_MIN = 3
@@ -31,10 +31,10 @@ THANKED = (GIFT, ORDER)
 _NOTHING: frozenset[str] = frozenset()
 
 
-def fold(room: Room, pane: Pane, spoken: list[frozenset[str]], locked: list[bool]) -> None:
+def fold(room: Room, pane: Pane, spoken: list[Words], locked: list[bool]) -> None:
     """Fold one pane: new prompts open, answers close them, prompts whose 90 s ran out fall due.
 
-    `spoken[i]` are the bigrams of the pane's i-th speech segment (in time order), `locked[i]` says that it repeats at
+    `spoken[i]` are the words of the pane's i-th speech segment (in time order), `locked[i]` says that it repeats at
     the loop's lag.
     """
     block = room.block
@@ -54,19 +54,19 @@ def fold(room: Room, pane: Pane, spoken: list[frozenset[str]], locked: list[bool
             _reply(room, at_ms)
         if excited is not None:
             excitation.replied(excited, at_ms)
-    for utterance, grams, repeats in zip(pane.speech, spoken, locked, strict=True):
+    for utterance, words, repeats in zip(pane.speech, spoken, locked, strict=True):
         said = room.said
         if said is None:
             said = room.said = new_said()
         if excited is not None:
             excited.onsets += 1
         if not repeats and (room.prompts or excited is not None):
-            heard = Heard(utterance.at_ms, grams, bigrams(thanks(utterance.text)), bigrams(welcomes(utterance.text)))
+            heard = _hear(utterance, words)
             if room.prompts:
                 _speak(room, said, heard)
             if excited is not None:
                 _excite(excited, said, heard)
-        note(said, grams)
+        note(said, words)
     if room.prompts:
         fall_due(room, pane.start_ms + PANE_MS)
 
@@ -99,13 +99,21 @@ class Heard(NamedTuple):
     welcomed: frozenset[str]
 
 
+def _hear(utterance: Utterance, words: Words) -> Heard:
+    text = utterance.text
+    return Heard(utterance.at_ms, words.grams, bigrams(thanks(text)), bigrams(welcomes(text)))
+
+
 def _fit(prompt: Prompt, heard: Heard) -> tuple[frozenset[str], float]:
     """The bigrams by which an utterance fits a prompt, none when it does not, and the nats they need to answer it."""
     if prompt.kind in THANKED:
         return heard.thanked, 0.0
     if prompt.kind == GREETING and heard.welcomed:
         return heard.welcomed, 0.0
-    fits = bigrams(prompt.text) & heard.grams
+    asked = bigrams(prompt.text)
+    if asked.isdisjoint(heard.grams):  # as a rule; makes no set
+        return _NOTHING, ANSWER_NATS
+    fits = asked & heard.grams
     if len(fits) < ANSWER_BIGRAMS_MIN or _nats(fits) < ANSWER_NATS:
         return _NOTHING, ANSWER_NATS
     return fits, ANSWER_NATS
