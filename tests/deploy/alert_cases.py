@@ -81,6 +81,7 @@ CASES: tuple[Case, ...] = (
     *pair("RuleErrors", "7m", {'rule_errors_total{rule="R"}': "0x10 3x10"}, {'rule_errors_total{rule="R"}': "0x20"}),
     Case("RuleErrors", True, "7m", {'rule_errors_total{rule="R"}': "_x10 3x10"}),  # its first error makes the series
     *pair("PolicyVersionsDiffer", "20m", {ONE: "3x50", TWO: "4x50"}, {ONE: "4x50", TWO: "4x50"}),
+    *pair("RulePaused", "1m", {'rule_paused{rule="R"}': "1x10"}, {'rule_paused{rule="R"}': "0x10"}),
     *pair("CapReached", "1m", {'cap_reached{rule="R"}': "2x10"}, {'cap_reached{rule="R"}': "0x10"}),
     *pair("PolicyRejected", "7m", {"policy_rejected_total": "0x10 1x10"}, {"policy_rejected_total": "1x20"}),
     *pair("TakeoverRepeats", "7m", {"output_tails_failed_total": "0x10 1x10"}, {"output_tails_failed_total": "1x20"}),

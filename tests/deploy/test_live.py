@@ -31,7 +31,8 @@ MINUTES = 50
 MAY_BE_EMPTY = {
     "Errors A": "no shipped rule fails",
     "Parked A": "no shipped rule fails",
-    "At their cap A": "so few rooms reach no cap",
+    "At their cap, or paused A": "so few rooms reach no cap",
+    "At their cap, or paused B": "so few rooms are no flood",
     "Policies refused A": "policies come from files, none is published",
     "Rooms in fleets A": "these rooms share nothing",
     "Fleets A": "these rooms share nothing",
