@@ -27,6 +27,8 @@ HOT_MS = 10 * MINUTE_MS
 LOOKS = 30  # a block's, 10 s apart
 RHO_MINUTE = 0.6
 RHO_LOOK = RHO_MINUTE ** (1 / 6)
+SPREAD = 0.5  # of the logarithm of what differing rooms do
+PERCENTILE_995 = 2.5758293  # of the standard normal
 UPPER_QUARTILE = 0.6744897502  # of the standard normal: a latent above it is a look above the human 95 % rank
 SIXTIETH_PERCENTILE = 0.2533471031
 
@@ -42,26 +44,37 @@ class Null(Protocol):
 
 
 class Coin:
-    """One signal that is 1 with exactly its norm as probability, whatever happened before; guilty ones tilt by e."""
+    """One signal that is 1 with exactly its norm as probability, whatever happened before; guilty ones tilt by e.
 
-    def __init__(self, family: str, step_ms: int) -> None:
+    `signal` says which of the family's. Where rooms `differ`, a room's probability is its norm times a log-normal
+    factor that exceeds 1 in one room of two hundred: what a norm at the 99.5 % quantile of rooms means.
+    """
+
+    def __init__(self, family: str, step_ms: int, *, signal: int = 0, differ: bool = False) -> None:
         self.family, self.step_ms = family, step_ms
         self._design = DESIGNS[family]
+        self._signal = signal
+        self._differ = differ
+        self._factor: float | None = None
         self._failed_ms = -HOT_MS - 1
 
     def draw(self, rng: Random, family: Family, now_ms: int, guilty: bool) -> float:
-        p = self._design.norms[0]
+        k = self._signal
+        norm = self._design.norms[k]
         if self.family == "CHALLENGE" and now_ms - self._failed_ms <= HOT_MS:
-            p *= 2
+            norm *= 2
+        if self._factor is None:
+            self._factor = exp(SPREAD * (rng.gauss(0, 1) - PERCENTILE_995)) if self._differ else 1.0
+        p = min(norm * self._factor, 0.95)
         added = ACCRUE * self.step_ms / MS_PER_HOUR / len(family.m)
         weights = [m + added for m in family.m]
-        stake = sum(w * bet[0] for w, bet in zip(weights, self._design.bets, strict=True)) / sum(weights)
-        tilted = p * (1 + stake * (1 / p - 1))
+        stake = sum(w * bet[k] for w, bet in zip(weights, self._design.bets, strict=True)) / sum(weights)
+        tilted = p * (1 + stake * (1 / p - 1))  # at the norm this is the likelihood ratio that the family bets on
         hit = rng.random() < (tilted if guilty else p)
         if hit:
             self._failed_ms = now_ms
-        others = (None,) * (len(self._design.norms) - 1)
-        step(family, now_ms, (float(hit), *others), (p, *self._design.norms[1:]))
+        y = tuple(float(hit) if i == k else None for i in range(len(self._design.norms)))
+        step(family, now_ms, y, tuple(norm if i == k else mu for i, mu in enumerate(self._design.norms)))
         return log(tilted / p if hit else (1 - tilted) / (1 - p))
 
 
@@ -154,7 +167,10 @@ class Measured(NamedTuple):
 
 CASES: tuple[Case, ...] = (
     Case("CHALLENGE at its norm, every 5 min", lambda: Coin("CHALLENGE", 5 * MINUTE_MS), 3_000, True),
+    Case("CHALLENGE, rooms differ", lambda: Coin("CHALLENGE", 5 * MINUTE_MS, differ=True), 3_000, False),
     Case("NONINT at its norm, independent", lambda: Coin("NONINT", 5 * MINUTE_MS), 3_000, True),
+    Case("NONINT, excitation at its norm", lambda: Coin("NONINT", 5 * MINUTE_MS, signal=1), 3_000, True),
+    Case("NONINT, rooms differ", lambda: Coin("NONINT", 5 * MINUTE_MS, differ=True), 3_000, False),
     Case("NONINT at its norm, AR(1)", Silence, 2_000, False),
     Case("PLAY at its norm, always armed", lambda: Coin("PLAY", 10_000), 150, True),
     Case("AI at its norm, AR(1)", lambda: Detectors(0.0), 1_000, False),
