@@ -226,9 +226,10 @@ def test_more_looks_are_asked_for_while_detectors_stand_between_watch_and_label_
 
 
 def test_a_closed_room_asks_for_nothing() -> None:
-    room = a_room(in_time([ev(e.RoomOpened, 0)], beats(30 * MINUTE), [ev(e.RoomClosed, 30 * MINUTE)]))
+    failures = [ev(e.ChallengeResult, at) for at in range(2 * MINUTE, 30 * MINUTE, 2 * MINUTE)]
+    room = a_room(in_time([ev(e.RoomOpened, 0)], beats(30 * MINUTE), failures, [ev(e.RoomClosed, 30 * MINUTE)]))
     assert room.asking is not None
-    asking.take(room.asking)
+    assert all(request.at_ms <= T0 + 30 * MINUTE for request in asking.take(room.asking))
     feed(room, [ev(e.ReviewDecided, 5 * HOUR)])
     assert room.asking.due_ms == asking.FOREVER_MS
     assert asking.take(room.asking) == []

@@ -118,7 +118,7 @@ class Asking(Struct, gc=False, array_like=True):
 
 def begin(key: str, at_ms: int) -> Asking:
     """The policy's state at the beginning of a session, at event time `at_ms`; `key` names room and session."""
-    state = Asking(start_ms=at_ms, seed=xxh3_64_intdigest(key.encode()))
+    state = Asking(due_ms=at_ms, start_ms=at_ms, seed=xxh3_64_intdigest(key.encode()))
     _plan(state, at_ms)
     return state
 
@@ -248,7 +248,9 @@ def _request(state: Asking, action: str, reason: str, now_ms: int, within_ms: in
 
 
 def _plan(state: Asking, now_ms: int) -> None:
-    """Set when the next challenge falls due, from what is known at `now_ms`; never in the past."""
+    """Set when the next challenge falls due, from what is known at `now_ms`; never in the past, nor after the end."""
+    if state.due_ms == FOREVER_MS:
+        return
     last_ms = state.asked[-1] if state.asked else state.start_ms
     if state.unanswered >= UNANSWERED_MAX:
         state.reason, due_ms = "spot", last_ms + SPOT_MAX_MS
