@@ -142,3 +142,13 @@ def test_it_answers_while_the_event_loop_is_stuck(address: str, clock: Clock, he
 def test_a_taken_port_is_an_error(address: str, health: Health) -> None:
     with pytest.raises(OSError, match="in use"):
         serve("127.0.0.1", int(address.rpartition(":")[2]), health, metrics.registry(dict))
+
+
+def test_a_worker_that_was_asked_to_end_is_not_ready_but_live(clock: Clock) -> None:
+    asked: list[bool] = []
+    health = Health(clock, stopping=lambda: bool(asked))
+    health.beat(Vitals(assigned=True, busy=""))
+    assert health.ready().ok
+    asked.append(True)
+    assert health.ready().reasons == ("stopping",)
+    assert health.live().ok

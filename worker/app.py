@@ -148,7 +148,8 @@ def build_app(
     app.Table(IDENTITIES_TABLE, key_type=bytes, value_type=bytes, partitions=partitions.identities)
     source = app.topic(settings.topic(EVENTS_TOPIC), schema=BatchSchema(key_type=bytes, value_type=bytes))
     told = app.topic(*identities.topics, schema=BatchSchema(key_type=bytes, value_type=bytes))
-    worker = Worker(app, engine, identities, hooks, Health(clock.monotonic_s), Histogram(), violation_delay, policies)
+    health = Health(clock.monotonic_s, stopping=lambda: bool(app.should_stop))
+    worker = Worker(app, engine, identities, hooks, health, Histogram(), violation_delay, policies)
 
     async def rooms(stream: Any) -> None:
         try:

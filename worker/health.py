@@ -2,7 +2,7 @@
 
 Live = the loop's heartbeat is fresh and the worker progresses: not (assigned, lag > 0, not recovering, position
 unmoved for two minutes). A rebalance or a recovery is no stall, and the broker is never asked. Ready = assigned and
-recovered. `/metrics`, `/livez` and `/readyz` are all there is to see.
+recovered and not on its way out. `/metrics`, `/livez` and `/readyz` are all there is to see.
 """
 
 import json
@@ -46,9 +46,15 @@ class Health:
     """Watches heartbeats. `beat` is called on the event loop about once a second, the rest from any thread."""
 
     def __init__(
-        self, now_s: Callable[[], float], *, loop_stale_s: float = LOOP_STALE_S, stall_s: float = STALL_S
+        self,
+        now_s: Callable[[], float],
+        *,
+        stopping: Callable[[], bool] = lambda: False,
+        loop_stale_s: float = LOOP_STALE_S,
+        stall_s: float = STALL_S,
     ) -> None:
         self._now_s = now_s
+        self._stopping = stopping
         self._loop_stale_s = loop_stale_s
         self._stall_s = stall_s
         self._beat_s = now_s()
@@ -83,8 +89,10 @@ class Health:
         return Verdict(not reasons, tuple(reasons))
 
     def ready(self) -> Verdict:
-        """Whether the worker processes: partitions assigned and their state recovered."""
+        """Whether the worker processes: partitions assigned, their state recovered, nobody has asked it to end."""
         vitals = self._vitals
+        if self._stopping():
+            return Verdict(False, ("stopping",))
         reasons = [vitals.busy] if vitals.busy else []
         if not vitals.assigned:
             reasons.append("no partition is assigned")
