@@ -1,6 +1,6 @@
 """What policies cost: full audit with 0, 25, 100 and 200 live rules; `policy backtest` beside the audit in memory.
 
-    python -m tests.bench.policies [--events 200000] [--rooms 200] [--rounds 5] [--json FILE]
+    python -m tests.bench.policies [--events 300000] [--rooms 200] [--rounds 3] [--json FILE]
 
 One run, interleaved: each round measures every row once, in an order of its own, in this process, by CPU time. Ratios
 are taken within a round; the table shows their median and range. Rules are those that ship, under other names, so a
@@ -109,9 +109,9 @@ def measure(events: int, rooms: int, rounds: int, folder: Path) -> tuple[dict[st
 def main() -> int:
     """Measure and print; exit 1 when a bar is missed."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--events", type=int, default=200_000)
+    options.add_argument("--events", type=int, default=300_000)
     options.add_argument("--rooms", type=int, default=200)
-    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--json", type=Path, help="Write the figures there too.")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
