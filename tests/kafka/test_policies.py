@@ -109,6 +109,19 @@ def test_a_worker_without_the_topic_does_not_start_and_one_on_files_does_not_ask
         assert worker.term() == 0
 
 
+def test_a_worker_with_a_stable_name_goes_on_at_once_after_it_was_killed(log: Log, tmp_path: Path) -> None:
+    """Without a name of its own the group would wait for the dead one for as long as a session: ten minutes, here."""
+    publish(log, version(2, START_MS + 600_000, 5), START_MS)
+    records = list(room_log(8, rooms=10, steps=800))
+    named = {"INSTANCE_ID": "w0", "SESSION_TIMEOUT_S": "600", "REQUEST_TIMEOUT_S": "600"}
+    for number, ends in enumerate((Worker.kill9, Worker.term, Worker.kill9, Worker.kill9)):
+        with Worker(log, tmp_path, POLICIES="topic", **named) as worker:
+            log.produce(records[number * 200 : (number + 1) * 200])
+            log.wait_committed(timeout_s=60, workers=[worker])
+            ends(worker)
+    assert by_room(log.read(VIOLATIONS_TOPIC)) == list(dict.fromkeys(by_room(log.read(VIOLATIONS_TOPIC))))
+
+
 def policy(*args: object) -> tuple[int, str, str]:
     done = CliRunner().invoke(cli, ["policy", *map(str, args)])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
