@@ -23,8 +23,8 @@ from worker.transport import FetchBatch, RecordSlice
 
 log = logging.getLogger(__name__)
 
-STEP_S = 0.005
-STEP_RECORDS_MAX = 512
+STEP_S = 0.02  # longer steps judge more events of a room at once, and its state is fetched into the cache once
+STEP_RECORDS_MAX = 2048
 STEP_RECORDS_MIN = 8
 TURNS = 4
 PENDING_MAX = 2_000
@@ -125,7 +125,7 @@ class Engine:
             event.ack()
 
     async def process(self, batch: FetchBatch) -> None:
-        """Judges a fetch, letting the event loop run about every 5 ms."""
+        """Judges a fetch, letting the event loop run about every 20 ms."""
         if not self._fresh.isdisjoint(part.tp.partition for part in batch.parts):
             await self._take_over()
         busy_s, started_s = 0.0, self._now_s()
@@ -147,7 +147,7 @@ class Engine:
     def _step(self, part: RecordSlice, first: int) -> int:
         """Judges some records and queues what they lead to, in one go: no commit may come in between.
 
-        Returns how many. The number follows the time that the last ones took, so that a step takes about 5 ms.
+        Returns how many. The number follows the time that the last ones took, so that a step takes about 20 ms at most.
         """
         partition = part.tp.partition
         records = part.records[first : first + self._step_records]
