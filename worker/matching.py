@@ -168,11 +168,11 @@ def _test(platform: Platform, said: Identity) -> list[RestrictionTested]:
     session = f"{said.room_id} {said.session_id}"
     if not said.index:
         index = elond.next_index(platform)
-        return [_tested(platform, said, index, f"index {session}")]
+        return [_tested(platform, said, index, f"index {session} {index}")]
     answers = []
     for test in said.tests:
         if elond.discovers(platform, session, test.family, said.index, test.mass):
-            about = f"allowed {session} {test.family}"
+            about = f"allowed {session} {test.family} {platform.discoveries}"
             answers.append(_tested(platform, said, said.index, about, family=test.family, allowed=True))
         elif elond.mass_needed(said.index, platform.discoveries) != said.threshold:
             about = f"refused {session} {test.family} {platform.discoveries}"

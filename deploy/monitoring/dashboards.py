@@ -143,6 +143,28 @@ def overview() -> Board:
     ))  # fmt: skip
 
 
+def _identities() -> tuple[str, Sequence[Panel]]:
+    """Who shares what: the identity agent."""
+    return ("Identities", (
+        lines("Rooms in fleets", "Live rooms that share an identity, by kind; permitted ones too.", "short",
+              Query(gauge("fleet_rooms", "sum", "kind"), "{{kind}}")),
+        lines("Fleets", "Identities that two live rooms or more share, by kind.", "short",
+              Query(gauge("fleets_live", "sum", "kind"), "{{kind}}")),
+        lines("Answers", "Events written into rooms' logs, a second.", "ops",
+              Query(rate("identities_answers_total", "type"), "{{type}}")),
+        lines("Identity records", "A second.", "ops", Query(rate("identities_read_total"), "read"),
+              Query(rate("identities_applied_total"), "applied"),
+              Query(rate("identities_replay_skipped_total"), "read again"),
+              Query(rate("identities_rejected_total"), "rejected")),
+        lines("Kept and forgotten", "Identities, hosts and platforms.", "short",
+              Query(gauge("identities_live"), "kept"),
+              Query(rate("identities_expired_total", scale=PER_HOUR), "forgotten an hour")),
+        lines("Behind", "Records of identities and registry still to read, and seconds of work a second.", "short",
+              Query(gauge("identities_lag_records"), "records"),
+              Query(rate("identities_seconds_total"), "seconds")),
+    ))  # fmt: skip
+
+
 def hot_path() -> Board:
     """Throughput, delay, stages and the process."""
     return Board("stream-audit-hot-path", "stream-audit · Hot path", "Throughput, delay, stages, Kafka, the process.", (
@@ -187,24 +209,7 @@ def hot_path() -> Board:
             lines("Partitions owned", "By pod.", "short", Query(gauge("partitions_assigned", "sum", "pod"), "{{pod}}")),
             lines("Live and ready", "Workers.", "short", Query(gauge("live"), "live"), Query(gauge("ready"), "ready")),
         )),
-        ("Identities", (
-            lines("Rooms in fleets", "Live rooms that share an identity, by kind; permitted ones too.", "short",
-                  Query(gauge("fleet_rooms", "sum", "kind"), "{{kind}}")),
-            lines("Fleets", "Identities that two live rooms or more share, by kind.", "short",
-                  Query(gauge("fleets_live", "sum", "kind"), "{{kind}}")),
-            lines("Answers", "Events written into rooms' logs, a second.", "ops",
-                  Query(rate("identities_answers_total", "type"), "{{type}}")),
-            lines("Identity records", "A second.", "ops", Query(rate("identities_read_total"), "read"),
-                  Query(rate("identities_applied_total"), "applied"),
-                  Query(rate("identities_replay_skipped_total"), "read again"),
-                  Query(rate("identities_rejected_total"), "rejected")),
-            lines("Kept and forgotten", "Identities, hosts and platforms.", "short",
-                  Query(gauge("identities_live"), "kept"),
-                  Query(rate("identities_expired_total", scale=PER_HOUR), "forgotten an hour")),
-            lines("Behind", "Records of identities and registry still to read, and seconds of work a second.", "short",
-                  Query(gauge("identities_lag_records"), "records"),
-                  Query(rate("identities_seconds_total"), "seconds")),
-        )),
+        _identities(),
         ("Process", (
             lines("Rooms", "Kept, and of those decoded.", "short", Query(gauge("rooms_live"), "live"),
                   Query(gauge("rooms_decoded"), "decoded")),

@@ -222,7 +222,7 @@ def test_kills_lose_and_invent_nothing(log: Log, tmp_path: Path, settings: dict[
         assert last["ip"] >= 20 and last["operator"] >= 20 and last["voice"] >= 5
     tests = told(log, "restriction.tested")
     for of_a_platform in (ROOMS, OFFICIAL):
-        indices = sorted(tests[room_id][0]["index"] for room_id in of_a_platform)
-        assert indices == list(range(1, len(of_a_platform) + 1)), "every session has a place of its own"
+        indices = [tests[room_id][0]["index"] for room_id in of_a_platform]
+        assert len(set(indices)) == len(indices), "every session has a place of its own"
     assert opened(log, "FARM-01") >= set(ROOMS)
     same_as_replayed(log)
