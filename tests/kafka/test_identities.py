@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from tests.support.engine import Log, Sent, Worker
 from tests.support.kafka import KafkaCluster, wait_until
@@ -96,23 +96,6 @@ def register(log: Log, **hosts: Mapping[str, Any] | None) -> None:
     assert producer.flush(10) == 0
 
 
-def wait_quiet(log: Log, worker: Worker) -> None:
-    """Until both agents have committed all there is: answers are written before what led to them is committed."""
-
-    def committed(topic: str) -> dict[int, int]:
-        tps = [TopicPartition(log.topic(topic), p) for p in range(log.partitions)]
-        asked = log.kafka.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(log.app_id, tps)])
-        return {tp.partition: max(tp.offset, 0) for tp in asked[log.app_id].result(10).topic_partitions}
-
-    def quiet() -> bool:
-        assert worker.process.poll() is None, worker.log()
-        topics = (EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC)
-        before = [committed(topic) for topic in topics]
-        return before == [log.ends(topic) for topic in topics] == [committed(topic) for topic in topics]
-
-    wait_until(quiet, timeout_s=90, what=worker.log)
-
-
 def told(log: Log, kind: str) -> dict[str, list[dict[str, Any]]]:
     """Answers of one type by room, in the order of the log, repeats left out."""
     found: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
@@ -154,7 +137,7 @@ def test_a_farm_is_found_and_a_brands_official_rooms_are_not(
     with Worker(log, tmp_path, **settings) as worker:
         for part in PARTS:
             log.produce(records(part))
-            wait_quiet(log, worker)
+            log.wait_quiet(worker)
         assert worker.metric("fleet_rooms") == 40 * 3 + 6 * 2
         assert worker.metric("identities_rejected_total") == 0
         assert worker.term() == 0, worker.log()
@@ -181,15 +164,15 @@ def test_the_registrys_word_reaches_the_hosts_live_rooms(log: Log, tmp_path: Pat
     register(log, **{HOSTS[room_id]: known})
     with Worker(log, tmp_path, **settings) as worker:
         log.produce(records([e for e in EVENTS if e["room_id"] in (room_id, other)]))
-        wait_quiet(log, worker)
+        log.wait_quiet(worker)
         assert {s["known"] for s in told(log, "registration.state")[room_id]} == {True}
         assert {s["known"] for s in told(log, "registration.state")[other]} == {False}
         assert opened(log, "REG-01") == set()
         register(log, **{HOSTS[room_id]: {**known, "avatar_registered": False}})
-        wait_quiet(log, worker)
+        log.wait_quiet(worker)
         assert opened(log, "REG-01") == {room_id}
         register(log, **{HOSTS[room_id]: None})
-        wait_quiet(log, worker)
+        log.wait_quiet(worker)
         assert worker.term() == 0, worker.log()
     states = told(log, "registration.state")[room_id]
     words = dict.fromkeys((s["known"], s["avatar_registered"]) for s in states)
@@ -212,9 +195,9 @@ def test_kills_lose_and_invent_nothing(log: Log, tmp_path: Path, settings: dict[
             worker.kill9()
     with Worker(log, tmp_path, **quick) as worker:
         for part in PARTS[3:]:
-            wait_quiet(log, worker)
+            log.wait_quiet(worker)
             log.produce(records(part))
-        wait_quiet(log, worker)
+        log.wait_quiet(worker)
         assert worker.term() == 0, worker.log()
     matches = told(log, "fleet.matched")
     for room_id in ROOMS:

@@ -212,12 +212,24 @@ class Log:
     def _watcher(self) -> Consumer:
         return Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "reader", "log_level": 0})
 
-    def committed(self) -> dict[int, int]:
-        """The group's committed offsets of the room log; 0 where there is none."""
-        tps = [TopicPartition(self.topic(EVENTS_TOPIC), p) for p in range(self.partitions)]
+    def committed(self, name: str = EVENTS_TOPIC) -> dict[int, int]:
+        """The group's committed offsets of the room log, or of another input; 0 where there is none."""
+        tps = [TopicPartition(self.topic(name), p) for p in range(self.partitions)]
         asked = self.kafka.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.app_id, tps)])
         got = asked[self.app_id].result(10).topic_partitions
         return {tp.partition: max(tp.offset, 0) for tp in got}
+
+    def wait_quiet(self, worker: Worker, timeout_s: float = 90) -> None:
+        """Waits until both agents have committed all there is. Answers are written before what led to them is
+        committed, so nothing is on its way then."""
+        inputs = (EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC)
+
+        def quiet() -> bool:
+            assert worker.process.poll() is None, worker.log()
+            before = [self.committed(name) for name in inputs]
+            return before == [self.ends(name) for name in inputs] == [self.committed(name) for name in inputs]
+
+        wait_until(quiet, timeout_s=timeout_s, what=worker.log)
 
     def wait_committed(self, share: float = 1.0, timeout_s: float = 60, workers: Sequence[Worker] = ()) -> None:
         """Waits until the group has committed that share of what is in the room log now."""
@@ -244,6 +256,7 @@ class Expected:
     violations: list[Sent] = field(default_factory=list)
     dead_letters: list[Sent] = field(default_factory=list)
     rooms: list[Sent] = field(default_factory=list)
+    requests: list[Sent] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
 
@@ -265,6 +278,7 @@ def oracle(log: Log) -> Expected:
                 (expected.violations, out.violations),
                 (expected.dead_letters, out.dead_letters),
                 (expected.rooms, out.rooms),
+                (expected.requests, out.requests),
             ):
                 got += [Sent(partition, 0, r.timestamp_ms, r.key, r.value, tuple(r.headers)) for r in made]
     return expected
