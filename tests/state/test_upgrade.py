@@ -101,7 +101,7 @@ def _with_one_more_field(write: Write) -> Write:
 
 @pytest.mark.parametrize("folder", PAST, ids=lambda folder: folder.name)
 def test_state_of_another_version_is_refused_with_what_to_do(folder: Path) -> None:
-    with pytest.raises(ChangelogError, match="go back to it, or run this one beside it under another STREAM"):
+    with pytest.raises(ChangelogError, match="run this one beside it under another STREAM_AUDIT_APP_ID"):
         recovered(changelog_of(folder))
 
 

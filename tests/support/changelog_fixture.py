@@ -2,7 +2,8 @@
 
     python -m tests.support.changelog_fixture tests/data/changelog/VERSION
 
-Run it with the code of the release that it stands for, once; the files are never written anew.
+VERSION is `snapshot.VERSION`. The folder of a released version is never written anew; that of one that no release has
+had yet may be removed and written again.
 """
 
 from __future__ import annotations
