@@ -194,6 +194,8 @@ def _print_tables(run: "Replay", counts: "Counts", all_rooms: bool, *, to_stderr
         screen.print(table)
     for (rule, mode, step), count in sorted(counts.violations_by.items()):
         screen.print(f"{rule} {mode} step {step}: {count}", highlight=False)
+    for (action, reason), count in sorted(counts.requests.items()):
+        screen.print(f"asked for, {action}, {reason}: {count:,}", highlight=False)
     for reason, count in sorted(counts.rejected.items()):
         screen.print(f"dead letters, {reason}: {count:,}", highlight=False)
     screen.print(f"{len(run.rooms()):,} rooms, {counts.violations:,} violation records", highlight=False)
@@ -222,6 +224,10 @@ def _print_json(run: "Replay", counts: "Counts", problem: str) -> None:
         "violations": [
             {"rule": rule, "mode": mode, "step": step, "count": count}
             for (rule, mode, step), count in sorted(counts.violations_by.items())
+        ],
+        "requests": [
+            {"action": action, "reason": reason, "count": count}
+            for (action, reason), count in sorted(counts.requests.items())
         ],
         "dead_letters": {str(reason): count for reason, count in sorted(counts.rejected.items())},
         "accounting": {
