@@ -72,7 +72,7 @@ def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: 
         worker = stack.enter_context(Worker(cluster.bootstrap, out / "worker.log"))
         log = stack.enter_context(Writer(out / "log.jsonl.zst"))
         violations = stack.enter_context(Writer(out / "violations.jsonl"))
-        watcher = Watcher(cluster.bootstrap)
+        watcher = Watcher(cluster.bootstrap, log)
         stack.callback(watcher.close)
         show = Show(screen, rows_of(rooms), worker, watcher, violations, cluster.bootstrap)
         feeder = Feeder(
@@ -80,7 +80,6 @@ def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: 
             rooms,
             duration_ms=duration_ms,
             speed=speed or max(1.0, duration_ms / 1000 / PLAY_S),
-            log=log,
             lag=show.lag,
         )
         stack.callback(feeder.halt)
@@ -115,9 +114,9 @@ class Show:
     _plain_s: float = 0.0
 
     def lag(self) -> int:
-        """Records fed and not yet read by the worker, as of the last look at its metrics."""
-        fed = self.feeder.fed if self.feeder is not None else 0
-        return fed - int(self.metrics.get("read_total", 0))
+        """Records fed, or seen in the room log, and not yet read by the worker and here, as of the last look."""
+        fed = max(self.feeder.fed if self.feeder is not None else 0, self.watcher.logged)
+        return fed - min(self.watcher.logged, int(self.metrics.get("read_total", 0)))
 
     def run(self, feeder: "Feeder", *, keep: bool) -> None:
         """Wait for the worker, play the rooms, wait until all is judged. Raises ClickException when it cannot."""
@@ -251,7 +250,7 @@ class Show:
                 opened.append(violation)
                 if line.key in by_room:
                     by_room[line.key].append(violation["rule"]["id"])
-        fed = self.feeder.fed if self.feeder is not None else 0
+        fed = self.watcher.logged
         honest = [row for row in self.rows.values() if row.truth.honest]
         touched = [row for row in honest if by_room[row.truth.room_id]]
         missed = {

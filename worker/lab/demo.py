@@ -71,7 +71,6 @@ class Feeder(threading.Thread):
         *,
         duration_ms: int,
         speed: float,
-        log: Writer,
         lag: Callable[[], int],
     ) -> None:
         super().__init__(name="feeder", daemon=True)
@@ -89,9 +88,7 @@ class Feeder(threading.Thread):
         self._rooms = rooms
         self._duration_ms = duration_ms
         self._speed = speed
-        self._log = log
         self._lag = lag
-        self._offsets = [0] * PARTITIONS
         self._halt = threading.Event()
         self.fed = 0
         self.fed_by_room: dict[str, int] = {}
@@ -132,8 +129,6 @@ class Feeder(threading.Thread):
         key, value, at_ms = room_id.encode(), orjson.dumps(event), at_ms_of(event)
         partition = crc32(key) % PARTITIONS
         self._producer.produce(EVENTS_TOPIC, value, key, partition, timestamp=at_ms)
-        self._log.record(LogRecord(partition, self._offsets[partition], at_ms, key, value))
-        self._offsets[partition] += 1
         self.fed += 1
         self.fed_by_room[room_id] = self.fed_by_room.get(room_id, 0) + 1
         if self.fed % 200 == 0:
@@ -146,9 +141,11 @@ class Feeder(threading.Thread):
 
 
 class Watcher:
-    """Reads what the worker publishes, from the beginning; `poll` takes what has come."""
+    """Reads the room log, into `log`, and what the worker publishes, from the beginning; `poll` takes what has come."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, log: Writer) -> None:
+        self._log = log
+        self.logged = 0
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -157,7 +154,7 @@ class Watcher:
                 **QUIET,
             }
         )
-        topics = (VIOLATIONS_TOPIC, ROOMS_TOPIC, DEAD_LETTERS_TOPIC)
+        topics = (EVENTS_TOPIC, VIOLATIONS_TOPIC, ROOMS_TOPIC, DEAD_LETTERS_TOPIC)
         self._consumer.assign([TopicPartition(topic, p, 0) for topic in topics for p in range(PARTITIONS)])
         self.dead_letters = 0
         self.repeats = 0
@@ -166,11 +163,15 @@ class Watcher:
     def poll(self, rows: dict[str, Row], seconds: float) -> list[ViolationLine]:
         """Waits up to `seconds`; brings `rows` up to date and returns violations not seen before."""
         fresh = []
-        for message in self._consumer.consume(500, timeout=seconds):
+        for message in self._consumer.consume(5_000, timeout=seconds):
             if message.error() is not None:
                 continue  # the client recovers by itself; a broker that is gone ends the worker, which ends the demo
             topic, value = message.topic(), message.value() or b"null"
-            if topic == ROOMS_TOPIC:
+            if topic == EVENTS_TOPIC:
+                at, key = message.timestamp()[1], message.key() or b""
+                self._log.record(LogRecord(message.partition(), message.offset(), at, key, value))
+                self.logged += 1
+            elif topic == ROOMS_TOPIC:
                 _take_room(rows, msgspec.json.decode(value))
             elif topic == DEAD_LETTERS_TOPIC:
                 self.dead_letters += 1
