@@ -10,6 +10,7 @@ from enum import IntEnum
 from worker.audit import asking
 from worker.audit.events import ANSWERS, Event, ReviewDecided, RoomHeartbeat, RoomOpened
 from worker.audit.facts import FACT_BIT, SESSION_BIT, Facts
+from worker.audit.history import kept_until_ms
 from worker.audit.panes import close_all
 from worker.audit.room import BLOCK_MS, BREAKS_MAX, LATENESS_MS, Block, Counts, Phase, Room
 from worker.audit.signals import unanswered
@@ -77,6 +78,8 @@ def admit(room: Room, event: Event, offset: int) -> Status:
     """
     if isinstance(event, ReviewDecided) and room.max_at_ms:
         return Status.APPLIED
+    if event.at_ms - room.max_at_ms > SILENCE_MS and kept_until_ms(room) < event.at_ms - SILENCE_MS:
+        forget(room)
     if _begins(room, event):
         if room.max_at_ms and room.phase != Phase.CLOSED:
             end(room, room.max_at_ms)
@@ -109,6 +112,15 @@ def _begins(room: Room, event: Event) -> bool:
     if not isinstance(event, RoomOpened | RoomHeartbeat) or room.session_id in ("", event.session_id):
         return False
     return event.started_at_ms > room.started_at_ms
+
+
+def forget(room: Room) -> None:
+    """Leave nothing but the room's name and place: workers forget rooms in which nothing happens and nobody may decide,
+    so one that was kept must judge as they do. Its session ends without a word."""
+    fresh = Room(room_id=room.room_id)
+    for name in Room.__struct_fields__:
+        if name not in ("room_id", "partition", "offset"):
+            setattr(room, name, getattr(fresh, name))
 
 
 def end(room: Room, at_ms: int) -> None:
