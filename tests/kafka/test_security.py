@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from deploy.generate import CHANGELOG, IDENTITIES_CHANGELOG, kafka_user
 from tests.support.engine import Log, Worker, oracle, room_log
-from tests.support.kafka import KafkaUnavailableError
+from tests.support.kafka import REPOSITORY, KafkaUnavailableError
 from tests.support.secured_kafka import LISTENERS, Certificates, SecuredKafka, unsigned_token
 from worker.matching import REGISTRY_TOPIC
 from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, VIOLATIONS_TOPIC
@@ -230,3 +233,39 @@ def test_the_rights_of_the_manifest_allow_nothing_else(secured: SecuredKafka, lo
         assert message.error().code() in (KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED)
     finally:
         consumer.close()
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_commands_log_in_by_the_same_settings_and_show_no_secret(
+    listener: str, secured: SecuredKafka, log: Log, login: Callable[[str], dict[str, str]]
+) -> None:
+    may_look = _acl("topic", log.topic(DEAD_LETTERS_TOPIC), "Read", "Describe")
+    secured.grant(USER, [may_look, _acl("group", "stream-audit-dlq", "Read", "Describe")])
+    settings = login(listener)
+    done = command(
+        settings, "dlq", "ls", "--bootstrap", settings["BROKERS"], "--dead-letters", may_look["resource"]["name"]
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    checked = command(settings, "topics", "check", "--bootstrap", settings["BROKERS"])
+    assert checked.returncode == 1
+    assert EVENTS_TOPIC in checked.stdout, "it is in, and finds no topic under that name"
+    if listener == "SCRAM":
+        Path(settings["SASL_PASSWORD_FILE"]).write_text(WRONG)
+        for words in (("dlq", "ls"), ("topics", "check")):
+            refused = command(settings, *words, "--bootstrap", settings["BROKERS"])
+            assert refused.returncode == 1
+            for secret in (PASSWORD, WRONG):
+                assert secret not in refused.stdout + refused.stderr
+
+
+def _acl(kind: str, name: str, *operations: str) -> dict[str, Any]:
+    return {"resource": {"type": kind, "name": name, "patternType": "literal"}, "operations": list(operations)}
+
+
+def command(settings: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    """A command of stream-audit with the worker's security settings; at most 40 s."""
+    secure = {f"STREAM_AUDIT_{name}": value for name, value in settings.items() if name != "BROKERS"}
+    return subprocess.run(
+        [sys.executable, "-m", "worker", *words], capture_output=True, text=True, check=False, timeout=ENDS_WITHIN_S,
+        env={**os.environ, **secure}, cwd=REPOSITORY,
+    )  # fmt: skip
