@@ -56,6 +56,14 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
     # ---- fetch → agents
     async def _drain_messages(self, fetcher: Service) -> None:
         """Body of Faust's fetcher service: runs until the consumer or the fetcher stops."""
+        try:
+            await self._drain_until_stopped(fetcher)
+        except asyncio.CancelledError:
+            # Faust takes this for a crash when a rebalance is under way, and would end a stop with an error.
+            if not (self.app.should_stop or fetcher.should_stop):
+                raise
+
+    async def _drain_until_stopped(self, fetcher: Service) -> None:
         async with self._fatal_on_error():
             while not (self.should_stop or fetcher.should_stop):
                 await asyncio.sleep(0)
