@@ -1,7 +1,6 @@
 """`python -m tests.faults.broken HOW`: the worker, slowed where it is most vulnerable, or without one of its promises.
 
 slow-commit: half a second passes between the flush and its commit. It keeps every promise.
-unguarded: the same, and rooms judge again what their snapshots hold. A negative control.
 commits-first: offsets are committed half a second before the state they stand for is flushed. A negative control.
 """
 
@@ -11,7 +10,6 @@ import asyncio
 import sys
 from typing import Any
 
-from worker.processor import PartitionProcessor
 from worker.transport.consumer import BatchConsumer
 
 PAUSE_S = 0.5
@@ -27,17 +25,6 @@ def slow_commit() -> None:
     BatchConsumer._commit_offsets = slowly  # type: ignore[method-assign]
 
 
-def unguarded() -> None:
-    slow_commit()
-    apply = PartitionProcessor._apply
-
-    def forgetfully(self: Any, room: Any, entries: Any, out: Any) -> Any:
-        room.offset = -1
-        return apply(self, room, entries, out)
-
-    PartitionProcessor._apply = forgetfully  # type: ignore[method-assign]
-
-
 def commits_first() -> None:
     async def commit_tps(self: Any, tps: Any, start_new_transaction: bool) -> bool:
         offsets = self._filter_committable_offsets(tps)
@@ -51,7 +38,7 @@ def commits_first() -> None:
     BatchConsumer._commit_tps = commit_tps  # type: ignore[method-assign]
 
 
-HOW = {"slow-commit": slow_commit, "unguarded": unguarded, "commits-first": commits_first}
+HOW = {"slow-commit": slow_commit, "commits-first": commits_first}
 
 
 if __name__ == "__main__":

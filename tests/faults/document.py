@@ -23,8 +23,8 @@ byte.
 """
 TAIL = """
 *Repeats* are violations that were sent more than once, always with the same id and bytes: {repeats} beside
-{violations} in all of the above. A control takes a promise away (the replay guard; the flush before a commit) and
-passes when that is noticed. The row of 80 % compares delays, from when an event was due to when its violation was read.
+{violations} in all of the above. The control takes a promise away (the flush before a commit) and passes
+when that is noticed. The row of 80 % compares delays, from when an event was due to when its violation was read.
 
 Ran on: Kafka {kafka} (KRaft; one broker, three where one of three is lost), Python {python},
 faust-streaming {faust}, aiokafka {aiokafka}, {cores} cores {processor}, commit {commit}.{failures}

@@ -18,6 +18,5 @@ FAULTS = (
     Fault("10⁵ records, many hostile", "read = applied + duplicate + late + skipped + rejected", records.fuzzed),
     Fault("one room has 80 % of traffic", "other rooms' p99 ≤ 2×", skew.hot_room),
     Fault("more rooms than may be kept", "longest idle shed and counted; all accounted for", crashes.rooms_cap),
-    Fault("control: replay guard off", "the oracle notices", crashes.unguarded),
     Fault("control: commit before flush", "the worker or the oracle notices", crashes.commits_first),
 )  # fmt: skip
