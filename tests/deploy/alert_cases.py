@@ -84,6 +84,8 @@ CASES: tuple[Case, ...] = (
     *pair("RulePaused", "1m", {'rule_paused{rule="R"}': "1x10"}, {'rule_paused{rule="R"}': "0x10"}),
     *pair("CapReached", "1m", {'cap_reached{rule="R"}': "2x10"}, {'cap_reached{rule="R"}': "0x10"}),
     *pair("PolicyRejected", "7m", {"policy_rejected_total": "0x10 1x10"}, {"policy_rejected_total": "1x20"}),
+    *pair("IdentitiesBehind", "15m", {'identities_lag_records{partition="0"}': "20000x60"},
+          {'identities_lag_records{partition="0"}': "9000x60"}),
     *pair("TakeoverRepeats", "7m", {"output_tails_failed_total": "0x10 1x10"}, {"output_tails_failed_total": "1x20"}),
     *pair("MemoryNearLimit", "7m", {"resident_memory_bytes": "2000000000x20"},
           {"resident_memory_bytes": "1000000000x20"}),
