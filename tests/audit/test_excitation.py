@@ -10,6 +10,7 @@ from tests.audit.rooms import sentence
 from worker.audit import events as e
 from worker.audit.room import Room
 from worker.audit.signals.excitation import PAST_MAX
+from worker.audit.signals.excitation import asked as asked_of
 
 END = 40 * MINUTE
 TOPICS = ["黑色大衣还有现货么", "红富士苹果甜度怎样", "无线耳机续航几小时", "儿童雨靴防滑吗", "陶瓷锅能进烤箱吗"]
@@ -87,4 +88,4 @@ def test_it_abstains(missing: str) -> None:
 
 def test_what_it_remembers_is_bounded() -> None:
     room = a_room(in_time(beats(END), questions(asked(200))))
-    assert room.excitation is not None and len(room.excitation.past) <= PAST_MAX
+    assert room.excitation is not None and len(asked_of(room.excitation)) <= PAST_MAX

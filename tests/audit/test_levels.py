@@ -73,7 +73,7 @@ def test_play_above_label_needs_the_long_allowance_and_another_family() -> None:
 def test_challenges_above_label_need_several_failures_among_the_last_twelve(failures: int, expected: Level) -> None:
     room = a_room([beat(0)])
     with_mass(room, "CHALLENGE", 1e9)
-    room.challenges = [(T0 + i, int(i < failures)) for i in range(12)]
+    room.challenges = tuple((T0 + i, int(i < failures)) for i in range(12))
     update(room, "CHALLENGE")
     assert room.families["CHALLENGE"].level == expected
 

@@ -96,7 +96,7 @@ def test_a_next_session_ends_the_one_before_it_with_or_without_a_close() -> None
         assert (room.session_id, Phase(room.phase)) == ("s2", Phase.LIVE)
         assert room.facts == Facts()
         assert room.session_start_ms == room.max_at_ms == T0 + 60_000
-        assert room.families == {} and room.excerpts == []
+        assert room.families == {} and room.excerpts == ()
 
 
 def test_a_session_that_the_next_one_ends_lets_rules_look_before_anything_is_forgotten() -> None:
@@ -170,7 +170,7 @@ def test_breaks_never_pile_up() -> None:
     room = a_room(log)
     assert len(room.breaks) == 8
     feed(room, beats(12 * MINUTE, from_ms=60_000))
-    assert room.breaks == []
+    assert room.breaks == ()
 
 
 def test_after_six_hours_a_room_of_no_consequence_is_as_one_that_was_forgotten() -> None:

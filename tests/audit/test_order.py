@@ -63,7 +63,7 @@ def test_disorder_within_lateness_gives_the_same_evidence_facts_and_bytes(seed: 
     assert other.counts == plain.counts
     for room in (plain, other):
         room.offset = room.first_offset = 0
-        room.excerpts = [msgspec.structs.replace(quoted, offset=0) for quoted in room.excerpts]
+        room.excerpts = tuple(msgspec.structs.replace(quoted, offset=0) for quoted in room.excerpts)
         room.families = families(room)  # in the order of first bets, which a late challenge may change
     assert snapshot.encode(other) == snapshot.encode(plain)
     assert snapshot.take_changed_chunks(other) == snapshot.take_changed_chunks(plain)

@@ -163,7 +163,7 @@ def test_hours_of_silence_close_every_block_at_once_and_forget_the_last_value() 
     room = a_room(log)
     feed(room, [beat(5 * 60 * MINUTE)])
     assert room.block_start_ms == T0 + 5 * 60 * MINUTE - 5 * MINUTE  # its end is not past yet: lateness
-    assert room.families["NONINT"].prev == [None, None]
+    assert room.families["NONINT"].prev == (None, None)
 
 
 def test_prompts_open_before_a_silence_fall_due_in_their_own_block() -> None:

@@ -44,7 +44,7 @@ def a_full_room() -> Room:
     room = a_room()
     room.operator_id = "op:1"
     room.shop_ids = [Shop("channels_shop", "1"), Shop("wechat_shop", "2")]
-    room.excerpts = [Excerpt(T0 - i, "host.speech", "字" * 300, 90 + i) for i in range(7)]
+    room.excerpts = tuple(Excerpt(T0 - i, "host.speech", "字" * 300, 90 + i) for i in range(7))
     set_ai(room, Certainty.CONFIRMED)
     set_level(room, "AI", Level.LIMIT)
     return room

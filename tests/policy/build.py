@@ -87,9 +87,10 @@ def set_level(room: Room, name: str, level: Level, dominant: int = 0) -> None:
     family.without = [
         [(0.6 if k == dominant else mass) / len(family.m)] * len(family.m) for k in range(len(family.without))
     ]
-    family.blocks = [6] * len(family.blocks)
-    family.values = [0.9] * len(family.values)
-    family.nats[dominant] = family.log_e() - family.start_nats
+    family.blocks = (6,) * len(family.blocks)
+    family.values = (0.9,) * len(family.values)
+    gained = family.log_e() - family.start_nats
+    family.nats = tuple(gained if k == dominant else 0.0 for k in range(len(family.nats)))
     family.level = level
     room.families = {**room.families, name: family}
     room.changed |= LEVEL_BIT

@@ -6,14 +6,13 @@ evidence, so one that is delivered twice counts twice, and heartbeats say the sa
 weigh is taken once.
 """
 
-from bisect import insort
 from collections.abc import Callable
 from typing import Any
 
-from xxhash import xxh3_64_digest, xxh3_64_intdigest
+from xxhash import xxh3_64_digest, xxh3_64_intdigest, xxh32_intdigest
 
 from worker.audit import events as e
-from worker.audit import identities
+from worker.audit import identities, packed
 from worker.audit.facts import FACT_BIT, REVIEW_BIT
 from worker.audit.lifecycle import SILENCE_MS, Status, admit, end, move
 from worker.audit.markers import (
@@ -44,6 +43,7 @@ from worker.audit.room import (
     Prompt,
     Room,
     Utterance,
+    spoken_in,
 )
 from worker.audit.signals import looks
 from worker.audit.signals.unanswered import GIFT, GREETING, ORDER, QUESTION, meets_break
@@ -249,11 +249,11 @@ def _prompt(
     pane.prompts_seen += 1
     rank = xxh3_64_intdigest(event.id.encode())
     kept = pane.prompts
-    if len(kept) >= PROMPTS_PER_PANE:
-        if rank >= kept[-1].rank:
-            return
-        kept.pop()
-    insort(kept, Prompt(rank, event.at_ms, kind, text[:PROMPT_CHARS], offset))
+    if len(kept) >= PROMPTS_PER_PANE and rank >= kept[-1].rank:
+        return
+    comment = xxh32_intdigest(event.comment_id.encode()) if isinstance(event, e.ViewerComment) else 0
+    new = Prompt(rank, event.at_ms, kind, text[:PROMPT_CHARS], offset, comment)
+    pane.prompts = tuple(sorted((*kept, new)))[:PROMPTS_PER_PANE]
 
 
 # --- the host --------------------------------------------------------------------------------------------------
@@ -265,10 +265,13 @@ def _speech(room: Room, event: e.HostSpeech, offset: int) -> None:
     software.read(room, event.text, event.at_ms, "speech", offset)
     if event.voice_id is not None:
         identities.see(room, "voice", event.voice_id, event.at_ms)
-    kept = pane_at(room, event.at_ms).speech
-    kept.append(Utterance(event.at_ms, xxh3_64_intdigest(event.id.encode()), event.text[:SPEECH_CHARS], offset))
-    if len(kept) > SPEECH_PER_PANE:
-        kept.remove(max(kept, key=lambda u: u.rank))
+    pane = pane_at(room, event.at_ms)
+    rank = xxh3_64_intdigest(event.id.encode())
+    text = event.text[:SPEECH_CHARS]
+    utterance = Utterance(event.at_ms, rank, text, offset, event.start_ms, event.end_ms)
+    pane.speech = packed.add(pane.speech, utterance)
+    if packed.count(pane.speech) > SPEECH_PER_PANE:
+        pane.speech = packed.pack(sorted(spoken_in(pane), key=lambda u: u.rank)[:SPEECH_PER_PANE])
     if room.absent_since_ms:
         frame.refresh_idle(room)
 
@@ -278,6 +281,10 @@ def _reply(room: Room, event: e.HostReply, offset: int) -> None:
     if event.medium == "sign" and room.asking is not None:
         room.asking.signs = True
     _replied(room, event.at_ms)
+    if event.comment_id is not None:
+        pane = pane_at(room, event.at_ms)
+        named = (*pane.named, (event.at_ms, xxh32_intdigest(event.comment_id.encode())))
+        pane.named = tuple(sorted(named))[:REPLIES_PER_PANE]
 
 
 def _action(room: Room, event: e.HostAction, offset: int) -> None:
@@ -288,10 +295,10 @@ def _action(room: Room, event: e.HostAction, offset: int) -> None:
 
 def _replied(room: Room, at_ms: int) -> None:
     room.last_reply_ms = max(room.last_reply_ms, at_ms)
-    kept = pane_at(room, at_ms).replies
-    kept.append(at_ms)
-    if len(kept) > REPLIES_PER_PANE:
-        kept.remove(max(kept))
+    pane = pane_at(room, at_ms)
+    pane.replies = (*pane.replies, at_ms)
+    if len(pane.replies) > REPLIES_PER_PANE:
+        pane.replies = tuple(sorted(pane.replies))[:REPLIES_PER_PANE]
     if room.absent_since_ms:
         frame.refresh_idle(room)
 
@@ -306,20 +313,23 @@ def _detector(room: Room, event: e.DetectorScore, offset: int) -> None:
 
 def _challenge_issued(room: Room, event: e.ChallengeIssued, offset: int) -> None:
     room.counts.markers += 1
-    kept = pane_at(room, event.at_ms).issued
-    kept.append((event.at_ms, xxh3_64_intdigest(event.id.encode())))
-    if len(kept) > CHALLENGES_PER_PANE:
-        kept.remove(max(kept, key=lambda c: c[1]))
+    pane = pane_at(room, event.at_ms)
+    pane.issued = (*pane.issued, (event.at_ms, xxh3_64_intdigest(event.id.encode())))
+    if len(pane.issued) > CHALLENGES_PER_PANE:
+        pane.issued = tuple(sorted(pane.issued, key=lambda c: c[1]))[:CHALLENGES_PER_PANE]
 
 
 def _challenge_result(room: Room, event: e.ChallengeResult, offset: int) -> None:
     room.counts.markers += 1
     if event.outcome == "void" or room.phase == _PAUSED:
         return
-    kept = pane_at(room, event.at_ms).challenges
-    kept.append((event.at_ms, xxh3_64_intdigest(event.id.encode()), int(event.outcome != "passed")))
-    if len(kept) > CHALLENGES_PER_PANE:
-        kept.remove(max(kept, key=lambda c: c[1]))
+    pane = pane_at(room, event.at_ms)
+    pane.challenges = (
+        *pane.challenges,
+        (event.at_ms, xxh3_64_intdigest(event.id.encode()), int(event.outcome != "passed")),
+    )
+    if len(pane.challenges) > CHALLENGES_PER_PANE:
+        pane.challenges = tuple(sorted(pane.challenges, key=lambda c: c[1]))[:CHALLENGES_PER_PANE]
 
 
 def _review(room: Room, event: e.ReviewDecided, offset: int) -> None:

@@ -15,8 +15,10 @@ Explanation. With w_j = M_j + π_j·ACCRUE·Δh and W = Σ w_j, e = M_new/W: tim
 Totals run since M was last below 1. The counterfactual is exact: `without[k]` is the same process without signal k.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 from math import log
+from struct import pack, unpack
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -74,21 +76,42 @@ FAMILIES: tuple[str, ...] = ("AI", "UNLABELLED", "NONINT", "PLAY", "CHALLENGE")
 
 
 class Family(Struct, gc=False, array_like=True):
-    """The evidence of one family in one room. Masses are dimensionless; times are Unix ms."""
+    """The evidence of one family in one room. Masses are dimensionless; times are Unix ms.
+
+    Attributes:
+        masses: `m`, then `without` signal by signal, as little-endian doubles: a room holds up to 48 of them.
+    """
 
     name: str
     last_ms: int
-    m: list[float]
-    without: list[list[float]]
-    prev: list[float | None]
-    values: list[float | None]
-    norms: list[float]
-    nats: list[float]
-    blocks: list[int]
+    masses: bytes
+    prev: tuple[float | None, ...]
+    values: tuple[float | None, ...]
+    norms: tuple[float, ...]
+    nats: tuple[float, ...]
+    blocks: tuple[int, ...]
     start_nats: float
     time_nats: float
     since_ms: int
     level: int = 0
+
+    @property
+    def m(self) -> tuple[float, ...]:
+        """M_j of each expert."""
+        return _mixtures(self)[0]
+
+    @m.setter
+    def m(self, m: Sequence[float]) -> None:
+        self.masses = _packed(m, *self.without)
+
+    @property
+    def without(self) -> tuple[tuple[float, ...], ...]:
+        """For each signal, M_j of the same process had it always abstained."""
+        return _mixtures(self)[1:]
+
+    @without.setter
+    def without(self, without: Sequence[Sequence[float]]) -> None:
+        self.masses = _packed(self.m, *without)
 
     def mass(self) -> float:
         """M, the mixture's mass."""
@@ -103,6 +126,16 @@ class Family(Struct, gc=False, array_like=True):
         return sum(self.without[signal])
 
 
+def _mixtures(family: Family) -> tuple[tuple[float, ...], ...]:
+    numbers = unpack(f"<{len(family.masses) // 8}d", family.masses)
+    experts = len(DESIGNS[family.name].bets)
+    return tuple(numbers[i : i + experts] for i in range(0, len(numbers), experts))
+
+
+def _packed(*mixtures: Sequence[float]) -> bytes:
+    return b"".join(pack(f"<{len(m)}d", *m) for m in mixtures)
+
+
 def new_family(name: str, at_ms: int) -> Family:
     """A family at its start, M = HEAD, at event time `at_ms`."""
     design = DESIGNS[name]
@@ -110,13 +143,12 @@ def new_family(name: str, at_ms: int) -> Family:
     return Family(
         name=name,
         last_ms=at_ms,
-        m=[HEAD / experts] * experts,
-        without=[[HEAD / experts] * experts for _ in range(signals)],
-        prev=[None] * signals,
-        values=[None] * signals,
-        norms=list(design.norms),
-        nats=[0.0] * signals,
-        blocks=[0] * signals,
+        masses=_packed([HEAD / experts] * experts) * (1 + signals),
+        prev=(None,) * signals,
+        values=(None,) * signals,
+        norms=design.norms,
+        nats=(0.0,) * signals,
+        blocks=(0,) * signals,
         start_nats=log(HEAD),
         time_nats=0.0,
         since_ms=at_ms,
@@ -125,17 +157,7 @@ def new_family(name: str, at_ms: int) -> Family:
 
 def copy_as(name: str, family: Family) -> Family:
     """A family of another name with the same bets, that goes on from where `family` stands."""
-    return replace(
-        family,
-        name=name,
-        m=list(family.m),
-        without=[list(m) for m in family.without],
-        prev=list(family.prev),
-        values=list(family.values),
-        norms=list(family.norms),
-        nats=list(family.nats),
-        blocks=list(family.blocks),
-    )
+    return replace(family, name=name)
 
 
 def step(family: Family, at_ms: int, y: tuple[float | None, ...], norms: tuple[float, ...] | None = None) -> None:
@@ -143,38 +165,41 @@ def step(family: Family, at_ms: int, y: tuple[float | None, ...], norms: tuple[f
     design = DESIGNS[family.name]
     base = norms or design.norms
     x: list[float | None] = []
+    values, used, blocks = list(family.values), list(family.norms), list(family.blocks)
     for k, value in enumerate(y):
         mu = base[k]
         before = family.prev[k]
         if design.envelope and before is not None:
             mu *= max(1.0, ENVELOPE_FLOOR + ENVELOPE_SLOPE * before / base[k])
-        family.prev[k] = value
         if value is None or mu >= 1.0:
             x.append(None)
             continue
-        family.values[k] = value
-        family.norms[k] = mu
-        family.blocks[k] += 1
+        values[k] = value
+        used[k] = mu
+        blocks[k] += 1
         x.append(value / mu - 1.0)
+    family.prev, family.values, family.norms, family.blocks = tuple(y), tuple(values), tuple(used), tuple(blocks)
     added = ACCRUE * max(0, at_ms - family.last_ms) / MS_PER_HOUR
     family.last_ms = max(family.last_ms, at_ms)
-    old = sum(family.m)
-    weights = _accrue(family.m, added)
+    before_m, *without = _mixtures(family)
+    old = sum(before_m)
+    weights = _accrue(before_m, added)
     total = sum(weights)
-    family.m = _bet(weights, design.bets, x)
-    new = sum(family.m)
+    m = _bet(weights, design.bets, x)
+    new = sum(m)
     _explain(family, design, weights, x, old, total, new)
     for k in range(len(x)):
         others = [None if i == k else xi for i, xi in enumerate(x)]
-        family.without[k] = _capped(_bet(_accrue(family.without[k], added), design.bets, others))
+        without[k] = tuple(_capped(_bet(_accrue(without[k], added), design.bets, others)))
     if new > CAP:
         family.start_nats -= log(new / CAP)
-        family.m = _capped(family.m)
+        m = _capped(m)
+    family.masses = _packed(m, *without)
     if new < 1.0:
         _restart_totals(family)
 
 
-def _accrue(m: list[float], added: float) -> list[float]:
+def _accrue(m: Sequence[float], added: float) -> list[float]:
     share = added / len(m)
     return [v + share for v in m]
 
@@ -197,19 +222,19 @@ def _explain(
     family.time_nats += log(total / old)
     e = new / total
     scale = log(e) / (e - 1.0) if abs(e - 1.0) > 1e-12 else 1.0
+    nats = list(family.nats)
     for k, xk in enumerate(x):
         if xk is not None:
             stake = sum(wj * b[k] for wj, b in zip(w, design.bets, strict=True)) / total
-            family.nats[k] += scale * xk * stake
+            nats[k] += scale * xk * stake
+    family.nats = tuple(nats)
 
 
 def _restart_totals(family: Family) -> None:
     family.start_nats = log(sum(family.m))
     family.time_nats = 0.0
     family.since_ms = family.last_ms
-    for k in range(len(family.nats)):
-        family.nats[k] = 0.0
-        family.blocks[k] = 0
+    family.nats, family.blocks = (0.0,) * len(family.nats), (0,) * len(family.blocks)
 
 
 def level_of(mass: float, current: int, ceiling: int = Level.RESTRICT) -> int:

@@ -10,6 +10,5 @@ def quote(room: Room, at_ms: int, kind: str, text: str, offset: int) -> None:
     """Keep a quotation: the two latest of each kind, five in all."""
     same = [e for e in room.excerpts if e.kind == kind]
     if len(same) >= PER_KIND:
-        room.excerpts.remove(same[0])
-    room.excerpts.append(Excerpt(at_ms, kind, redact(text), offset))
-    del room.excerpts[:-EXCERPTS_MAX]
+        room.excerpts = tuple(e for e in room.excerpts if e is not same[0])
+    room.excerpts = (*room.excerpts, Excerpt(at_ms, kind, redact(text), offset))[-EXCERPTS_MAX:]

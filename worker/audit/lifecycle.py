@@ -66,8 +66,8 @@ def move(room: Room, what: str, at_ms: int) -> None:
 def _remember_break(room: Room, start_ms: int, end_ms: int) -> None:
     """Until its blocks have closed. More breaks than are kept run together: abstaining too much accuses nobody."""
     if len(room.breaks) >= BREAKS_MAX:
-        start_ms = room.breaks.pop()[0]
-    room.breaks.append((start_ms, end_ms))
+        start_ms, room.breaks = room.breaks[-1][0], room.breaks[:-1]
+    room.breaks = (*room.breaks, (start_ms, end_ms))
 
 
 def admit(room: Room, event: Event, offset: int) -> Status:

@@ -4,12 +4,12 @@ Panes are integer milliseconds, half-open `[start, start + 10 s)`; blocks are 5 
 folded in event-time order (ties by a hash of the event id), so order of arrival within lateness changes nothing.
 """
 
-from worker.audit import asking, levels
+from worker.audit import asking, levels, sketch
 from worker.audit.evidence import Level, copy_as, new_family, step
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REQUEST_BIT, Driven
-from worker.audit.markers import label, presenter
-from worker.audit.room import BLOCK_MS, LATENESS_MS, PANE_MS, Block, Pane, Phase, Room
-from worker.audit.signals import challenge, excitation, looks, loop_lock, unanswered
+from worker.audit.markers import fleet, label, presenter
+from worker.audit.room import BLOCK_MS, LATENESS_MS, PANE_MS, Block, Pane, Phase, Room, Utterance, spoken_in
+from worker.audit.signals import cadence, challenge, excitation, looks, loop_lock, shared_script, unanswered
 from worker.audit.text import words
 
 LABELLED_SHARE = 0.5
@@ -76,35 +76,41 @@ def _ask(room: Room) -> None:
 
 def _skip_silence(room: Room, watermark_ms: int) -> None:
     """Nothing was open: jump over empty blocks at once."""
-    room.block_start_ms = (watermark_ms - BLOCK_MS) - (watermark_ms - BLOCK_MS) % BLOCK_MS
+    start_ms = (watermark_ms - BLOCK_MS) - (watermark_ms - BLOCK_MS) % BLOCK_MS
+    for _ in range(min(sketch.BLOCKS, (start_ms - room.block_start_ms) // BLOCK_MS)):
+        _close_script(room)
+    room.block_start_ms = start_ms
 
 
 def _fold(room: Room, pane: Pane) -> None:
-    pane.speech.sort(key=lambda u: (u.at_ms, u.rank))
-    spoken = [words(utterance.text) for utterance in pane.speech]
-    locked = loop_lock.fold(room, pane, spoken)
-    unanswered.fold(room, pane, spoken, locked)
+    speech = spoken_in(pane)
+    spoken = [words(utterance.text) for utterance in speech]
+    locked = loop_lock.fold(room, pane, speech, spoken)
+    unanswered.fold(room, pane, speech, spoken, locked)
+    if speech:
+        cadence.fold(room, speech)
+        shared_script.hear(room, spoken)
     looks.fold(room, pane)
     if room.asking is not None:
-        _learn(room, room.asking, pane)
+        _learn(room, room.asking, pane, speech)
     if pane.challenges:
         challenge.fold(room, pane)
         if levels.update(room, "CHALLENGE"):
             presenter.combine(room, pane.start_ms + PANE_MS)
         _set_driven(room, room.facts.driven.replies, pane.start_ms + PANE_MS)
-    if pane.speech and levels.update(room, "PLAY"):
+    if speech and levels.update(room, "PLAY"):
         presenter.combine(room, pane.start_ms + PANE_MS)
 
 
-def _learn(room: Room, state: asking.Asking, pane: Pane) -> None:
+def _learn(room: Room, state: asking.Asking, pane: Pane, speech: list[Utterance]) -> None:
     """What a pane tells the policy of asking: challenges issued, whether speech repeats, and ids to draw times from."""
     now_ms = pane.start_ms + PANE_MS + LATENESS_MS
-    ranks = [p.rank for p in pane.prompts] + [u.rank for u in pane.speech] + [look.order for look in pane.looks]
+    ranks = [p.rank for p in pane.prompts] + [u.rank for u in speech] + [look.order for look in pane.looks]
     ranks += [rank for _, rank in pane.issued] + [rank for _, rank, _ in pane.challenges]
     asking.stir(state, sum(ranks))
     for at_ms, _rank in sorted(pane.issued):
         asking.issued(state, at_ms, now_ms)
-    if pane.speech and "PLAY" in room.families:
+    if speech and "PLAY" in room.families:
         asking.look(state, asking.PLAY, room.families["PLAY"], now_ms)
 
 
@@ -125,6 +131,7 @@ def _close_block(room: Room, end_ms: int) -> None:
     if silent:
         unanswered.quote_questions(room)
     _bet(room, "NONINT", end_ms, (silent, excitation.close(room)))
+    _close_script(room)
     room.counts.prompts += block.due
     room.counts.answered += block.answered
     moved = [levels.update(room, name) for name in ("AI", "UNLABELLED", "NONINT", "PLAY", "CHALLENGE")]
@@ -139,12 +146,18 @@ def _close_block(room: Room, end_ms: int) -> None:
     room.changed |= BLOCK_BIT
 
 
+def _close_script(room: Room) -> None:
+    if room.sketch is not None:
+        shared_script.close(room)
+        fleet.forget_scripts(room)
+
+
 def _forget_versions(room: Room, changed: tuple[bool, bool]) -> None:
     """A detector has changed its version: the previous Y of its signal was another instrument's."""
     for name in ("AI", "UNLABELLED"):
         family = room.families.get(name)
         if family is not None:
-            family.prev = [None if new else prev for new, prev in zip(changed, family.prev, strict=True)]
+            family.prev = tuple(None if new else prev for new, prev in zip(changed, family.prev, strict=True))
 
 
 def _suspect(room: Room, state: asking.Asking, now_ms: int) -> None:
@@ -170,10 +183,10 @@ def _paused_ms(room: Room, start_ms: int, end_ms: int) -> int:
     """For how much of [start, end) a break was declared; breaks that ended by then are forgotten."""
     breaks = room.breaks
     if room.phase == Phase.PAUSED:
-        breaks = [*breaks, (room.paused_since_ms, end_ms)]
+        breaks = (*breaks, (room.paused_since_ms, end_ms))
     total = sum(max(0, min(end, end_ms) - max(begin, start_ms)) for begin, end in breaks)
     if room.breaks:
-        room.breaks = [span for span in room.breaks if span[1] > end_ms]
+        room.breaks = tuple(span for span in room.breaks if span[1] > end_ms)
     return total
 
 
@@ -185,7 +198,7 @@ def _bet(room: Room, name: str, at_ms: int, y: tuple[float | None, ...]) -> None
     family = room.families.get(name)
     if all(value is None for value in y):
         if family is not None:
-            family.prev = [None] * len(y)
+            family.prev = (None,) * len(y)
         return
     if family is None:
         family = room.families[name] = new_family(name, room.session_start_ms)

@@ -6,14 +6,17 @@ it is kept apart in chunks (`audit.speech`).
 
 from enum import IntEnum
 
-from msgspec import Struct, field
+from msgspec import Struct, field, msgpack
 
+from worker.audit import packed
 from worker.audit.asking import Asking
 from worker.audit.events import Shop
 from worker.audit.evidence import Family, Level
 from worker.audit.facts import AiPresenter, Facts, Fleet
 from worker.audit.said import Said
+from worker.audit.sketch import Sketch
 from worker.audit.speech import SpeechRing
+from worker.audit.timing import Delays, Pauses
 
 LATENESS_MS = 60_000
 PANE_MS = 10_000
@@ -92,15 +95,18 @@ class Prompt(Struct, frozen=True, gc=False, array_like=True, order=True):
     kind: int
     text: str
     offset: int
+    comment: int = 0  # hash of the comment's id, by which a reply may name it
 
 
 class Utterance(Struct, frozen=True, gc=False, array_like=True):
-    """One speech segment waiting for its pane to close."""
+    """One speech segment waiting for its pane to close; when it began and ended, as the gateway says."""
 
     at_ms: int
     rank: int
     text: str
     offset: int
+    start_ms: int = 0
+    end_ms: int = 0
 
 
 class Look(Struct, frozen=True, gc=False, array_like=True):
@@ -133,12 +139,23 @@ class Pane(Struct, gc=False, array_like=True):
 
     start_ms: int
     prompts_seen: int = 0
-    prompts: list[Prompt] = []
-    speech: list[Utterance] = []
-    replies: list[int] = []  # at_ms of replies, thanks and pinned comments
-    challenges: list[tuple[int, int, int]] = []  # at_ms, rank, failed 0/1
-    issued: list[tuple[int, int]] = []  # challenges: at_ms, rank
-    looks: list[Look] = []
+    prompts: tuple[Prompt, ...] = ()
+    speech: bytes = packed.EMPTY  # of Utterance
+    replies: tuple[int, ...] = ()  # at_ms of replies, thanks and pinned comments
+    challenges: tuple[tuple[int, int, int], ...] = ()  # at_ms, rank, failed 0/1
+    issued: tuple[tuple[int, int], ...] = ()  # challenges: at_ms, rank
+    looks: tuple[Look, ...] = ()
+    named: tuple[tuple[int, int], ...] = ()  # replies to one comment: at_ms, hash of its id
+
+
+_utterances = msgpack.Decoder(list[Utterance]).decode
+
+
+def spoken_in(pane: Pane) -> list[Utterance]:
+    """The speech segments of a pane that are kept, by time; ties by a hash of the id."""
+    if pane.speech == packed.EMPTY:
+        return []
+    return sorted(_utterances(pane.speech), key=lambda u: (u.at_ms, u.rank))
 
 
 class Block(Struct, gc=False, array_like=True):
@@ -153,23 +170,32 @@ class Block(Struct, gc=False, array_like=True):
     visual_looks: int = 0
     visual_high: float = 0.0
     paused_ms: int = 0
-    questions: list[Prompt] = []  # the last two that fell due
+    questions: tuple[Prompt, ...] = ()  # the last two that fell due
     spoken: int = 0  # speech segments
-    detectors: list[Detector] = []
+    detectors: tuple[Detector, ...] = ()
+
+
+class Asked(Struct, frozen=True, gc=False, array_like=True):
+    """Of a prompt, what `signals.excitation` compares."""
+
+    at_ms: int
+    kind: int
+    text: str
 
 
 class Excitation(Struct, gc=False, array_like=True):
     """What `signals.excitation` keeps: prompts of the last minutes, and sums under each shift of time."""
 
-    past: list[Prompt] = []
-    halves: list[int] = field(default_factory=lambda: [0, 0, 0, 0])  # prompts per half of the last block and this one
+    past: bytes = packed.EMPTY  # a msgpack array of Asked, by time
+    oldest_ms: int = FOREVER_MS  # of them
+    halves: tuple[int, ...] = (0, 0, 0, 0)  # prompts per half of the last block and this one
     onsets: int = 0  # of this block
-    sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    sums: tuple[float, ...] = (0.0, 0.0, 0.0)
     end_ms: int = 0  # of the last block, when it had no break
     window_blocks: int = 0
     window_onsets: int = 0
-    window_sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
-    window_prompts: list[int] = field(default_factory=lambda: [0, 0, 0])
+    window_sums: tuple[float, ...] = (0.0, 0.0, 0.0)
+    window_prompts: tuple[int, ...] = (0, 0, 0)
 
 
 class Counts(Struct, gc=False, array_like=True):
@@ -264,8 +290,8 @@ class Room(Struct, gc=False, array_like=True):
     seen_viewer_at: int = 0
     seen_other_at: int = 0
     panes: dict[int, Pane] = {}
-    prompts: list[Prompt] = []
-    answered_due_ms: list[int] = []  # when prompts fall due that were answered, at most one per block
+    prompts: tuple[Prompt, ...] = ()
+    answered_due_ms: tuple[int, ...] = ()  # when prompts fall due that were answered, at most one per block
     block: Block = field(default_factory=Block)
     counts: Counts = field(default_factory=Counts)
     facts: Facts = field(default_factory=Facts)
@@ -275,26 +301,29 @@ class Room(Struct, gc=False, array_like=True):
     play_tokens: float = 30.0
     play_tokens_long: float = 120.0
     play_refill_ms: int = 0
-    challenges: list[tuple[int, int]] = []  # last 12 results: at_ms, failed 0/1
+    challenges: tuple[tuple[int, int], ...] = ()  # last 12 results: at_ms, failed 0/1
     last_speech_ms: int = 0
     last_reply_ms: int = 0
     resumed_ms: int = 0
     absent_since_ms: int = 0
     unbroken_since_ms: int = 0
     marked: AiPresenter = AiPresenter()  # what markers alone say; facts.ai_presenter adds the families' levels
-    label_marks: list[tuple[int, bool]] = []  # when the label came and went
-    mentions: list[tuple[int, int]] = []  # of virtual-host software: at_ms, code
-    excerpts: list[Excerpt] = []
+    label_marks: tuple[tuple[int, bool], ...] = ()  # when the label came and went
+    mentions: tuple[tuple[int, int], ...] = ()  # of virtual-host software: at_ms, code
+    excerpts: tuple[Excerpt, ...] = ()
     episodes: dict[str, Episode] = {}
     reviews: list[tuple[str, str, str]] = []  # violation_id, outcome, by: waiting for the policy layer
-    breaks: list[tuple[int, int]] = []  # that ended, start and end ms, until their blocks have closed
+    breaks: tuple[tuple[int, int], ...] = ()  # that ended, start and end ms, until their blocks have closed
     marks: dict[str, list[tuple[int, bool]]] = {}  # since when what rules ask the share of has held or not
     identities_due_ms: int = 0  # event time at which to tell the room's identities (`audit.identities`)
     ties: Ties | None = None
     asking: Asking | None = None
-    detectors: list[Detector] = []  # what each last said
+    detectors: tuple[Detector, ...] = ()  # what each last said
     uncalibrated: int = 0  # looks of the session without a calibration table
     excitation: Excitation | None = None
+    delays: Delays | None = None
+    pauses: Pauses | None = None
+    sketch: Sketch | None = None
 
     @property
     def watermark_ms(self) -> int:

@@ -8,13 +8,15 @@ with defaults, so code of the same version, older or newer, decodes it; another 
 from sys import intern
 
 import msgspec
+from msgspec.structs import force_setattr
 from xxhash import xxh3_64_digest
 
 from worker.audit import speech
+from worker.audit.evidence import DESIGNS
 from worker.audit.facts import AiPresenter, Facts
-from worker.audit.room import Room
+from worker.audit.room import Detector, Look, Room
 
-VERSION = 2
+VERSION = 3
 _PREFIX = bytes((VERSION,))
 _BODY = 9  # where the room begins
 
@@ -77,14 +79,26 @@ def decode(core: bytes, chunks: dict[int, bytes]) -> Room:
 def _share_defaults(room: Room) -> None:
     """Restored rooms share what new ones share: facts that know nothing, names of platforms, regions and families."""
     room.platform, room.region = intern(room.platform), intern(room.region)
-    for name in room.families:
-        room.families[name].name = intern(name)
+    for name, family in room.families.items():
+        family.name = intern(name)
+        if name in DESIGNS and family.norms == DESIGNS[name].norms:
+            family.norms = DESIGNS[name].norms
+    for detector in (*room.detectors, *room.block.detectors):
+        _share_names(detector)
+    for pane in room.panes.values():
+        for look in pane.looks:
+            _share_names(look)
     room.families = {intern(name): family for name, family in room.families.items()}
     for name, nothing in _NOTHING_KNOWN:
         if getattr(room.facts, name) == nothing:
             setattr(room.facts, name, nothing)
     if room.marked == _NOTHING_MARKED:
         room.marked = _NOTHING_MARKED
+
+
+def _share_names(instrument: Detector | Look) -> None:
+    for name in ("modality", "detector", "version", "stratum"):
+        force_setattr(instrument, name, intern(getattr(instrument, name)))
 
 
 def offset_of(core: bytes) -> int:

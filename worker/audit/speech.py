@@ -38,7 +38,7 @@ class SpeechRing(Struct, gc=False, array_like=True):
     """The latest segments; grows up to `CAPACITY`, then overwrites the oldest. `count` is all that were ever added."""
 
     count: int = 0
-    recent: list[list[int]] = []  # lag bins at which each of the last 8 segments matched
+    recent: tuple[tuple[int, ...], ...] = ()  # lag bins at which each of the last 8 segments matched
     store: Store | None = None  # left out of the room's snapshot
 
 
@@ -63,8 +63,7 @@ def add(ring: SpeechRing, second: int, simhash: int) -> list[int]:
     store.times[slot * 4 : slot * 4 + 4] = second.to_bytes(4, "little")
     store.changed |= 1 << (slot // CHUNK)
     ring.count += 1
-    ring.recent.append(lags)
-    del ring.recent[:-RECENT]
+    ring.recent = (*ring.recent, tuple(lags))[-RECENT:]
     return lags
 
 

@@ -4,8 +4,6 @@
 minutes. A label put up by the host declares AI. A platform's label that the host takes off is hidden marking.
 """
 
-from bisect import insort
-
 from worker.audit.events import LabelState
 from worker.audit.facts import FACT_BIT, Certainty, Label, Tamper
 from worker.audit.markers import presenter
@@ -19,8 +17,7 @@ def apply(room: Room, event: LabelState, offset: int) -> None:
     """Take over the label's state; a host's own label declares the presenter to be AI."""
     old = room.facts.label
     if event.visible != old.visible or not room.label_marks:
-        insort(room.label_marks, (event.at_ms, event.visible))
-        del room.label_marks[:-LABEL_MARKS_MAX]
+        room.label_marks = tuple(sorted((*room.label_marks, (event.at_ms, event.visible)))[-LABEL_MARKS_MAX:])
     since_ms = old.since_ms if old.visible == event.visible and old.since_ms else event.at_ms
     if old.visible and not event.visible and old.by == "platform" and event.by == "host":
         _hidden(room, event)

@@ -57,8 +57,7 @@ def read(room: Room, text: str, at_ms: int, by: str, offset: int) -> None:
             return
         if any(was == WARNING and 0 <= at_ms - then <= QUIET_AFTER_WARNING_MS for then, was in room.mentions):
             return
-    room.mentions.append((at_ms, code))
-    del room.mentions[:-MENTIONS_MAX]
+    room.mentions = (*room.mentions, (at_ms, code))[-MENTIONS_MAX:]
     if code != WARNING:
         quote(room, at_ms, "software_promotion", text, offset)
     _judge(room, by, at_ms)

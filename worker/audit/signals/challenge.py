@@ -26,8 +26,7 @@ def fold(room: Room, pane: Pane) -> None:
         if room.asking is not None:
             now_ms = pane.start_ms + PANE_MS + LATENESS_MS
             answered(room.asking, bool(failed), gained(family, last_ms, mass), now_ms)
-        room.challenges.append((at_ms, failed))
-        del room.challenges[:-KEPT]
+        room.challenges = (*room.challenges, (at_ms, failed))[-KEPT:]
 
 
 def failures(room: Room) -> int:

@@ -26,8 +26,12 @@ intersection per segment and prompt of the last 6½ minutes that lies in one of 
 """
 
 from math import exp
+from operator import add
 
-from worker.audit.room import BLOCK_MS, Excitation, Pane, Prompt, Room
+from msgspec import msgpack
+
+from worker.audit import packed
+from worker.audit.room import BLOCK_MS, FOREVER_MS, Asked, Excitation, Pane, Prompt, Room
 
 SHIFTS = 3  # by 0, 2½ and 5 minutes
 SHIFT_MS = BLOCK_MS // 2
@@ -40,28 +44,41 @@ BLOCKS_MAX = 3
 PAST_MAX = 64
 SKIPPED_MAX = 0.25  # of the prompts that fell due; a fifth of all
 
+NO_SUMS = (0.0,) * SHIFTS
 
-def remember(room: Room, pane: Pane) -> None:
-    """Fold a pane's prompts; forget those that no shift reaches any more."""
+_decode = msgpack.Decoder(list[Asked]).decode
+
+
+def remember(room: Room, pane: Pane, prompts: list[Prompt]) -> None:
+    """Fold a pane's prompts, by time; forget those that no shift reaches any more."""
     state = room.excitation
     if state is None:
-        if not pane.prompts:
+        if not prompts:
             return
         state = room.excitation = Excitation()
     oldest_ms = pane.start_ms - KEPT_MS
-    past = state.past
-    if past and past[0].at_ms < oldest_ms:
-        state.past = past = [prompt for prompt in past if prompt.at_ms >= oldest_ms]
-    if pane.prompts:
-        past += pane.prompts
-        state.halves[-1 if pane.start_ms % BLOCK_MS >= SHIFT_MS else -2] += len(pane.prompts)
-        del past[:-PAST_MAX]
+    if prompts or state.oldest_ms < oldest_ms:
+        past = [prompt for prompt in asked(state) if prompt.at_ms >= oldest_ms]
+        _keep(state, [*past, *(Asked(prompt.at_ms, prompt.kind, prompt.text) for prompt in prompts)][-PAST_MAX:])
+    if prompts:
+        halves = list(state.halves)
+        halves[-1 if pane.start_ms % BLOCK_MS >= SHIFT_MS else -2] += len(prompts)
+        state.halves = tuple(halves)
 
 
-def waiting(state: Excitation, at_ms: int) -> list[tuple[int, Prompt]]:
+def asked(state: Excitation) -> list[Asked]:
+    """The prompts that are remembered, by time."""
+    return _decode(state.past)
+
+
+def _keep(state: Excitation, past: list[Asked]) -> None:
+    state.past, state.oldest_ms = packed.pack(past), past[0].at_ms if past else FOREVER_MS
+
+
+def waiting(past: list[Asked], at_ms: int) -> list[tuple[int, Asked]]:
     """The prompts that waited at `at_ms` under each shift, with the number of the shift."""
     found = []
-    for prompt in state.past:
+    for prompt in past:
         age_ms = at_ms - prompt.at_ms
         if age_ms <= 0:
             break
@@ -71,15 +88,17 @@ def waiting(state: Excitation, at_ms: int) -> list[tuple[int, Prompt]]:
     return found
 
 
-def excite(state: Excitation, at_ms: int, shift: int, prompt: Prompt) -> None:
+def excite(state: Excitation, at_ms: int, shift: int, prompt: Asked) -> None:
     """Something of the host at `at_ms` fits a prompt that waited under this shift."""
-    state.sums[shift] += exp((prompt.at_ms + shift * SHIFT_MS - at_ms) / DECAY_MS)
+    sums = list(state.sums)
+    sums[shift] += exp((prompt.at_ms + shift * SHIFT_MS - at_ms) / DECAY_MS)
+    state.sums = tuple(sums)
 
 
-def replied(state: Excitation, at_ms: int) -> None:
+def replied(state: Excitation, past: list[Asked], at_ms: int) -> None:
     """A reply, a thanks or a pinned comment: an onset that fits whoever waits."""
     state.onsets += 1
-    for shift, prompt in waiting(state, at_ms):
+    for shift, prompt in waiting(past, at_ms):
         excite(state, at_ms, shift, prompt)
 
 
@@ -87,7 +106,7 @@ def void(room: Room, break_ms: int) -> None:
     """A break begins: who still waited then is forgotten, as in `unanswered`."""
     state = room.excitation
     if state is not None:
-        state.past = [prompt for prompt in state.past if prompt.at_ms + DUE_MS < break_ms]
+        _keep(state, [prompt for prompt in asked(state) if prompt.at_ms + DUE_MS < break_ms])
 
 
 def close(room: Room) -> float | None:
@@ -99,17 +118,17 @@ def close(room: Room) -> float | None:
     state.end_ms = 0 if block.paused_ms else end_ms
     overloaded = sum(state.halves) > PAST_MAX or block.skipped > SKIPPED_MAX * block.due
     onsets, sums, halves = state.onsets, state.sums, state.halves
-    state.onsets, state.sums = 0, [0.0] * SHIFTS
-    state.halves = [*halves[2:], 0, 0]
-    state.past = [prompt for prompt in state.past if prompt.at_ms >= end_ms - KEPT_MS]
+    state.onsets, state.sums = 0, NO_SUMS
+    state.halves = (*halves[2:], 0, 0)
+    if state.oldest_ms < end_ms - KEPT_MS:
+        _keep(state, [prompt for prompt in asked(state) if prompt.at_ms >= end_ms - KEPT_MS])
     if block.paused_ms or not follows or overloaded:
         _restart(state)
         return None
     state.window_blocks += 1
     state.window_onsets += onsets
-    for k in range(SHIFTS):
-        state.window_sums[k] += sums[k]
-        state.window_prompts[k] += halves[2 - k] + halves[3 - k]
+    state.window_sums = tuple(map(add, state.window_sums, sums))
+    state.window_prompts = tuple(n + halves[2 - k] + halves[3 - k] for k, n in enumerate(state.window_prompts))
     value = None
     if state.window_onsets >= ONSETS_MIN and min(state.window_prompts) >= PROMPTS_MIN:
         now, *before = (s / n for s, n in zip(state.window_sums, state.window_prompts, strict=True))
@@ -121,5 +140,5 @@ def close(room: Room) -> float | None:
 
 def _restart(state: Excitation) -> None:
     state.window_blocks = state.window_onsets = 0
-    state.window_sums = [0.0] * SHIFTS
-    state.window_prompts = [0] * SHIFTS
+    state.window_sums = NO_SUMS
+    state.window_prompts = (0,) * SHIFTS

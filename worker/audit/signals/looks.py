@@ -14,6 +14,8 @@ counted. A new version of a detector forgets the previous Y of its signal: that 
 Evasion: better generators; a good score exonerates nobody. Cost: 1 µs a look, 1 µs a pane and detector.
 """
 
+from sys import intern
+
 from xxhash import xxh3_64_intdigest
 
 from worker.audit.calibration import HIGH, rank
@@ -27,18 +29,19 @@ SIGNAL_OF = {"voice": "voice", "face": "visual", "lip_sync": "visual", "motion":
 
 def collect(pane: Pane, event: DetectorScore) -> None:
     """Keep one look in its pane: the earliest of each detector, ties by a hash of the id; order does not matter."""
-    stratum = event.stratum or ""
+    stratum = intern(event.stratum or "")
     u = rank(event.detector, event.version, stratum, event.score)
     order = xxh3_64_intdigest(event.id.encode())
-    new = Look(event.modality, event.detector, event.version, stratum, event.at_ms, order, -1.0 if u is None else u)
+    instrument = (intern(event.modality), intern(event.detector), intern(event.version), stratum)
+    new = Look(*instrument, event.at_ms, order, -1.0 if u is None else u)
     for i, old in enumerate(pane.looks):
         if _instrument(old) == _instrument(new):
             if (new.at_ms, order) < (old.at_ms, old.order):
-                pane.looks[i] = new
+                pane.looks = (*pane.looks[:i], new, *pane.looks[i + 1 :])
             return
-    pane.looks.append(new)
+    pane.looks = (*pane.looks, new)
     if len(pane.looks) > DETECTORS_MAX:
-        pane.looks.remove(max(pane.looks, key=_instrument))
+        pane.looks = tuple(sorted(pane.looks, key=_instrument))[:DETECTORS_MAX]
 
 
 def _instrument(look: Look | Detector) -> tuple[str, str, str, str]:
@@ -74,7 +77,7 @@ def _detector(block: Block, look: Look) -> Detector:
             return known
     new = Detector(*_instrument(look))
     if len(block.detectors) < DETECTORS_MAX:
-        block.detectors.append(new)
+        block.detectors = (*block.detectors, new)
     return new
 
 
@@ -103,7 +106,7 @@ def close(room: Room, end_ms: int) -> tuple[bool, bool]:
                 del kept[key]
         kept.pop(_instrument(new), None)
         kept[_instrument(new)] = new
-    room.detectors = list(kept.values())[-DETECTORS_MAX:]
+    room.detectors = tuple(kept.values())[-DETECTORS_MAX:]
     return "voice" in changed, "visual" in changed
 
 

@@ -12,7 +12,7 @@ Cost: about 30 µs a segment.
 
 from worker.audit.evidence import new_family, step
 from worker.audit.excerpts import quote
-from worker.audit.room import LATENESS_MS, PANE_MS, Pane, Room
+from worker.audit.room import LATENESS_MS, PANE_MS, Pane, Room, Utterance
 from worker.audit.speech import add, modal_lag, new_ring
 from worker.audit.text import Words, simhash
 
@@ -23,17 +23,17 @@ TOKENS_LONG_MAX = 120.0
 REFILL_PER_PANE = 1 / 6
 
 
-def fold(room: Room, pane: Pane, spoken: list[Words]) -> list[bool]:
+def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words]) -> list[bool]:
     """Fold one pane's speech (sorted by time, with its words); returns which segments repeat at the modal lag."""
     _refill(room, pane.start_ms)
-    if not pane.speech:
+    if not speech:
         return []
     ring = room.speech
     if ring is None:
         ring = room.speech = new_ring()
     _, locked_before = modal_lag(ring)
     lags: list[list[int] | None] = []
-    for utterance, words in zip(pane.speech, spoken, strict=True):
+    for utterance, words in zip(speech, spoken, strict=True):
         if len(words.grams) < BIGRAMS_MIN:
             lags.append(None)
             continue
@@ -45,7 +45,7 @@ def fold(room: Room, pane: Pane, spoken: list[Words]) -> list[bool]:
     if locked_before >= ARMED_MIN and long_enough:
         _bet(room, pane.start_ms + PANE_MS, sum(locked) / long_enough)
         if any(locked):
-            utterance = pane.speech[locked.index(True)]
+            utterance = speech[locked.index(True)]
             quote(room, utterance.at_ms, "repeated_speech", utterance.text, utterance.offset)
     return [repeats and locked_before >= ARMED_MIN for repeats in locked]
 

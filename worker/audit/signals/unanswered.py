@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
 from worker.audit.excerpts import quote
-from worker.audit.room import BLOCK_MS, PANE_MS, PROMPTS_MAX, Excitation, Pane, Prompt, Room, Utterance
+from worker.audit.room import BLOCK_MS, PANE_MS, PROMPTS_MAX, Asked, Excitation, Pane, Prompt, Room, Utterance
 from worker.audit.said import Said, new_said, note, unsaid
-from worker.audit.signals import excitation
+from worker.audit.signals import cadence, excitation, latency
 from worker.audit.text import Words, bigrams, thanks, welcomes
 
 DUE_MS = 90_000
@@ -31,30 +31,30 @@ THANKED = (GIFT, ORDER)
 _NOTHING: frozenset[str] = frozenset()
 
 
-def fold(room: Room, pane: Pane, spoken: list[Words], locked: list[bool]) -> None:
+def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words], locked: list[bool]) -> None:
     """Fold one pane: new prompts open, answers close them, prompts whose 90 s ran out fall due.
 
     `spoken[i]` are the words of the pane's i-th speech segment (in time order), `locked[i]` says that it repeats at
     the loop's lag.
     """
     block = room.block
-    kept = pane.prompts
-    if kept:
-        kept.sort(key=_in_time)
-    excitation.remember(room, pane)
+    kept = sorted(pane.prompts, key=_in_time)
+    excitation.remember(room, pane, kept)
     excited = room.excitation
     if kept:
         block.skipped += pane.prompts_seen - len(kept)
-        room.prompts += kept
-        del room.prompts[:-PROMPTS_MAX]
+        room.prompts = (*room.prompts, *kept)[-PROMPTS_MAX:]
     block.replies += len(pane.replies)
-    block.spoken += len(pane.speech)
+    block.spoken += len(speech)
+    past = excitation.asked(excited) if excited is not None and (pane.replies or speech) else []
     for at_ms in sorted(pane.replies):
         if room.prompts:
             _reply(room, at_ms)
         if excited is not None:
-            excitation.replied(excited, at_ms)
-    for utterance, words, repeats in zip(pane.speech, spoken, locked, strict=True):
+            excitation.replied(excited, past, at_ms)
+    if pane.named and room.prompts:
+        _name(room, pane, past)
+    for utterance, words, repeats in zip(speech, spoken, locked, strict=True):
         said = room.said
         if said is None:
             said = room.said = new_said()
@@ -65,7 +65,7 @@ def fold(room: Room, pane: Pane, spoken: list[Words], locked: list[bool]) -> Non
             if room.prompts:
                 _speak(room, said, heard)
             if excited is not None:
-                _excite(excited, said, heard)
+                _excite(room, excited, past, said, heard)
         note(said, words)
     if room.prompts:
         fall_due(room, pane.start_ms + PANE_MS)
@@ -86,13 +86,23 @@ def _reply(room: Room, at_ms: int) -> None:
     for prompt in room.prompts:
         due_ms = prompt.at_ms + DUE_MS
         if prompt.at_ms < at_ms <= due_ms and due_ms // BLOCK_MS not in blocks:
-            found.append(due_ms)
+            found = room.answered_due_ms = (*found, due_ms)
             blocks.add(due_ms // BLOCK_MS)
+
+
+def _name(room: Room, pane: Pane, past: list[Asked]) -> None:
+    """Replies that name the comment they answer."""
+    for at_ms, comment in sorted(pane.named):
+        for prompt in room.prompts:
+            if prompt.comment == comment and prompt.at_ms < at_ms:
+                load = sum(not shift for shift, _ in excitation.waiting(past, at_ms))
+                latency.answered(room, prompt.at_ms, at_ms, load)
 
 
 class Heard(NamedTuple):
     """One utterance: when, its bigrams, and those of the words by which it thanks and welcomes."""
 
+    began_ms: int
     at_ms: int
     grams: frozenset[str]
     thanked: frozenset[str]
@@ -101,10 +111,11 @@ class Heard(NamedTuple):
 
 def _hear(utterance: Utterance, words: Words) -> Heard:
     text = utterance.text
-    return Heard(utterance.at_ms, words.grams, bigrams(thanks(text)), bigrams(welcomes(text)))
+    began_ms = utterance.start_ms if cadence.timed(utterance) else utterance.at_ms
+    return Heard(began_ms, utterance.at_ms, words.grams, bigrams(thanks(text)), bigrams(welcomes(text)))
 
 
-def _fit(prompt: Prompt, heard: Heard) -> tuple[frozenset[str], float]:
+def _fit(prompt: Prompt | Asked, heard: Heard) -> tuple[frozenset[str], float]:
     """The bigrams by which an utterance fits a prompt, none when it does not, and the nats they need to answer it."""
     if prompt.kind in THANKED:
         return heard.thanked, 0.0
@@ -138,20 +149,24 @@ def _speak(room: Room, said: Said, heard: Heard) -> None:
         if not fits:
             continue
         if _is_news(said, fits, enough_nats):
-            found.append(due_ms)
+            found = room.answered_due_ms = (*found, due_ms)
             blocks.add(due_ms // BLOCK_MS)
         else:
             struck.append(prompt)
     if struck:
-        room.prompts = [prompt for prompt in room.prompts if prompt not in struck]
+        room.prompts = tuple(prompt for prompt in room.prompts if prompt not in struck)
 
 
-def _excite(state: Excitation, said: Said, heard: Heard) -> None:
-    """What `excitation` makes of an utterance: the prompts of now and of minutes ago that it fits with news."""
-    for shift, prompt in excitation.waiting(state, heard.at_ms):
+def _excite(room: Room, state: Excitation, past: list[Asked], said: Said, heard: Heard) -> None:
+    """What `excitation` and `latency` make of an utterance: the prompts, of now and of minutes ago, that it fits with
+    news."""
+    waiting = excitation.waiting(past, heard.at_ms)
+    for shift, prompt in waiting:
         fits, enough_nats = _fit(prompt, heard)
         if fits and _is_news(said, fits, enough_nats):
             excitation.excite(state, heard.at_ms, shift, prompt)
+            if not shift and prompt.kind == QUESTION:
+                latency.answered(room, prompt.at_ms, heard.began_ms, sum(not other for other, _ in waiting))
 
 
 def _nats(grams: frozenset[str]) -> float:
@@ -166,22 +181,22 @@ def fall_due(room: Room, now_ms: int) -> None:
         due += 1
     if due:
         block.due += due
-        questions = [prompt for prompt in prompts[:due] if prompt.kind == QUESTION]
-        block.questions = (block.questions + questions)[-QUOTED:]
-        del prompts[:due]
+        questions = (prompt for prompt in prompts[:due] if prompt.kind == QUESTION)
+        block.questions = (*block.questions, *questions)[-QUOTED:]
+        room.prompts = prompts[due:]
         answered = sum(1 for due_ms in found if due_ms < now_ms)
         if answered:
             block.answered += answered
-            room.answered_due_ms = [due_ms for due_ms in found if due_ms >= now_ms]
+            room.answered_due_ms = tuple(due_ms for due_ms in found if due_ms >= now_ms)
 
 
 def void_open(room: Room, break_ms: int) -> None:
     """A break begins at `break_ms`: who still waits then is not counted; what was due before stays."""
-    room.prompts = [prompt for prompt in room.prompts if prompt.at_ms + DUE_MS < break_ms]
-    room.answered_due_ms = [due_ms for due_ms in room.answered_due_ms if due_ms < break_ms]
+    room.prompts = tuple(prompt for prompt in room.prompts if prompt.at_ms + DUE_MS < break_ms)
+    room.answered_due_ms = tuple(due_ms for due_ms in room.answered_due_ms if due_ms < break_ms)
     excitation.void(room, break_ms)
     for pane in room.panes.values():  # open panes are younger than a prompt's time
-        pane.prompts.clear()
+        pane.prompts = ()
         pane.prompts_seen = 0
 
 
