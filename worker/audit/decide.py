@@ -46,6 +46,7 @@ from worker.audit.room import (
     spoken_in,
 )
 from worker.audit.signals import looks
+from worker.audit.signals.fake_viewers import viewer_hash
 from worker.audit.signals.unanswered import GIFT, GREETING, ORDER, QUESTION, meets_break
 from worker.audit.text import is_greeting, is_question
 
@@ -252,7 +253,8 @@ def _prompt(
     if len(kept) >= PROMPTS_PER_PANE and rank >= kept[-1].rank:
         return
     comment = xxh32_intdigest(event.comment_id.encode()) if isinstance(event, e.ViewerComment) else 0
-    new = Prompt(rank, event.at_ms, kind, text[:PROMPT_CHARS], offset, comment)
+    viewer = viewer_hash(event.viewer_id)
+    new = Prompt(rank, event.at_ms, kind, text[:PROMPT_CHARS], offset, comment, viewer)
     pane.prompts = tuple(sorted((*kept, new)))[:PROMPTS_PER_PANE]
 
 

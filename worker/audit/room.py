@@ -14,6 +14,7 @@ from worker.audit.events import Shop
 from worker.audit.evidence import Family, Level
 from worker.audit.facts import AiPresenter, Facts, Fleet
 from worker.audit.said import Said
+from worker.audit.signals.fake_viewers import Askers
 from worker.audit.sketch import Sketch
 from worker.audit.speech import SpeechRing
 from worker.audit.timing import Delays, Pauses
@@ -96,6 +97,7 @@ class Prompt(Struct, frozen=True, gc=False, array_like=True, order=True):
     text: str
     offset: int
     comment: int = 0  # hash of the comment's id, by which a reply may name it
+    viewer: int = 0  # `signals.fake_viewers.viewer_hash`
 
 
 class Utterance(Struct, frozen=True, gc=False, array_like=True):
@@ -173,6 +175,7 @@ class Block(Struct, gc=False, array_like=True):
     questions: tuple[Prompt, ...] = ()  # the last two that fell due
     spoken: int = 0  # speech segments
     detectors: tuple[Detector, ...] = ()
+    discounted: int = 0  # prompts that count for nobody (`signals.fake_viewers`)
 
 
 class Asked(Struct, frozen=True, gc=False, array_like=True):
@@ -324,6 +327,7 @@ class Room(Struct, gc=False, array_like=True):
     delays: Delays | None = None
     pauses: Pauses | None = None
     sketch: Sketch | None = None
+    askers: Askers | None = None
 
     @property
     def watermark_ms(self) -> int:

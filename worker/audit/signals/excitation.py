@@ -116,7 +116,7 @@ def close(room: Room) -> float | None:
         return None
     follows = state.end_ms == room.block_start_ms  # on a block without a break
     state.end_ms = 0 if block.paused_ms else end_ms
-    overloaded = sum(state.halves) > PAST_MAX or block.skipped > SKIPPED_MAX * block.due
+    overloaded = sum(state.halves) > PAST_MAX or block.skipped > SKIPPED_MAX * (block.due + block.discounted)
     onsets, sums, halves = state.onsets, state.sums, state.halves
     state.onsets, state.sums = 0, NO_SUMS
     state.halves = (*halves[2:], 0, 0)

@@ -18,7 +18,7 @@ from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
 from worker.audit.excerpts import quote
 from worker.audit.room import BLOCK_MS, PANE_MS, PROMPTS_MAX, Asked, Excitation, Pane, Prompt, Room, Utterance
 from worker.audit.said import Said, new_said, note, unsaid
-from worker.audit.signals import cadence, excitation, latency
+from worker.audit.signals import cadence, excitation, fake_viewers, latency
 from worker.audit.text import Words, bigrams, thanks, welcomes
 
 DUE_MS = 90_000
@@ -39,11 +39,13 @@ def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words], l
     """
     block = room.block
     kept = sorted(pane.prompts, key=_in_time)
-    excitation.remember(room, pane, kept)
+    real = _real(room, kept)
+    excitation.remember(room, pane, real)
     excited = room.excitation
     if kept:
         block.skipped += pane.prompts_seen - len(kept)
-        room.prompts = (*room.prompts, *kept)[-PROMPTS_MAX:]
+        block.discounted += len(kept) - len(real)
+        room.prompts = (*room.prompts, *real)[-PROMPTS_MAX:]
     block.replies += len(pane.replies)
     block.spoken += len(speech)
     past = excitation.asked(excited) if excited is not None and (pane.replies or speech) else []
@@ -73,6 +75,20 @@ def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words], l
 
 def _in_time(prompt: Prompt) -> tuple[int, int]:
     return prompt.at_ms, prompt.rank
+
+
+def _real(room: Room, prompts: list[Prompt]) -> list[Prompt]:
+    """Prompts without those that `fake_viewers` discounts; gifts and orders cost money and always count."""
+    real = []
+    for prompt in prompts:
+        if prompt.kind in THANKED:
+            real.append(prompt)
+            continue
+        if room.askers is None:
+            room.askers = fake_viewers.Askers()
+        if not fake_viewers.take(room.askers, prompt.viewer, prompt.at_ms, prompt.text):
+            real.append(prompt)
+    return real
 
 
 def _reply(room: Room, at_ms: int) -> None:
@@ -214,7 +230,7 @@ def quote_questions(room: Room) -> None:
 def value(room: Room) -> float | None:
     """1 when nobody was answered, 0 when somebody was, None when the block cannot tell."""
     block = room.block
-    if block.due < PROMPTS_MIN or block.paused_ms > 0 or block.skipped > block.due:
+    if block.due < PROMPTS_MIN or block.paused_ms > 0 or block.skipped > block.due + block.discounted:
         return None
     if not block.spoken and not block.replies:
         return None
