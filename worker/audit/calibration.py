@@ -34,6 +34,19 @@ def rank(detector: str, version: str, stratum: str, score: float) -> float | Non
     return _RANKS[i] + (_RANKS[i + 1] - _RANKS[i]) * (score - low) / (high - low)
 
 
+LATENCY_SPREAD_LOW = 0.21
+"""SD of ln delay: the 1 % quantile of eight answers whose σ is 0.5, the lower end of what detection studies sweep for
+people (no distribution is published): 0.5·√(χ²₀.₀₁(7)/7)."""
+
+BURSTINESS_LOW = -0.53
+"""Burstiness of pauses: the 1 % quantile of thirty log-normal pauses with σ 0.5 (simulated), less than people vary:
+pauses are log-normal, and wider, in Campione and Véronis, "A large-scale multilingual study of silent pause duration",
+Speech Prosody 2002."""
+
+LONG_PAUSES_LOW = 0.033
+"""Share of pauses above a second: fewer than 1 in 30, the 1 % quantile of thirty log-normal pauses with median 0.5 s
+and σ 0.8 (simulated); pauses above a second occur in spontaneous, not in read speech (ibid.)."""
+
 BIGRAM_IDF_DEFAULT_NATS = 6.0
 """Inverse document frequency of a bigram not listed: about one utterance in 400."""
 

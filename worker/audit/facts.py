@@ -155,7 +155,7 @@ class History(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Facts(Struct, gc=False, array_like=True):
-    """All facts of a room but `room` itself, which is built from its descriptor when a rule reads it."""
+    """All facts of a room but `room` and `signals`, which are built from its state when a rule reads them."""
 
     ai_presenter: AiPresenter = AiPresenter()
     recorded: Recorded = Recorded()
@@ -173,7 +173,7 @@ class Facts(Struct, gc=False, array_like=True):
     history: History = History()
 
 
-FACT_NAMES: tuple[str, ...] = (*Facts.__struct_fields__, "room")
+FACT_NAMES: tuple[str, ...] = (*Facts.__struct_fields__, "room", "signals")
 """Every fact a rule may read, in the order of their bits."""
 
 FACT_BIT: dict[str, int] = {name: 1 << i for i, name in enumerate(FACT_NAMES)}

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 from xxhash import xxh3_64_intdigest
 
-from worker.audit import elond
+from worker.audit import elond, sketch
 from worker.audit.events import Count, Id, Millis, Platform, Shop, Upheld
 from worker.audit.evidence import MS_PER_HOUR, Level
 from worker.audit.room import FOREVER_MS, Phase, Room, Ties
@@ -121,7 +121,8 @@ def shown(room: Room) -> list[str]:
     described = (("operator", room.operator_id), ("device", room.device_id), ("ip", room.ip_hash))
     keys = [f"host:{room.host_id}"] if room.host_id else []
     keys += [f"{kind}:{value}" for kind, value in described if value]
-    return keys + [key for key, _ in room.ties.seen] if room.ties is not None else keys
+    keys += [key for key, _ in room.ties.seen] if room.ties is not None else []
+    return keys + [f"script:{key}" for key in sketch.keys(room.sketch)] if room.sketch is not None else keys
 
 
 def redescribed(room: Room, before: list[str]) -> None:

@@ -40,8 +40,13 @@ def bigrams(text: str) -> frozenset[str]:
 
 def bigrams_once(text: str) -> frozenset[str]:
     """`bigrams` of a text that will hardly come again, such as a speech segment: it would only drive out others."""
-    letters = _NOT_LETTERS.sub("", text.lower())
-    return frozenset(map(add, letters, letters[1:]))
+    kept = letters(text)
+    return frozenset(map(add, kept, kept[1:]))
+
+
+def letters(text: str) -> str:
+    """Its letters and digits, case folded, without what stands between them."""
+    return _NOT_LETTERS.sub("", text.lower())
 
 
 _remembered = lru_cache(maxsize=8192)(bigrams_once)
@@ -73,16 +78,18 @@ known: Callable[[str], tuple[int, int, int]] = _known.__getitem__
 
 
 class Words(NamedTuple):
-    """What is read in a speech segment: its distinct bigrams, and for each of them what `known` says."""
+    """What is read in a speech segment: its distinct bigrams, for each of them what `known` says, and its `letters`."""
 
     grams: frozenset[str]
     known: list[tuple[int, int, int]]
+    letters: str
 
 
 def words(text: str) -> Words:
     """A speech segment, read once for all signals."""
-    grams = bigrams_once(text)
-    return Words(grams, list(map(known, grams)))
+    kept = letters(text)
+    grams = frozenset(map(add, kept, kept[1:]))
+    return Words(grams, list(map(known, grams)), kept)
 
 
 def simhash(known: list[tuple[int, int, int]]) -> int:

@@ -8,7 +8,7 @@ from worker.audit.calibration import CALIBRATION_VERSION
 from worker.audit.evidence import DESIGNS, FAMILIES, Family, Level
 from worker.audit.facts import Certainty
 from worker.audit.room import BLOCK_MS, Phase, Room
-from worker.audit.signals import concurrency, looks, shared_script, unbroken
+from worker.audit.signals import looks, newest
 from worker.egress.record import OutRecord
 from worker.policy.episodes import ACTIVE
 
@@ -105,16 +105,7 @@ def _challenges(room: Room) -> dict[str, int]:
 
 def _strata(room: Room) -> dict[str, Any]:
     """Signals that bet in no family, for people; those that abstain are left out."""
-    values = {
-        "unbroken": 1.0 if unbroken.hours(room) else None,
-        "concurrency": concurrency.value(room),
-        "shared_script": shared_script.value(room),
-    }
-    return {
-        name: {"value": value, "blocks": 0, "at_ms": room.max_at_ms}
-        for name, value in values.items()
-        if value is not None
-    }
+    return {name: {"value": value, "blocks": 0, "at_ms": room.max_at_ms} for name, value in newest.strata(room).items()}
 
 
 def _episodes(room: Room) -> list[dict[str, Any]]:

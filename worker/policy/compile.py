@@ -32,6 +32,7 @@ _CEL_TYPES: dict[Any, Any] = {
     str: cel.Type.STRING,
     list[str]: cel.Type.List(cel.Type.STRING),
     dict[str, int]: cel.Type.Map(cel.Type.STRING, cel.Type.INT),
+    dict[str, float]: cel.Type.Map(cel.Type.STRING, cel.Type.DOUBLE),
 }
 _TYPES = {name: _CEL_TYPES[kind] for name, kind in VARIABLES.items()}
 _ENVIRONMENT = cel.NewEnv(variables=_TYPES | dict.fromkeys(_SHARE_NAMES, cel.Type.DOUBLE))
@@ -96,6 +97,7 @@ class Program:
         self.families = frozenset(rest for head, rest in heads if head == "level")
         self.facts = frozenset(
             {rest if head == "held" else head for head, rest in heads if head != "level"}
+            | {name for name in names if name in FIELDS}
             | {ALSO_READS[name] for name in names if name in ALSO_READS}
             | {name.partition(".")[0] for name, _ in shares}
         )
@@ -244,7 +246,7 @@ def _names_in(text: str) -> tuple[str, ...]:
         name = ".".join(parts[:2])
         if name in VARIABLES:
             names[name] = None
-        elif parts[0] in CONSTANTS:
+        elif parts[0] in VARIABLES:  # a constant, or a map of which a key is asked for
             names[parts[0]] = None
     return tuple(names)
 

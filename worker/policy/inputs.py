@@ -6,6 +6,9 @@ one typed variable, `label.visible`, so a misspelt field or a wrong type is foun
 
     idle.minutes       whole minutes that the room has been idle; 0 when it is not
     label.gap_minutes  whole minutes without the label since AI was known or the label went away; 0 while it is visible
+
+The fact `signals` is one variable, a map without the signals that abstain: `has(signals.latency)` asks whether there is
+a value, and a rule that reads one which is absent has no value.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +20,7 @@ from worker.audit import history
 from worker.audit.evidence import FAMILIES, Level
 from worker.audit.facts import FACT_BIT, FACT_NAMES, Certainty, Facts, History
 from worker.audit.room import Phase, Room
+from worker.audit.signals import newest, unbroken
 from worker.policy import shares
 
 MS_PER_MINUTE = 60_000
@@ -40,11 +44,32 @@ class HistoryFact(Struct, frozen=True, gc=False):
     upheld: dict[str, int] = {}
 
 
-FACT_TYPES: dict[str, type[Any]] = {**get_type_hints(Facts), "room": RoomFact, "history": HistoryFact}
+class SignalsFact(Struct, frozen=True, gc=False):
+    """The fact `signals`: the newest value of each, 0 to 1, high when unlike a live, responsive human; None when it
+    abstains. `unbroken` is in hours, from four on."""
+
+    unanswered: float | None = None
+    excitation: float | None = None
+    locked: float | None = None
+    latency: float | None = None
+    cadence: float | None = None
+    shared_script: float | None = None
+    concurrency: float | None = None
+    unbroken: float | None = None
+
+
+SIGNALS: tuple[str, ...] = SignalsFact.__struct_fields__
+
+FACT_TYPES: dict[str, type[Any]] = {
+    **get_type_hints(Facts), "room": RoomFact, "history": HistoryFact, "signals": SignalsFact
+}  # fmt: skip
 """Struct type of each fact, by name."""
 
 DEFAULTS: dict[str, Any] = {name: kind() for name, kind in FACT_TYPES.items()}
 """Each fact when nothing is known."""
+
+COMPUTED = ("room", "history", "signals")
+"""Facts that are made when a rule looks."""
 
 ACCUSING = frozenset(name for name, kind in FACT_TYPES.items() if "certainty" in kind.__struct_fields__)
 """Facts that carry a certainty. The others are records or measurements; they neither add nor take certainty."""
@@ -68,6 +93,7 @@ def _fields() -> dict[str, dict[str, Any]]:
         hints = get_type_hints(kind)
         found[name] = {f: hints[f] for f in kind.__struct_fields__ if f != "since_ms"}
         found[name].update(dict.fromkeys(DERIVED.get(name, ()), int))
+    found["signals"] = dict.fromkeys(SIGNALS, float)
     return found
 
 
@@ -75,7 +101,8 @@ FIELDS: dict[str, dict[str, Any]] = _fields()
 """Python type of every field that a rule may read, by fact."""
 
 VARIABLES: dict[str, Any] = {
-    **{f"{fact}.{field}": kind for fact, fields in FIELDS.items() for field, kind in fields.items()},
+    **{f"{f}.{field}": kind for f, fields in FIELDS.items() if f != "signals" for field, kind in fields.items()},
+    "signals": dict[str, float],
     **{f"held.{fact}": int for fact in DATED},
     **{f"level.{family}": int for family in FAMILIES},
     **dict.fromkeys(CONSTANTS, int),
@@ -158,6 +185,8 @@ class Inputs:
         if name in CONSTANTS:
             return CONSTANTS[name]
         head, _, field = name.partition(".")
+        if head == "signals":
+            return _present(self.facts[head])
         if head == "level":
             return self.levels.get(field, 0)
         if head == "held":
@@ -166,6 +195,11 @@ class Inputs:
         if (derive := _DERIVE.get(name)) is not None:
             return derive(self)
         return getattr(self.facts[head], field)
+
+
+def _present(signals: SignalsFact) -> dict[str, float]:
+    values = ((name, getattr(signals, name)) for name in SIGNALS)
+    return {name: value for name, value in values if value is not None}
 
 
 def _idle_minutes(inputs: Inputs) -> int:
@@ -186,7 +220,7 @@ ALSO_READS: dict[str, str] = {"label.gap_minutes": "ai_presenter"}
 
 def of_room(room: Room, now_ms: int) -> Inputs:
     """What rules may read of a room at event time `now_ms`."""
-    facts: dict[str, Any] = {name: getattr(room.facts, name) for name in FACT_NAMES if name not in ("room", "history")}
+    facts: dict[str, Any] = {name: getattr(room.facts, name) for name in FACT_NAMES if name not in COMPUTED}
     facts["room"] = RoomFact(
         room.platform,
         room.region,
@@ -197,8 +231,16 @@ def of_room(room: Room, now_ms: int) -> Inputs:
         sorted({shop.system for shop in room.shop_ids}),
     )
     facts["history"] = _history(room.facts.history, now_ms)
+    facts["signals"] = _signals(room)
     levels = {name: room.level(name) for name in FAMILIES}
     return Inputs(facts, levels, now_ms, shares=lambda name, window_ms: shares.of(room, name, window_ms, now_ms))
+
+
+def _signals(room: Room) -> SignalsFact:
+    values = {**newest.betting(room), **newest.strata(room)}
+    if "unbroken" in values:
+        values["unbroken"] = unbroken.hours(room)
+    return SignalsFact(**values)
 
 
 def _history(past: History, now_ms: int) -> HistoryFact:
@@ -226,7 +268,7 @@ def as_json(inputs: Inputs, name: str) -> dict[str, Any]:
             value = Certainty(value).name.lower()
         elif isinstance(value, dict):
             value = dict(sorted(value.items()))
-        elif field.endswith("_ratio") and value < 0:
+        elif value is None or (field.endswith("_ratio") and value < 0):
             continue
         out[field] = value
     for field in DERIVED.get(name, ()):

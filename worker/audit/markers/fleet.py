@@ -4,9 +4,9 @@ A room may be in several fleets at once. Rules see one: not permitted before per
 easily, a face before a voice, an address before an operator; then the larger one.
 """
 
+from worker.audit import identities
 from worker.audit.events import FleetMatched
 from worker.audit.facts import FACT_BIT, Fleet
-from worker.audit.identities import ties_of
 from worker.audit.room import Room
 
 FLEETS_MAX = 16
@@ -15,14 +15,28 @@ _STRENGTH = {kind: i for i, kind in enumerate(("operator", "ip", "script", "devi
 
 def apply(room: Room, event: FleetMatched, offset: int) -> None:
     """Take over the latest match of this identity; fewer than two rooms are none."""
-    ties, key = ties_of(room), f"{event.kind}:{event.identity}"
+    ties, key = identities.ties_of(room), f"{event.kind}:{event.identity}"
     before = dict(ties.fleets)
     old = before.pop(key, None)
     match = Fleet(event.kind, event.size, event.permitted, event.at_ms if old is None else old.since_ms)
     fleets = [*before.items(), (key, match)] if event.size >= 2 else list(before.items())
+    fleets.sort(key=lambda one: one[1].kind != "script")  # where there are too many, scripts go first
     ties.fleets = tuple(fleets[-FLEETS_MAX:])
     room.facts.fleet = max((fleet for _, fleet in ties.fleets), key=_weight, default=match)
-    room.changed |= FACT_BIT["fleet"]
+    room.changed |= FACT_BIT["fleet"] | FACT_BIT["signals"]
+
+
+def forget_scripts(room: Room) -> None:
+    """A block has closed: matches of scripts that the room does not read any more hold no longer."""
+    ties = room.ties
+    if ties is None or not any(match.kind == "script" for _, match in ties.fleets):
+        return
+    read = set(identities.shown(room))
+    kept = tuple(one for one in ties.fleets if one[1].kind != "script" or one[0] in read)
+    if kept != ties.fleets:
+        ties.fleets = kept
+        room.facts.fleet = max((fleet for _, fleet in kept), key=_weight, default=Fleet())
+        room.changed |= FACT_BIT["fleet"]
 
 
 def _weight(fleet: Fleet) -> tuple[bool, int, int]:

@@ -5,10 +5,28 @@ reviewers: sellers of one product share a script, so it bets in no family. Absta
 Evasion: paraphrase. Cost: one look at the matches, at most 16.
 """
 
+from worker.audit import sketch
 from worker.audit.room import Room
 from worker.audit.signals import concurrency
+from worker.audit.sketch import Sketch
+from worker.audit.text import Words
 
 KINDS = frozenset({"script"})
+
+
+def hear(room: Room, spoken: list[Words]) -> None:
+    """Fold one pane's speech into the sketch of the open block."""
+    if room.sketch is None:
+        room.sketch = Sketch()
+    sketch.hear(room.sketch, spoken)
+
+
+def close(room: Room) -> None:
+    """The block closes: its keys are told with the room's identities from now on, for two blocks."""
+    if room.sketch is not None:
+        sketch.close(room.sketch)
+        if not room.sketch.latest and not room.sketch.before:
+            room.sketch = None
 
 
 def value(room: Room) -> float | None:
