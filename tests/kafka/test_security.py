@@ -185,12 +185,13 @@ def _stand_ins(secured: SecuredKafka, changes: Mapping[str, str], directory: Pat
 
 
 @pytest.mark.parametrize(
-    ("topic", "operation"), [(VIOLATIONS_TOPIC, "Write"), (EVENTS_TOPIC, "Read"), ("changelog", "Write")]
+    ("right", "operation"),
+    [(VIOLATIONS_TOPIC, "Write"), (EVENTS_TOPIC, "Read"), ("changelog", "Write"), ("group", "Read")],
 )
 def test_a_worker_that_lacks_a_right_ends_and_names_it(
-    topic: str, operation: str, secured: SecuredKafka, log: Log, login: Callable[[str], dict[str, str]], tmp_path: Path
+    right: str, operation: str, secured: SecuredKafka, log: Log, login: Callable[[str], dict[str, str]], tmp_path: Path
 ) -> None:
-    name = {"changelog": log.changelog}.get(topic, log.topic(topic))
+    name = {"changelog": log.changelog, "group": log.app_id}.get(right, log.topic(right))
     secured.grant(USER, without(rights(log), name, operation))
     log.produce(room_log(5, rooms=10, steps=500))
     with Worker(log, tmp_path, **login("SCRAM")) as worker:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: How often to look again for room in a stream buffer or the end of a running batch.
 POLL_S = 0.002
+#: How often to ask whether the group's coordinator has met an error; it waits, for ever, until somebody has.
+COORDINATOR_CHECK_S = 1.0
 
 
 class GenerationLostError(RuntimeError):
@@ -52,6 +54,15 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
     async def on_start(self) -> None:
         await super().on_start()
         KillDeadline(self.app, self.transport.attachment).start()
+
+    @Service.task
+    async def _check_coordinator(self) -> None:
+        """What keeps this member out of its group would be told with the next fetch: without a group there is none."""
+        async with self._fatal_on_error():
+            while not self.should_stop:
+                await self.sleep(COORDINATOR_CHECK_S)
+                if not self.should_stop:
+                    await self.thread.check_coordinator()
 
     # ---- fetch → agents
     async def _drain_messages(self, fetcher: Service) -> None:

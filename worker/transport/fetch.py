@@ -7,7 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError
+from aiokafka.errors import (
+    CommitFailedError,
+    ConsumerStoppedError,
+    GroupAuthorizationFailedError,
+    IllegalStateError,
+)
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
@@ -17,6 +22,10 @@ from worker.transport.unpack import drain
 
 if TYPE_CHECKING:
     from worker.transport.consumer import BatchConsumer
+
+
+class GroupRefusedError(RuntimeError):
+    """The broker's rights keep this user out of its group; the message says which ones to give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +176,20 @@ class BatchConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
             self.epoch += 1
 
     # ---- the group
+    async def check_coordinator(self) -> None:
+        """Raises what the group's coordinator could not get over, or GroupRefusedError where rights are missing."""
+        await self.call_thread(self._check_coordinator)
+
+    async def _check_coordinator(self) -> None:
+        coordinator = self._ensure_consumer()._coordinator
+        try:
+            coordinator.check_errors()
+        except GroupAuthorizationFailedError as problem:
+            raise GroupRefusedError(
+                f"the broker does not let this user into the group {coordinator.group_id!r} (AuthorizationFailed): "
+                "give it Read and Describe on the group, as deploy/k8s/components/strimzi/user.yaml does"
+            ) from problem
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         self.epoch += 1
         await super().on_partitions_revoked(revoked)

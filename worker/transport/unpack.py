@@ -48,7 +48,7 @@ PRIVATE = {
         "_contains_abort_marker",
         "next_fetch_offset",
     ),
-    "GroupCoordinator": ("generation",),
+    "GroupCoordinator": ("generation", "group_id", "check_errors"),
 }
 
 
