@@ -140,7 +140,7 @@ def build_app(
     )
     violation_delay = Histogram(DELAY_BOUNDS)
     engine = _engine(app, settings, judge, violation_delay, partitions.identities)
-    identities = _identity_agent(app, settings, engine.outbox)
+    identities = _identity_agent(app, settings, engine.outbox, partitions.rooms)
     hooks = Hooks(app, engine, settings, identities)
     attach(app, hooks, clock=clock.monotonic_s, settings=driver)
     # Tables make Faust assign changelogs with their source and run recoveries; state lives in the stores.
@@ -173,12 +173,13 @@ def build_app(
     return worker
 
 
-def _identity_agent(app: Any, settings: Settings, outbox: Outbox) -> IdentityAgent:
+def _identity_agent(app: Any, settings: Settings, outbox: Outbox, rooms_partitions: int) -> IdentityAgent:
     async def registry(starts: Mapping[int, int]) -> dict[int, list[Any]]:
         return await read_registry(lambda: lone_consumer(settings), settings.topic(REGISTRY_TOPIC), starts)
 
     return IdentityAgent(
         changelog=changelog_topic(settings, IDENTITIES_TABLE),
+        rooms_partitions=rooms_partitions,
         name_output=settings.topic,
         outbox=outbox,
         committed=lambda topic, p: app.consumer._committed_offset.get(TP(settings.topic(topic), p)),

@@ -49,6 +49,7 @@ class IdentityAgent:
         self,
         *,
         changelog: str,
+        rooms_partitions: int,
         name_output: Callable[[str], str],
         outbox: Outbox,
         committed: Callable[[str, int], int | None],
@@ -63,6 +64,7 @@ class IdentityAgent:
         self.applied: dict[Where, int] = {}
         self.seconds = 0.0
         self.topics = {name_output(topic): topic for topic in (IDENTITIES_TOPIC, REGISTRY_TOPIC)}
+        self._rooms_partitions = rooms_partitions
         self._name_output = name_output
         self._committed = committed
         self._read_registry = read_registry
@@ -81,7 +83,9 @@ class IdentityAgent:
         self.applied = {where: offset for where, offset in self.applied.items() if where[1] not in dropped}
         for partition in new:
             self.stores[partition] = store = MatchStore(self.changelog, partition)
-            self.processors[partition] = MatchProcessor(partition=partition, matches=store, counts=self.counts)
+            self.processors[partition] = MatchProcessor(
+                partition=partition, rooms_partitions=self._rooms_partitions, matches=store, counts=self.counts
+            )
         self._fresh = (self._fresh - dropped) | new
         return new
 

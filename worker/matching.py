@@ -21,7 +21,7 @@ from worker.egress.identities import encode_answer
 from worker.egress.record import OutRecord
 from worker.ingress.breaker import Breaker
 from worker.ingress.identities import decode_identity, decode_registration
-from worker.ingress.reject import Record, Reject, dead_letter
+from worker.ingress.reject import Reason, Record, Reject, dead_letter
 from worker.processor import DEAD_LETTERS_TOPIC, BreakerTripped
 
 IDENTITIES_TOPIC = "live.audit.identities"
@@ -67,10 +67,16 @@ class Placed(NamedTuple):
 
 
 class MatchProcessor:
-    """Matches the identities of one partition, in order. One per partition and assignment; not thread-safe."""
+    """Matches the identities of one partition, in order. One per partition and assignment; not thread-safe.
 
-    def __init__(self, *, partition: int, matches: Matches, counts: MatchCounts | None = None) -> None:
+    `rooms_partitions` is how many partitions the room log has, and with it the dead letters' topic.
+    """
+
+    def __init__(
+        self, *, partition: int, rooms_partitions: int, matches: Matches, counts: MatchCounts | None = None
+    ) -> None:
         self.partition = partition
+        self.rooms_partitions = rooms_partitions
         self.matches = matches
         self.counts = counts or MatchCounts()
         self.breakers = {IDENTITIES_TOPIC: Breaker(), REGISTRY_TOPIC: Breaker()}
@@ -79,7 +85,8 @@ class MatchProcessor:
     def process(self, records: Iterable[Record], topic: str) -> list[Placed]:
         """Takes consecutive records of `topic` (its name without a prefix); returns what to send, in order.
 
-        Dead letters go to this partition's number. Raises BreakerTripped as `PartitionProcessor.process` does.
+        Dead letters go to the partition of this number, modulo how many their topic has.
+        Raises BreakerTripped as `PartitionProcessor.process` does.
         """
         take = self._identity if topic == IDENTITIES_TOPIC else self._registration
         out: list[Placed] = []
@@ -96,6 +103,8 @@ class MatchProcessor:
         said = decode_identity(record.key, record.value)
         if isinstance(said, Reject):
             return said
+        if said.partition >= self.rooms_partitions:  # an answer to nowhere would end the worker, again and again
+            return Reject(Reason.OUT_OF_RANGE, f"the room log has {self.rooms_partitions} partitions, at `$.partition`")
         key = f"{said.kind}:{said.identity}"
         kept = self.matches.kept.get(key) or _new(said)
         if record.offset <= kept.offset:
@@ -149,7 +158,8 @@ class MatchProcessor:
     def _reject(self, out: list[Placed], record: Record, reject: Reject, topic: str) -> None:
         self.counts.rejected += 1
         letter = dead_letter(record, reject, topic=topic, partition=self.partition, worker_version=__version__)
-        out.append(Placed(self.partition, OutRecord(DEAD_LETTERS_TOPIC, *letter)))
+        place = self.partition % self.rooms_partitions
+        out.append(Placed(place, OutRecord(DEAD_LETTERS_TOPIC, *letter)))
         if self.breakers[topic].bad():
             raise BreakerTripped(
                 f"{topic}[{self.partition}] stops before offset {record.offset}: {self.breakers[topic].why}; last "

@@ -49,7 +49,7 @@ def main() -> None:
     options = parser.parse_args()
     tracemalloc.start()
     matches = MemoryMatches()
-    processor = MatchProcessor(partition=0, matches=matches)
+    processor = MatchProcessor(partition=0, rooms_partitions=1, matches=matches)
     offset, costs, empty = 0, [], tracemalloc.get_traced_memory()[0]
     for period in range(options.rounds + 1):
         records = []

@@ -42,7 +42,9 @@ class Circle:
         self.rooms = [
             PartitionProcessor(topic=EVENTS_TOPIC, partition=p, rooms=MemoryRooms(), judge=self.judge) for p in numbers
         ]
-        self.matches = [MatchProcessor(partition=p, matches=MemoryMatches()) for p in numbers]
+        self.matches = [
+            MatchProcessor(partition=p, rooms_partitions=self.partitions, matches=MemoryMatches()) for p in numbers
+        ]
         self.logs = {p: [] for p in numbers}
         self.identities = {p: [] for p in numbers}
         self._registered = count()
