@@ -38,7 +38,7 @@ def random_log(seed: int, *, minutes: int = 50, pauses: bool = True) -> list[Any
     events += _viewers(rng, minutes) + _host(rng, minutes) + _markers(rng, minutes)
     breaks = _pauses(rng, minutes) if pauses else []
     log = in_time(breaks, events)  # of one millisecond, the break comes first
-    return _consistent(log)
+    return _detailed(_consistent(log), Random(seed + 1))
 
 
 def _times(rng: Random, minutes: int, mean_s: float) -> list[int]:
@@ -109,6 +109,20 @@ def _pauses(rng: Random, minutes: int) -> list[Any]:
         events += [ev(e.RoomPaused, at), ev(e.RoomResumed, end)]
         at = end + rng.randint(1, 15) * MINUTE
     return events
+
+
+def _detailed(log: list[Any], rng: Random) -> list[Any]:
+    """Comments have names, replies name them, and speech says when it began and ended."""
+    asked = [event for event in log if isinstance(event, e.ViewerComment)]
+    for i, event in enumerate(asked):
+        event.comment_id = f"c{i}"
+    for event in log:
+        if isinstance(event, e.HostReply) and asked and rng.random() < 0.8:
+            event.comment_id = rng.choice([c for c in asked if c.at_ms <= event.at_ms][-6:] or asked).comment_id
+        elif isinstance(event, e.HostSpeech) and rng.random() < 0.9:
+            event.end_ms = event.at_ms - rng.randint(0, 500)
+            event.start_ms = event.end_ms - rng.randint(500, 9_000)
+    return log
 
 
 def _consistent(log: list[Any]) -> list[Any]:

@@ -17,7 +17,7 @@ LONG_MS = 1_000
 
 
 class Delays(Struct, gc=False, array_like=True):
-    """Sums for the regression of y = ln delay (ms) on x = ln load (prompts that wait, the answered one included).
+    """Sums for the regression of y = ln delay (ms) on x = ln load (prompts of the last 90 s, the answered included).
 
     Attributes:
         taken: when prompts were asked that were answered lately, the latest last: each counts once.
@@ -33,7 +33,7 @@ class Delays(Struct, gc=False, array_like=True):
 
 
 def answered(delays: Delays, asked_ms: int, at_ms: int, load: int) -> None:
-    """The prompt of `asked_ms` was answered at `at_ms`, when `load` prompts waited."""
+    """The prompt of `asked_ms` was answered at `at_ms`, the latest of `load` prompts."""
     if at_ms <= asked_ms or asked_ms in delays.taken:
         return
     delays.taken = (*delays.taken, asked_ms)[-TAKEN_MAX:]

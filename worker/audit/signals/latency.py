@@ -1,10 +1,10 @@
-"""`latency`: the host's answers come after delays too regular for a person, and no later when many wait.
+"""`latency`: the host's answers come after delays too regular for a person, and no later when many ask.
 
 A delay runs from a question to the `host.reply` that names it, or to the beginning of the first speech that fits it
 with words that are new (as in `unanswered`). Y = 1 when the standard deviation of ln delay is below the human 1 %
-quantile (`audit.calibration`, provisional) and ln delay does not rise with the logarithm of how many wait: a person
-falls behind. A stratum for reviewers: its norm is not audited, so it bets in no family. The last 32 to 64 answers
-count.
+quantile (`audit.calibration`, provisional) and ln delay does not rise with the logarithm of how many asked in the
+last 90 s: a person falls behind. A stratum for reviewers: its norm is not audited, so it bets in no family. The last
+32 to 64 answers count.
 
 Abstains: fewer than eight answers. Evasion: jitter; a queue is harder to fake. Cost: COST_ANSWER.
 """
@@ -18,7 +18,8 @@ ANSWERS_MIN = 8
 
 
 def answered(room: Room, asked_ms: int, at_ms: int, load: int) -> None:
-    """A question of `asked_ms` was first answered at `at_ms`, when `load` prompts waited, itself included."""
+    """A question of `asked_ms` was answered at `at_ms`, when `load` prompts were not older than 90 s; only the first
+    answer to it counts."""
     if room.delays is None:
         room.delays = Delays()
     timing.answered(room.delays, asked_ms, at_ms, load)
