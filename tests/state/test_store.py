@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from tests.state.conftest import HOUR_MS, Changelog, Logged, flush, keep, room_at, speak
-from worker.audit import snapshot
+from worker.audit import snapshot, speech
 from worker.audit.facts import History
 from worker.audit.history import REMEMBERED_MS
 from worker.audit.panes import pane_at
-from worker.audit.room import Episode, Room
+from worker.audit.room import Episode, Phase, Room
 from worker.state import codec
 from worker.state.codec import ChangelogError
 from worker.state.store import RoomStore
@@ -187,6 +187,68 @@ def test_a_room_in_which_a_rule_opened_waits_for_what_people_say(changelog: Chan
     assert len(store) == 0
 
 
+def test_a_session_that_ended_leaves_no_speech_in_the_changelog(changelog: Changelog) -> None:
+    store, room = RoomStore("changelog", 3), room_at(5, said=300)
+    keep(store, room)
+    changelog.append(flush(store))
+    room.offset, room.speech, room.phase = 6, None, Phase.CLOSED
+    store.dirty.add(room.room_id)
+    written = flush(store)
+    assert [(w.key, w.value is None) for w in written] == [
+        (b"douyin:1", False), (b"douyin:1#c2", True), (b"douyin:1#c1", True), (b"douyin:1#c0", True), (b"#meta", False),
+    ]  # fmt: skip
+    assert not store.live, "a closed room rests as bytes"
+    for torn in range(1, len(written) + 1):  # whatever of the flush was lost, the room is there, and the rest follows
+        log = Changelog()
+        log.records = list(changelog.records)
+        log.append(written[:torn])
+        again = log.recover()
+        assert same(again.load("douyin:1"), room)
+        again.dirty.add("douyin:1")
+        log.append(flush(again))
+        assert {r.key for r in log.compacted() if r.value is not None} == {b"douyin:1", b"#meta"}
+
+
+def test_the_next_session_speaks_into_chunks_that_were_tombstones(changelog: Changelog) -> None:
+    store, room = RoomStore("changelog", 3), room_at(5, said=300)
+    keep(store, room)
+    changelog.append(flush(store))
+    room.offset, room.speech = 6, speech.new_ring()
+    speak(room, 20)
+    store.dirty.add(room.room_id)
+    changelog.append(flush(store))
+    assert {r.key for r in changelog.compacted() if r.value is not None} == {b"douyin:1", b"douyin:1#c0", b"#meta"}
+    assert same(changelog.recover(changelog.compacted()).load("douyin:1"), room)
+
+
+def test_a_late_flush_from_before_the_end_of_a_session_loses_its_speech_too(changelog: Changelog) -> None:
+    owner, zombie = RoomStore("changelog", 3), RoomStore("changelog", 3)
+    room = room_at(20, said=200)
+    keep(owner, room)
+    changelog.append(flush(owner, applied=21))
+    room.offset, room.speech, room.phase = 30, None, Phase.CLOSED
+    owner.dirty.add(room.room_id)
+    changelog.append(flush(owner, applied=31))
+    keep(zombie, room_at(20, said=200))
+    changelog.append(flush(zombie, applied=21))
+    again = changelog.recover()
+    changelog.append(flush(again, applied=31))
+    assert {r.key for r in changelog.compacted() if r.value is not None} == {b"douyin:1", b"#meta"}
+    assert same(changelog.recover(changelog.compacted()).load("douyin:1"), room)
+
+
+def test_a_kept_room_that_fell_silent_without_a_word_rests_with_its_speech(changelog: Changelog) -> None:
+    """Its session ends at its next event, and what is open then folds as if nobody had put it away."""
+    store, room = RoomStore("changelog", 3), room_at(5, max_at_ms=HOUR_MS, said=300)
+    room.episodes = {"T-ONE-01": Episode("T-ONE-01", "cleared", HOUR_MS, 0, HOUR_MS)}
+    keep(store, room)
+    changelog.append(flush(store))
+    assert list(store.live) == ["douyin:1"]
+    assert [w.key for w in flush(store, watermark_ms=8 * HOUR_MS, committed=6)] == [b"#meta"]
+    assert (list(store.live), list(store)) == ([], ["douyin:1"])
+    assert same(store.load("douyin:1"), room)
+
+
 def test_a_late_tombstone_does_not_take_a_room_that_lives_on(changelog: Changelog) -> None:
     owner, room = RoomStore("changelog", 3), room_at(20, said=10)
     keep(owner, room)
@@ -247,15 +309,14 @@ def test_offsets_that_lead_the_state_are_an_error(changelog: Changelog) -> None:
         store.check_committed(11)
 
 
-def test_a_quiet_room_is_kept_as_bytes_and_one_with_open_panes_decoded() -> None:
+def test_a_quiet_room_is_kept_as_bytes_and_one_that_speaks_decoded() -> None:
     """After a flush; the bytes are what was written, so nothing is lost by it."""
     store = RoomStore("changelog", 0)
-    quiet, asked = Room("quiet", max_at_ms=1), Room("asked", max_at_ms=1)
-    pane_at(asked, 1)
-    for room in (quiet, asked):
-        store.live[room.room_id] = room
-        store.dirty.add(room.room_id)
-    store.capture(10, 1, 0, 0)
-    assert list(store.live) == ["asked"]
-    assert set(store) == {"quiet", "asked"}
+    quiet, speaking = room_at(1, room_id="quiet"), room_at(1, room_id="speaking", said=1)
+    pane_at(quiet, 1)
+    for room in (quiet, speaking):
+        keep(store, room)
+    flush(store)
+    assert list(store.live) == ["speaking"]
+    assert set(store) == {"quiet", "speaking"}
     assert store.load("quiet") == quiet

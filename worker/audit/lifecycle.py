@@ -124,12 +124,16 @@ def forget(room: Room) -> None:
 
 
 def end(room: Room, at_ms: int) -> None:
-    """End the session: everything open folds, and rules are told."""
+    """End the session: everything open folds, and rules are told. What only a running session needs goes: events that
+    come after are out of session, and reviews read facts, families, episodes and quotations alone."""
     if room.asking is not None:
         asking.end(room.asking)
     close_all(room)
     move(room, "close", at_ms)
     room.identities_due_ms = 0
+    fresh = Room(room_id=room.room_id)
+    for name in _WHILE_IT_RUNS:
+        setattr(room, name, getattr(fresh, name))
 
 
 def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
@@ -150,4 +154,6 @@ def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
 
 _KEPT = {"room_id", "partition", "offset", "seen_viewer", "seen_other", "seen_viewer_at", "seen_other_at",
          "published_ms", "changed", "facts", "reviews", "episodes"}  # fmt: skip
+_WHILE_IT_RUNS = ("panes", "prompts", "answered_due_ms", "block", "speech", "said", "challenges", "breaks",
+                  "excitation", "label_marks", "mentions")  # fmt: skip
 _OF_THE_SESSION = tuple(name for name in Room.__struct_fields__ if name not in _KEPT)

@@ -32,6 +32,7 @@ class Store(Struct, gc=False):
     bands: list[bytearray]
     times: bytearray
     changed: int = 0  # bit per chunk
+    modal: tuple[int, int] | None = None  # `modal_lag`, until the next segment
 
 
 class SpeechRing(Struct, gc=False, array_like=True):
@@ -62,6 +63,7 @@ def add(ring: SpeechRing, second: int, simhash: int) -> list[int]:
         store.bands[band][slot * 2 : slot * 2 + 2] = (simhash >> (16 * band) & 0xFFFF).to_bytes(2, "little")
     store.times[slot * 4 : slot * 4 + 4] = second.to_bytes(4, "little")
     store.changed |= 1 << (slot // CHUNK)
+    store.modal = None
     ring.count += 1
     ring.recent = (*ring.recent, tuple(lags))[-RECENT:]
     return lags
@@ -119,6 +121,15 @@ def _stored(store: Store, slot: int) -> int:
 
 def modal_lag(ring: SpeechRing) -> tuple[int, int]:
     """The lag bin at which most of the last 8 segments repeat (±1 bin), and how many do; (0, 0) when none."""
+    store = ring.store
+    if store is None:
+        return _modal_lag(ring)
+    if store.modal is None:
+        store.modal = _modal_lag(ring)
+    return store.modal
+
+
+def _modal_lag(ring: SpeechRing) -> tuple[int, int]:
     best, best_count = 0, 0
     if not any(ring.recent):
         return best, best_count
@@ -127,6 +138,11 @@ def modal_lag(ring: SpeechRing) -> tuple[int, int]:
         if count > best_count:
             best, best_count = lag, count
     return best, best_count
+
+
+def chunks_of(ring: SpeechRing | None) -> int:
+    """How many chunks hold the ring's segments."""
+    return (min(ring.count, CAPACITY) + CHUNK - 1) // CHUNK if ring is not None else 0
 
 
 def take_changed_chunks(ring: SpeechRing) -> dict[int, bytes]:
@@ -151,7 +167,7 @@ def restore(ring: SpeechRing, chunks: dict[int, bytes]) -> None:
     """
     size = min(ring.count, CAPACITY)
     parts: list[bytes] = []
-    for chunk in range((size + CHUNK - 1) // CHUNK):
+    for chunk in range(chunks_of(ring)):
         data = chunks.get(chunk, b"")
         segments, rest = divmod(len(data), BANDS * 2 + 4)
         if rest or segments < min(CHUNK, size - chunk * CHUNK):

@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from worker.audit import snapshot
 from worker.audit.history import kept_until_ms
-from worker.audit.room import Room
+from worker.audit.room import Phase, Room
 from worker.audit.snapshot import SnapshotError
-from worker.audit.speech import CHUNKS
+from worker.audit.speech import CHUNKS, chunks_of
 from worker.policy.caps import Ledger
 from worker.state import codec
 from worker.state.codec import ChangelogError, ChangelogRecord, Meta, Write
+from worker.state.idle import BUCKET_MS, IdleIndex
 
-BUCKET_MS = 600_000
 IDLE_MAX_MS = 6 * 3_600_000
 RESTING_BYTES = 2_048
 """A room without speech whose core takes no more rests as bytes, a third of what objects take: little happens in it,
@@ -40,7 +40,7 @@ class RoomStore:
         live: decoded rooms by id. dirty: ids of rooms changed since the last capture.
         caps: what has been counted against the rules' caps.
         meta: of the newest flush that was recovered or captured; None before the first.
-        by_level: decoded rooms by (family, level above 0), as of the last capture.
+        by_level: rooms in session by (family, level above 0), as of the last capture.
         stale: changelog records that lost against newer ones. expired, shed: rooms forgotten.
     """
 
@@ -63,8 +63,7 @@ class RoomStore:
         self._chunks_written: dict[str, int] = {}  # room → number of chunk keys that the changelog may hold
         self._rewrite: set[str] = set()  # cold rooms that a zombie overwrote in the changelog
         self._levels: dict[str, list[tuple[str, int]]] = {}
-        self._buckets: dict[int, set[str]] = {}  # newest event time // BUCKET_MS → rooms
-        self._bucket: dict[str, int] = {}
+        self._idle = IdleIndex()
         self._kept: dict[str, int] = {}  # rooms that outlive their idleness, until when (event time, ms)
         self._swept = 0  # bucket below which the idle have been looked at
 
@@ -172,13 +171,21 @@ class RoomStore:
 
     def _apply_tombstone(self, room_id: str, chunk: int | None, offset: int) -> None:
         if chunk is not None:
-            chunks = self._chunks.get(room_id, {})
-            if chunk in chunks and chunks[chunk][0] <= offset:
-                del chunks[chunk]
+            self._forget_chunk(room_id, chunk, offset)
         elif self._offset(room_id) <= offset:
             self._forget(room_id)
         else:
             self._overwritten(room_id)
+
+    def _forget_chunk(self, room_id: str, chunk: int, offset: int) -> None:
+        chunks = self._chunks.get(room_id, {})
+        if chunk in chunks and chunks[chunk][0] > offset:
+            return
+        chunks.pop(chunk, None)
+        if not chunks:
+            self._chunks.pop(room_id, None)
+        if self._chunks_written.get(room_id) == chunk + 1:
+            self._set_chunks_written(room_id, chunk)
 
     def _overwritten(self, room_id: str) -> None:
         self.stale += 1
@@ -205,20 +212,20 @@ class RoomStore:
         those in which people have decided something, or may, which are kept longer (`audit.history`).
         """
         writes = self._write_caps(applied_offset, committed_offset)
+        for room_id in sorted(self._rewrite):
+            self.load(room_id)
         for room_id in sorted(self.dirty):
             room = self.live[room_id]
             self._move(room_id, room.max_at_ms)
-            self._count_levels(room_id, [(name, f.level) for name, f in room.families.items() if f.level])
-            written = list(self._write(room))
-            writes += written
-            core = codec.split(written[-1].value or b"")[1]
-            if room.speech is None and len(core) <= RESTING_BYTES:
-                self.live.pop(room_id)
-                self._cold[room_id] = _Cold(room.max_at_ms, core, 0)
+            core = snapshot.encode(room)
+            writes += self._write(room, core)
+            if room.speech is None and (room.phase == Phase.CLOSED or len(core) <= RESTING_BYTES):
+                self._rest(room, core)
+            if room.phase == Phase.CLOSED:
+                self._count_levels(room_id, [])
+            else:
+                self._count_levels(room_id, [(name, f.level) for name, f in room.families.items() if f.level])
         self.dirty.clear()
-        for room_id in sorted(self._rewrite):
-            writes += self._write_cold(room_id)
-        self._rewrite.clear()
         writes += self._expire(watermark_ms - IDLE_MAX_MS, committed_offset)
         self.meta = Meta(codec.META_VERSION, applied_offset, watermark_ms, outputs_end)
         writes.append(codec.encode_meta(self.meta))
@@ -233,19 +240,33 @@ class RoomStore:
         self._caps_written = write
         return [codec.encode_caps(self.caps, self._caps_at)]
 
-    def _write(self, room: Room) -> Iterator[Write]:
-        # Chunks first: a torn flush may leave them newer than their core, never older (`audit.snapshot`).
+    def _write(self, room: Room, core: bytes) -> Iterator[Write]:
+        # Chunks first: a torn flush may leave them newer than their core, never older (`audit.snapshot`). Those of a
+        # session that has ended go after the core that needs them no more, the last one first.
+        room_id, written = room.room_id, self._chunks_written.get(room.room_id, 0)
         for chunk, data in snapshot.take_changed_chunks(room).items():
-            written = self._chunks_written.get(room.room_id, 0)
-            self._chunks_written[room.room_id] = max(written, chunk + 1)
-            yield Write(codec.chunk_key(room.room_id, chunk), codec.prefixed(room.offset, data))
-        yield Write(codec.room_key(room.room_id), codec.prefixed(room.max_at_ms, snapshot.encode(room)))
+            written = max(written, chunk + 1)
+            yield Write(codec.chunk_key(room_id, chunk), codec.prefixed(room.offset, data))
+        yield Write(codec.room_key(room_id), codec.prefixed(room.max_at_ms, core))
+        needed = chunks_of(room.speech)
+        for chunk in range(written - 1, needed - 1, -1):
+            yield codec.tombstone(codec.chunk_key(room_id, chunk), room.offset)
+        self._set_chunks_written(room_id, needed)
 
-    def _write_cold(self, room_id: str) -> Iterator[Write]:
-        cold = self._cold[room_id]
-        for chunk, (offset, data) in self._chunks.get(room_id, {}).items():
-            yield Write(codec.chunk_key(room_id, chunk), codec.prefixed(offset, data))
-        yield Write(codec.room_key(room_id), codec.prefixed(cold.max_at_ms, cold.core))
+    def _set_chunks_written(self, room_id: str, number: int) -> None:
+        if number:
+            self._chunks_written[room_id] = number
+        else:
+            self._chunks_written.pop(room_id, None)
+
+    def _rest(self, room: Room, core: bytes) -> None:
+        """A room that was written goes on as the bytes that were written."""
+        _touch_chunks(room)
+        chunks = {chunk: (room.offset, data) for chunk, data in snapshot.take_changed_chunks(room).items()}
+        self.live.pop(room.room_id)
+        self._cold[room.room_id] = _Cold(room.max_at_ms, core, 0)
+        if chunks:
+            self._chunks[room.room_id] = chunks
 
     def wrote(self, count: int, last_offset: int) -> None:
         """A flush of `count` records ended at `last_offset` of the changelog.
@@ -265,33 +286,40 @@ class RoomStore:
     @property
     def oldest_bucket(self) -> int | None:
         """Event time, in units of BUCKET_MS, of the rooms that have been idle longest; None without rooms."""
-        return min(self._buckets, default=None)
+        return self._idle.oldest
 
     def _expire(self, before_ms: int, committed_offset: int) -> list[Write]:
         if before_ms // BUCKET_MS == self._swept:
             return []
         writes: list[Write] = []
         everything = True
-        for bucket in sorted(b for b in self._buckets if (b + 1) * BUCKET_MS <= before_ms):
-            for room_id in sorted(self._buckets[bucket]):
-                if self._offset(room_id) >= committed_offset:
-                    everything = False
-                    continue
-                if room_id not in self._kept:
-                    cold = self._cold.get(room_id)
-                    self._kept[room_id] = kept_until_ms(self._decoded(room_id, cold) if cold else self.live[room_id])
-                if self._kept[room_id] <= before_ms:
-                    writes += self._tombstones(room_id)
-                    self.expired += 1
+        for room_id in self._idle.before(before_ms):
+            if self._kept.get(room_id, 0) > before_ms:
+                continue
+            if self._offset(room_id) >= committed_offset:
+                everything = False
+            elif self._keep(room_id) <= before_ms:
+                writes += self._tombstones(room_id)
+                self.expired += 1
         if everything:
             self._swept = before_ms // BUCKET_MS
         return writes
 
+    def _keep(self, room_id: str) -> int:
+        """Event time until which an idle room is kept; beyond its idleness it rests as bytes."""
+        if room_id not in self._kept:
+            room = self.live.get(room_id)
+            until_ms = kept_until_ms(room or self._decoded(room_id, self._cold[room_id]))
+            self._kept[room_id] = until_ms
+            self._count_levels(room_id, [])
+            if room is not None:
+                self._rest(room, snapshot.encode(room))
+        return self._kept[room_id]
+
     def shed_oldest(self, count: int, committed_offset: int) -> list[Write]:
         """Forgets up to `count` rooms of the oldest bucket that are behind the committed offset and not dirty."""
         writes: list[Write] = []
-        bucket = self.oldest_bucket
-        for room_id in sorted(self._buckets[bucket]) if bucket is not None else ():
+        for room_id in self._idle.in_bucket(self.oldest_bucket):
             if count <= 0:
                 break
             if self._offset(room_id) < committed_offset and room_id not in self.dirty:
@@ -314,9 +342,7 @@ class RoomStore:
         self._count_levels(room_id, [])
         self._chunks_written.pop(room_id, None)
         self._kept.pop(room_id, None)
-        bucket = self._bucket.pop(room_id, None)
-        if bucket is not None:
-            self._leave(bucket, room_id)
+        self._idle.remove(room_id)
 
     def _forget_cold(self, room_id: str) -> None:
         self._cold.pop(room_id, None)
@@ -324,20 +350,8 @@ class RoomStore:
         self._rewrite.discard(room_id)
 
     def _move(self, room_id: str, max_at_ms: int) -> None:
-        bucket = max_at_ms // BUCKET_MS
-        before = self._bucket.get(room_id)
-        if before != bucket:
-            self._kept.pop(room_id, None)
-            if before is not None:
-                self._leave(before, room_id)
-            self._bucket[room_id] = bucket
-            self._buckets.setdefault(bucket, set()).add(room_id)
-
-    def _leave(self, bucket: int, room_id: str) -> None:
-        rooms = self._buckets[bucket]
-        rooms.discard(room_id)
-        if not rooms:
-            del self._buckets[bucket]
+        self._kept.pop(room_id, None)
+        self._idle.move(room_id, max_at_ms)
 
     def _count_levels(self, room_id: str, levels: list[tuple[str, int]]) -> None:
         before = self._levels.get(room_id, [])

@@ -1,0 +1,44 @@
+"""Rooms by their newest event time, so that the longest idle are found without looking at all."""
+
+from collections.abc import Iterator
+
+BUCKET_MS = 600_000
+
+
+class IdleIndex:
+    """Rooms in buckets of ten minutes of event time."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[int, set[str]] = {}
+        self._bucket: dict[str, int] = {}
+
+    @property
+    def oldest(self) -> int | None:
+        """Event time, in units of BUCKET_MS, of the rooms that have been idle longest; None without rooms."""
+        return min(self._rooms, default=None)
+
+    def in_bucket(self, bucket: int | None) -> list[str]:
+        """Rooms of a bucket, by id."""
+        return sorted(self._rooms[bucket]) if bucket is not None else []
+
+    def before(self, at_ms: int) -> Iterator[str]:
+        """Rooms of every bucket that ended by `at_ms`, the longest idle first; they may be removed meanwhile."""
+        for bucket in sorted(b for b in self._rooms if (b + 1) * BUCKET_MS <= at_ms):
+            yield from sorted(self._rooms[bucket])
+
+    def move(self, room_id: str, at_ms: int) -> None:
+        """The room's newest event is of `at_ms`."""
+        bucket = at_ms // BUCKET_MS
+        if self._bucket.get(room_id) != bucket:
+            self.remove(room_id)
+            self._bucket[room_id] = bucket
+            self._rooms.setdefault(bucket, set()).add(room_id)
+
+    def remove(self, room_id: str) -> None:
+        """The room is forgotten."""
+        bucket = self._bucket.pop(room_id, None)
+        if bucket is not None:
+            rooms = self._rooms[bucket]
+            rooms.discard(room_id)
+            if not rooms:
+                del self._rooms[bucket]
