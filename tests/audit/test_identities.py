@@ -4,7 +4,9 @@ from typing import Any
 
 from tests.audit.build import HOUR, MINUTE, SECOND, T0, a_room, beat, beats, ev, feed, say
 from worker.audit import events as e
+from worker.audit.decide import apply
 from worker.audit.evidence import Level, new_family
+from worker.audit.facts import FACT_BIT
 from worker.audit.identities import PERIOD_MS, SEEN_MAX, TTL_MS, Identity, announce, mark_of
 from worker.audit.room import FOREVER_MS, Room
 
@@ -89,6 +91,30 @@ def test_a_match_that_the_log_knows_is_named_with_its_identity() -> None:
     match = ev(e.FleetMatched, 2_000, kind="ip", identity="net", size=40)
     said = {one.kind: one for one in heard(room, match, beat(PERIOD_MS + MINUTE, **TIES))}
     assert (said["ip"].size, said["operator"].size) == (40, 0)
+
+
+def test_what_a_room_shared_by_an_identity_is_over_when_it_no_longer_shows_it() -> None:
+    """Nobody answers a withdrawal: an honest host who moved away from a shared address would stay in the fleet."""
+    room = a_room()
+    heard(room, beat(0, **TIES), answered())
+    feed(room, [ev(e.FleetMatched, 2_000, kind="ip", identity="net", size=40)])
+    feed(room, [ev(e.FleetMatched, 3_000, kind="operator", identity="op", size=3)])
+    assert room.facts.fleet.kind == "ip"
+    apply(room, beat(40 * SECOND, **{**TIES, "ip_hash": "home"}), room.offset + 1)
+    assert (room.facts.fleet.kind, room.facts.fleet.size) == ("operator", 3)
+    assert room.changed & FACT_BIT["fleet"]
+    feed(room, [beat(60 * SECOND, device_id="dev", ip_hash="home")])
+    assert room.facts.fleet.size < 2
+
+
+def test_what_a_room_shared_by_a_voice_is_over_when_that_was_not_heard_for_its_time_to_live() -> None:
+    room = a_room()
+    heard(room, beat(0, **TIES), answered(), say(1_500, "大家好", voice_id="v1"))
+    feed(room, [ev(e.FleetMatched, 2_000, kind="voice", identity="v1", size=40)])
+    heard(room, *beats(TTL_MS - MINUTE, from_ms=20 * SECOND, **TIES))
+    assert room.facts.fleet.size == 40
+    heard(room, *beats(TTL_MS + 2 * PERIOD_MS, from_ms=TTL_MS, **TIES))
+    assert room.facts.fleet.size < 2
 
 
 def test_a_restriction_is_asked_for_with_an_index_and_within_the_hours_that_the_bound_covers() -> None:

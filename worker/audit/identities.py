@@ -17,6 +17,7 @@ from xxhash import xxh3_64_intdigest
 from worker.audit import elond, sketch
 from worker.audit.events import Count, Id, Millis, Platform, Shop, Upheld
 from worker.audit.evidence import MS_PER_HOUR, Level
+from worker.audit.facts import FACT_BIT, Fleet
 from worker.audit.room import FOREVER_MS, Phase, Room, Ties
 
 PERIOD_MS = 300_000
@@ -27,6 +28,8 @@ WITHDRAWN_MAX = 32
 SHOPS_MAX = 8
 UPHELD_MAX = 64
 REFRESH_MS = 60_000
+NO_FLEET = Fleet()
+_STRENGTH = {kind: i for i, kind in enumerate(("operator", "ip", "script", "device", "voice", "face"))}
 
 Kind = Literal["operator", "device", "ip", "face", "voice", "script", "host", "platform"]
 Mass = Annotated[float, Meta(ge=0.0, le=1e13)]
@@ -111,7 +114,7 @@ def see(room: Room, kind: Kind, value: str, at_ms: int) -> None:
                 ties.seen = (*ties.seen[:i], *ties.seen[i + 1 :], (key, at_ms))
             return
     ties.seen = (*ties.seen, (key, at_ms))
-    _withdraw(ties, [known for known, _ in ties.seen[:-SEEN_MAX]])
+    _withdraw(room, ties, [known for known, _ in ties.seen[:-SEEN_MAX]])
     ties.seen = ties.seen[-SEEN_MAX:]
     soon(room)
 
@@ -129,12 +132,31 @@ def redescribed(room: Room, before: list[str]) -> None:
     """The descriptor has changed; `before` is what the room showed until then."""
     gone = [key for key in before if key not in shown(room)]
     if gone:
-        _withdraw(ties_of(room), gone)
+        _withdraw(room, ties_of(room), gone)
     soon(room)
 
 
-def _withdraw(ties: Ties, keys: list[str]) -> None:
+def _withdraw(room: Room, ties: Ties, keys: list[str]) -> None:
+    """The room shows `keys` no more: it will say so, which nobody answers, and what it shared by them is over."""
     ties.withdrawn = (*ties.withdrawn, *keys)[-WITHDRAWN_MAX:]
+    kept = tuple(one for one in ties.fleets if one[0] not in keys)
+    if len(kept) < len(ties.fleets):
+        hold(room, kept)
+
+
+def hold(room: Room, fleets: tuple[tuple[str, Fleet], ...], otherwise: Fleet = NO_FLEET) -> None:
+    """Sets the matches that hold, by `kind:identity`.
+
+    Rules see one: not permitted before permitted; then what a person shares less easily, a face before a voice, an
+    address before an operator; then the larger one; `otherwise` when there is none.
+    """
+    ties_of(room).fleets = fleets
+    room.facts.fleet = max((fleet for _, fleet in fleets), key=_weight, default=otherwise)
+    room.changed |= FACT_BIT["fleet"] | FACT_BIT["signals"]
+
+
+def _weight(fleet: Fleet) -> tuple[bool, int, int]:
+    return not fleet.permitted, _STRENGTH[fleet.kind], fleet.size
 
 
 # ---- what it says
@@ -148,7 +170,7 @@ def announce(room: Room) -> list[Identity]:
     if not room.host_id:
         return []
     ties = ties_of(room)
-    _forget_unseen(ties, at_ms)
+    _forget_unseen(room, ties, at_ms)
     base = _base(room, ties, live)
     said = [_speak(room, base, key) for key in (shown(room) if ties.answered else shown(room)[:1])]
     gone = [key for key in ties.withdrawn if key not in shown(room)]
@@ -159,10 +181,10 @@ def announce(room: Room) -> list[Identity]:
     return said if asked is None else [*said, asked]
 
 
-def _forget_unseen(ties: Ties, at_ms: int) -> None:
+def _forget_unseen(room: Room, ties: Ties, at_ms: int) -> None:
     gone = [key for key, seen_ms in ties.seen if seen_ms <= at_ms - TTL_MS]
     if gone:
-        _withdraw(ties, gone)
+        _withdraw(room, ties, gone)
         ties.seen = tuple(one for one in ties.seen if one[0] not in gone)
 
 

@@ -1,16 +1,14 @@
 """One identity in several live rooms, found by the identity agent and written into this room's log.
 
-A room may be in several fleets at once. Rules see one: not permitted before permitted; then what a person shares less
-easily, a face before a voice, an address before an operator; then the larger one.
+A room may be in several fleets at once. Rules see one (`identities.hold`).
 """
 
 from worker.audit import identities
 from worker.audit.events import FleetMatched
-from worker.audit.facts import FACT_BIT, Fleet
+from worker.audit.facts import Fleet
 from worker.audit.room import Room
 
 FLEETS_MAX = 16
-_STRENGTH = {kind: i for i, kind in enumerate(("operator", "ip", "script", "device", "voice", "face"))}
 
 
 def apply(room: Room, event: FleetMatched, offset: int) -> None:
@@ -21,9 +19,7 @@ def apply(room: Room, event: FleetMatched, offset: int) -> None:
     match = Fleet(event.kind, event.size, event.permitted, event.at_ms if old is None else old.since_ms)
     fleets = [*before.items(), (key, match)] if event.size >= 2 else list(before.items())
     fleets.sort(key=lambda one: one[1].kind != "script")  # where there are too many, scripts go first
-    ties.fleets = tuple(fleets[-FLEETS_MAX:])
-    room.facts.fleet = max((fleet for _, fleet in ties.fleets), key=_weight, default=match)
-    room.changed |= FACT_BIT["fleet"] | FACT_BIT["signals"]
+    identities.hold(room, tuple(fleets[-FLEETS_MAX:]), otherwise=match)
 
 
 def forget_scripts(room: Room) -> None:
@@ -34,10 +30,4 @@ def forget_scripts(room: Room) -> None:
     read = set(identities.shown(room))
     kept = tuple(one for one in ties.fleets if one[1].kind != "script" or one[0] in read)
     if kept != ties.fleets:
-        ties.fleets = kept
-        room.facts.fleet = max((fleet for _, fleet in kept), key=_weight, default=Fleet())
-        room.changed |= FACT_BIT["fleet"]
-
-
-def _weight(fleet: Fleet) -> tuple[bool, int, int]:
-    return not fleet.permitted, _STRENGTH[fleet.kind], fleet.size
+        identities.hold(room, kept)
