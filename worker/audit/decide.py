@@ -45,7 +45,7 @@ from worker.audit.room import (
     Utterance,
     spoken_in,
 )
-from worker.audit.signals import looks
+from worker.audit.signals import cadence, looks
 from worker.audit.signals.fake_viewers import viewer_hash
 from worker.audit.signals.unanswered import GIFT, GREETING, ORDER, QUESTION, meets_break
 from worker.audit.text import is_greeting, is_question
@@ -270,7 +270,7 @@ def _speech(room: Room, event: e.HostSpeech, offset: int) -> None:
     pane = pane_at(room, event.at_ms)
     rank = xxh3_64_intdigest(event.id.encode())
     text = event.text[:SPEECH_CHARS]
-    utterance = Utterance(event.at_ms, rank, text, offset, event.start_ms, event.end_ms)
+    utterance = Utterance(event.at_ms, rank, text, offset, *cadence.times(event))
     pane.speech = packed.add(pane.speech, utterance)
     if packed.count(pane.speech) > SPEECH_PER_PANE:
         pane.speech = packed.pack(sorted(spoken_in(pane), key=lambda u: u.rank)[:SPEECH_PER_PANE])

@@ -35,6 +35,7 @@ SPEECH_PER_PANE = 8
 SPEECH_CHARS = 256
 REPLIES_PER_PANE = 8
 CHALLENGES_PER_PANE = 4
+UNTIMED = -1  # the gateway's times of a segment cannot be meant
 LABEL_MARKS_MAX = 16
 MENTIONS_MAX = 16
 BREAKS_MAX = 8
@@ -101,14 +102,14 @@ class Prompt(Struct, frozen=True, gc=False, array_like=True, order=True):
 
 
 class Utterance(Struct, frozen=True, gc=False, array_like=True):
-    """One speech segment waiting for its pane to close; when it began and ended, as the gateway says."""
+    """One speech segment waiting for its pane to close; how long it took, and how long before `at_ms` it ended."""
 
     at_ms: int
     rank: int
     text: str
     offset: int
-    start_ms: int = 0
-    end_ms: int = 0
+    took_ms: int = UNTIMED
+    ago_ms: int = 0
 
 
 class Look(Struct, frozen=True, gc=False, array_like=True):

@@ -9,26 +9,34 @@ Abstains: fewer than thirty pauses, as where segments carry no times. Evasion: i
 
 from worker.audit import timing
 from worker.audit.calibration import BURSTINESS_LOW, LONG_PAUSES_LOW
-from worker.audit.room import LATENESS_MS, Room, Utterance
+from worker.audit.events import HostSpeech
+from worker.audit.room import LATENESS_MS, UNTIMED, Room, Utterance
 from worker.audit.timing import Pauses
 
 PAUSES_MIN = 30
 
 
-def timed(utterance: Utterance) -> bool:
-    """Whether the times of a segment can be meant: it ended by the time at which it was recognised, a minute earlier at
-    most, and took no longer than a minute."""
-    ended_ms = utterance.at_ms - LATENESS_MS <= utterance.end_ms <= utterance.at_ms
-    return ended_ms and 0 <= utterance.end_ms - utterance.start_ms <= LATENESS_MS
+def times(event: HostSpeech) -> tuple[int, int]:
+    """How long a segment took and how long before `at_ms` it ended (ms); UNTIMED and 0 when its times cannot be meant:
+    it ended after it was recognised, or either took more than a minute."""
+    took_ms, ago_ms = event.end_ms - event.start_ms, event.at_ms - event.end_ms
+    can_be = 0 <= took_ms <= LATENESS_MS and 0 <= ago_ms <= LATENESS_MS
+    return (took_ms, ago_ms) if can_be else (UNTIMED, 0)
+
+
+def began_ms(utterance: Utterance) -> int:
+    """When a segment began; when it was recognised, if nobody knows."""
+    known = utterance.took_ms != UNTIMED
+    return utterance.at_ms - utterance.ago_ms - utterance.took_ms if known else utterance.at_ms
 
 
 def fold(room: Room, speech: list[Utterance]) -> None:
     """Fold one pane's speech, by time."""
     for utterance in speech:
-        if timed(utterance):
+        if utterance.took_ms != UNTIMED:
             if room.pauses is None:
                 room.pauses = Pauses()
-            timing.spoke(room.pauses, utterance.start_ms, utterance.end_ms)
+            timing.spoke(room.pauses, began_ms(utterance), utterance.at_ms - utterance.ago_ms)
 
 
 def value(room: Room) -> float | None:

@@ -86,7 +86,10 @@ def _real(room: Room, prompts: list[Prompt]) -> list[Prompt]:
             continue
         if room.askers is None:
             room.askers = fake_viewers.Askers()
-        if not fake_viewers.take(room.askers, prompt.viewer, prompt.at_ms, prompt.text):
+        if fake_viewers.take(room.askers, prompt.viewer, prompt.at_ms, prompt.text):
+            real = [other for other in real if other.text != prompt.text]
+            room.prompts = tuple(other for other in room.prompts if other.text != prompt.text)
+        else:
             real.append(prompt)
     return real
 
@@ -127,8 +130,9 @@ class Heard(NamedTuple):
 
 def _hear(utterance: Utterance, words: Words) -> Heard:
     text = utterance.text
-    began_ms = utterance.start_ms if cadence.timed(utterance) else utterance.at_ms
-    return Heard(began_ms, utterance.at_ms, words.grams, bigrams(thanks(text)), bigrams(welcomes(text)))
+    return Heard(
+        cadence.began_ms(utterance), utterance.at_ms, words.grams, bigrams(thanks(text)), bigrams(welcomes(text))
+    )
 
 
 def _fit(prompt: Prompt | Asked, heard: Heard) -> tuple[frozenset[str], float]:
