@@ -55,6 +55,7 @@ class SignalsFact(Struct, frozen=True, gc=False):
     cadence: float | None = None
     shared_script: float | None = None
     concurrency: float | None = None
+    fake_viewers: float | None = None
     unbroken: float | None = None
 
 

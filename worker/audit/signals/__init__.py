@@ -7,6 +7,7 @@
     unbroken     no absence for hours                             → a stratum, never evidence
     concurrency  an identity is live elsewhere, unpermitted        → a stratum, never evidence
     shared_script  another live room says the same                → a stratum, never evidence
+    fake_viewers  bots that ask                                   → discounts prompts for unanswered, excitation
     looks        detectors' scores above the human 95 % rank      → families AI, UNLABELLED
 
 Overload, quiet, breaks, sign language and tiredness are not evidence. Missing data is abstention, never suspicion.

@@ -2,7 +2,7 @@
 
 from worker.audit.evidence import DESIGNS
 from worker.audit.room import Room
-from worker.audit.signals import cadence, concurrency, latency, shared_script, unbroken
+from worker.audit.signals import cadence, concurrency, fake_viewers, latency, shared_script, unbroken
 
 BETTING: tuple[tuple[str, str], ...] = (("unanswered", "NONINT"), ("excitation", "NONINT"), ("locked", "PLAY"))
 """Signals that bet and that rules may read, each with its family; detectors and challenges have facts of their own."""
@@ -16,6 +16,7 @@ def strata(room: Room) -> dict[str, float]:
         "shared_script": shared_script.value(room),
         "latency": latency.value(room),
         "cadence": cadence.value(room),
+        "fake_viewers": fake_viewers.value(room.askers),
     }
     return {name: value for name, value in values.items() if value is not None}
 

@@ -235,8 +235,11 @@ class Take:
         self._segments = 0
         stage.after(2 * SECOND_MS, self._next)
 
+    def _text(self) -> str:
+        return self._speaker.talk() if self._rng.random() < 0.8 else self._speaker.question().answer
+
     def _next(self) -> None:
-        text = self._speaker.talk() if self._rng.random() < 0.8 else self._speaker.question().answer
+        text = self._text()
         length_ms = max(1_200, int(len(text) / CHARS_PER_SECOND * SECOND_MS))
         self._stage.after(length_ms, lambda: self._play(length_ms, text))
 
