@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import orjson
+import pytest
 
+from worker.audit import lifecycle
 from worker.lab.policyfiles import read_policies
 from worker.lab.replay import Replay
 from worker.lab.roomlog import LogRecord
@@ -63,6 +65,31 @@ def test_logs_of_rooms_of_the_same_day_may_follow_each_other() -> None:
     unbounded, _, other = _judged(_records(logs()), 1 << 60)
     assert bounded == unbounded
     assert run.rooms() == other.rooms()
+
+
+@pytest.mark.parametrize("kind", ["tampered", "loop", "avatar_unregistered"])
+def test_what_is_dropped_at_a_close_is_missed_by_nobody(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Late events, reviews of all that was found and the next session give the same bytes when everything is kept."""
+    first = list(simulate(kind, 1, duration_ms=70 * MINUTE_MS))
+    again = simulate(kind, 1, duration_ms=30 * MINUTE_MS, started_at_ms=STARTED_AT_MS + 3 * HOUR_MS)
+    found = [orjson.loads(value) for value in _judged(_records(iter(first)), 200)[0] if value]
+    ids = sorted({one["violation_id"] for one in found if "violation_id" in one})
+    closed = max(map(at_ms_of, first))
+    assert ids
+    reviews = [
+        {"type": "review.decided", "id": f"{outcome}:{i}", "room_id": first[0]["room_id"], "at_ms": closed + MINUTE_MS,
+         "violation_id": name, "outcome": outcome, "by": "appeal"}
+        for i, name in enumerate(ids)
+        for outcome in ("overturned", "upheld")
+    ]  # fmt: skip
+    log = [*first, *first[-50:], *reviews, *again]
+    outputs, _, run = _judged(_records(iter(log)), 200)
+    monkeypatch.setattr(lifecycle, "_WHILE_IT_RUNS", ())
+    kept, _, other = _judged(_records(iter(log)), 200)
+    assert outputs == kept
+    assert run.counts() == other.counts()
+    withdrawn = [value for value in outputs if value and b"withdrawn" in value]
+    assert withdrawn and run.counts().late >= 50
 
 
 def test_a_log_is_read_as_it_is_needed() -> None:
