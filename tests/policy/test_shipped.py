@@ -370,7 +370,7 @@ def test_a_misleading_synthetic_product_goes_to_a_person_and_an_honest_one_does_
 def test_every_rule_has_two_tests_each_way_and_a_basis_that_fits_its_mode() -> None:
     rules = [rule for policy in BOOK.policies for rule in policy.rules]
     assert {rule.id for rule in rules} == {
-        "CN-LABEL-01", "CN-TAMPER-01", "CN-LIKE-01", "CN-DVH-01",
+        "CN-LABEL-01", "CN-TAMPER-01", "CN-LIKE-01", "CN-DVH-01", "CN-FLEET-01",
         "WX-AVATAR-01", "WX-REPLAY-01", "WX-IDLE-01", "WX-SOFT-01",
         "DY-REG-01", "DY-DRIVE-01", "DY-PERSONA-01", "DY-PERSONA-02", "DY-PERSONA-03", "DY-FALSE-01",
         "KS-FRAME-01", "KS-REPLAY-01", "KS-TRAFFIC-01", "TB-IDLE-01", "JD-IDLE-01", "ALI-IDLE-01",
