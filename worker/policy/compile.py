@@ -161,6 +161,7 @@ def compile_expression(text: str) -> Program:
     shares: list[tuple[str, int]] = []
     plain = _SHARE.sub(lambda m: _share(plain, m, shares), plain)
     names = _names_in(plain)
+    _check_asked(plain)
     try:
         expression = _ENVIRONMENT.compile(plain)
     except RuntimeError as error:
@@ -260,6 +261,27 @@ def _check_field(text: str, token: re.Match[str], fact: str, field: str) -> None
     raise CompileError(
         line, column, f"fact '{fact}' has no field '{field}', expected one of {', '.join(sorted(FIELDS[fact]))}{hint}"
     )
+
+
+def _check_asked(text: str) -> None:
+    """Of a signal that abstains there is nothing to read: whoever reads it asks `has` for it too."""
+    tokens = [token for token in _TOKEN.finditer(text) if token.lastgroup != "space"]
+    read: dict[str, int] = {}
+    asked: set[str] = set()
+    for i, token in enumerate(tokens):
+        head, _, field = re.sub(r"\s", "", token[0]).partition(".")
+        if token.lastgroup != "name" or head != "signals":
+            continue
+        if not field:
+            raise CompileError(*_position(text, token.start()), _unknown(head))
+        if [before[0] for before in tokens[max(0, i - 2) : i]] == ["has", "("]:
+            asked.add(field)
+        else:
+            read.setdefault(field, token.start())
+    for field, at in read.items():
+        if field not in asked:
+            what = f"signals.{field} is absent when the signal abstains; ask first: has(signals.{field}) && …"
+            raise CompileError(*_position(text, at), what)
 
 
 def _explained(error: str) -> CompileError:

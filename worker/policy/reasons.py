@@ -7,6 +7,7 @@ accusing fact (one that has a certainty) below c is as if nothing were known, a 
 measurements without a certainty (label, registration, frame, room …) stay; they are as they were read. The share of an
 accusing fact is that of the time for which it was possible or surer, so it never makes a decision confirmed.
 
+    signals                suspected: no norm bounds how often one of them is high by chance
     a level's certainty    WATCH, LABEL → suspected; LIMIT, RESTRICT → possible
     confirmed              only where two independent families that the rule reads are both at LIMIT or above;
                            AI and UNLABELLED bet on the same detectors, so they are one
@@ -56,6 +57,8 @@ def _at_least(rule: Rule, inputs: Inputs, certainty: Certainty) -> Inputs:
     weak: dict[str, Any] = {
         name: DEFAULTS[name] for name in rule.when.facts & ACCUSING if inputs.facts[name].certainty < certainty
     }
+    if "signals" in rule.when.facts:
+        weak["signals"] = DEFAULTS["signals"]
     needed = Level.LABEL if certainty == Certainty.SUSPECTED else Level.LIMIT
     strong = {f for f in rule.when.families if inputs.levels.get(f, 0) >= needed}
     if certainty == Certainty.CONFIRMED and len({INDEPENDENT.get(f, f) for f in strong}) < 2:

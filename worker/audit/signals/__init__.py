@@ -5,6 +5,8 @@
     loop_lock    speech repeats at one lag                        → family PLAY
     challenge    a challenge was failed or not answered           → family CHALLENGE
     unbroken     no absence for hours                             → a stratum, never evidence
+    latency      answers come as by the clock, however many ask   → a stratum, never evidence
+    cadence      pauses are too even, and none is long            → a stratum, never evidence
     concurrency  an identity is live elsewhere, unpermitted        → a stratum, never evidence
     shared_script  another live room says the same                → a stratum, never evidence
     fake_viewers  bots that ask                                   → discounts prompts for unanswered, excitation
