@@ -109,7 +109,7 @@ def test_unbroken_is_in_hours_from_four_on() -> None:
     room = a_room()
     room.session_start_ms = room.max_at_ms - 5 * 60 * MINUTE
     assert compile_expression(LONG).holds(of_room(room, T0))
-    assert compile_expression("signals.unbroken == 5.0").holds(of_room(room, T0))
+    assert compile_expression("has(signals.unbroken) && signals.unbroken == 5.0").holds(of_room(room, T0))
     room.session_start_ms = room.max_at_ms - 3 * 60 * MINUTE
     assert not compile_expression("has(signals.unbroken)").holds(of_room(room, T0))
 
