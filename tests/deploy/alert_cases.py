@@ -39,6 +39,7 @@ REJECTED = 'rejected_total{reason="not_json"}'
 LAG, DELAY = 'lag_records{partition="0"}', 'event_time_delay_seconds{partition="0"}'
 FOUND = 'violations_total{rule="R", mode="live", step="0"}'
 ONE, TWO = 'policy_version{policy="x", pod="p"}', 'policy_version{policy="x", pod="q"}'
+ASKED, ISSUED = 'requests_total{action="challenge", reason="entry"}', 'events_total{type="challenge.issued"}'
 LOOP = [f'loop_lag_seconds_bucket{{le="{le}"}}' for le in ("0.1", "1.0", "10.0", "+Inf")]
 
 CASES: tuple[Case, ...] = (
@@ -86,6 +87,9 @@ CASES: tuple[Case, ...] = (
     *pair("PolicyRejected", "7m", {"policy_rejected_total": "0x10 1x10"}, {"policy_rejected_total": "1x20"}),
     *pair("IdentitiesBehind", "15m", {'identities_lag_records{partition="0"}': "20000x60"},
           {'identities_lag_records{partition="0"}': "9000x60"}),
+    *pair("ChallengesNotIssued", "100m", {ASKED: "0+1x220"}, {ASKED: "0+1x220", ISSUED: "0+1x220"}),
+    Case("ChallengesNotIssued", True, "170m", {ASKED: "0+1x360", ISSUED: "0+1x60 60x300"}),  # until then they were
+    Case("ChallengesNotIssued", False, "170m", {ASKED: "0x360", ISSUED: "0x360"}),  # none asked, none owed
     *pair("TakeoverRepeats", "7m", {"output_tails_failed_total": "0x10 1x10"}, {"output_tails_failed_total": "1x20"}),
     *pair("MemoryNearLimit", "7m", {"resident_memory_bytes": "2000000000x20"},
           {"resident_memory_bytes": "1000000000x20"}),
