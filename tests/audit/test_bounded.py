@@ -189,3 +189,13 @@ def test_the_text_of_the_longest_segments_is_all_that_can_make_a_snapshot_large(
     for event in log[1:]:
         event.text = event.text[:2_000]
     assert len(snapshot.encode(a_room(log))) <= r.SPEECH_PER_PANE * 8 * 2_000 * 3 + 8 * 1024
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_room_whose_session_ended_takes_less_than_four_kilobytes_and_no_speech(seed: int) -> None:
+    """Half a year of rooms that somebody may still decide about must fit; what only a running session needs is gone."""
+    log = random_log(seed, minutes=30)
+    room = a_room([*log, ev(e.RoomClosed, max(event.at_ms for event in log) - T0)])
+    _sent(room)
+    assert room.speech is None
+    assert len(snapshot.encode(room)) <= 4 * 1024

@@ -14,6 +14,7 @@ from worker.audit.history import kept_until_ms
 from worker.audit.panes import close_all
 from worker.audit.room import BLOCK_MS, BREAKS_MAX, LATENESS_MS, Block, Counts, Phase, Room
 from worker.audit.signals import unanswered
+from worker.audit.signals.fake_viewers import Askers
 
 SILENCE_MS = 6 * 3_600_000
 
@@ -131,9 +132,17 @@ def end(room: Room, at_ms: int) -> None:
     close_all(room)
     move(room, "close", at_ms)
     room.identities_due_ms = 0
+    _keep_what_is_read(room)
+
+
+def _keep_what_is_read(room: Room) -> None:
     fresh = Room(room_id=room.room_id)
     for name in _WHILE_IT_RUNS:
         setattr(room, name, getattr(fresh, name))
+    if room.askers is not None:
+        room.askers = Askers(discounted=room.askers.discounted)
+    if room.delays is not None:
+        room.delays.taken = ()
 
 
 def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
