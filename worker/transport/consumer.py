@@ -55,7 +55,7 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
         await super().on_start()
         KillDeadline(self.app, self.transport.attachment).start()
 
-    @Service.task
+    @Service.task  # type: ignore[untyped-decorator]
     async def _check_coordinator(self) -> None:
         """What keeps this member out of its group would be told with the next fetch: without a group there is none."""
         async with self._fatal_on_error():
