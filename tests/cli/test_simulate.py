@@ -59,3 +59,23 @@ def test_an_unknown_archetype_or_no_file_is_wrong_usage() -> None:
     assert CliRunner().invoke(cli, ["simulate", "loop"]).exit_code == 2
     assert CliRunner().invoke(cli, ["simulate", "--scene", "circus", "-o", "x"]).exit_code == 2
     assert CliRunner().invoke(cli, ["simulate", "loop", "--scene", "night_farm", "-o", "x"]).exit_code == 2
+
+
+def test_where_nothing_can_be_written_is_said_before_the_work_begins(tmp_path: Path) -> None:
+    log = tmp_path / "rooms.jsonl"
+    assert CliRunner().invoke(cli, ["simulate", "quiet", "--minutes", "1", "-o", str(log)]).exit_code == 0
+    for place, why in ((tmp_path, "is a directory"), (tmp_path / "none" / "out.jsonl", "there is no directory")):
+        for args in (
+            ["simulate", "quiet", "-o", str(place)],
+            ["simulate", "quiet", "-o", str(log), "--truth", str(place)],
+            ["replay", str(log), "-o", str(place)],
+            ["replay", str(log), "--dead-letters", str(place)],
+        ):
+            done = CliRunner().invoke(cli, args)
+            assert (done.exit_code, why in done.stderr, str(place.parent) in done.stderr) == (2, True, True), args
+
+
+def test_a_scene_has_its_own_number_of_rooms(tmp_path: Path) -> None:
+    args = ["simulate", "--scene", "avatar_farm", "--rooms", "3", "-o", str(tmp_path / "farm.jsonl")]
+    done = CliRunner().invoke(cli, args)
+    assert done.exit_code == 2 and "--rooms" in done.stderr

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from worker.cli import cli
-from worker.lab.kafkaclient import TOKEN_LIFE_S, connect, reason, security_options, token_and_end
+from worker.lab.kafkaclient import TOKEN_LIFE_S, connect, no_answer, reason, security_options, token_and_end
 from worker.settings import SettingsError, security_settings
 
 SCRAM = {
@@ -114,3 +114,14 @@ def test_a_broker_that_hangs_up_is_reported_with_where_to_look(monkeypatch: pyte
         monkeypatch.setenv(name, value)
     assert reason(gone).startswith("Broker transport failure (log-in by SASL_SSL, SCRAM-SHA-512: check STREAM_AUDIT_")
     assert "hush" not in reason(gone)
+
+
+def test_no_answer_says_whose() -> None:
+    gone = KafkaException(KafkaError(KafkaError._TRANSPORT, "Broker transport failure"))
+    said = no_answer(NOWHERE, gone)
+    assert said.startswith(f"no answer from the broker at {NOWHERE}: Broker transport failure")
+
+
+def test_a_wrong_address_is_called_by_the_option_that_gave_it() -> None:
+    with pytest.raises(SettingsError, match=r"^--bootstrap 'nonsense': expected host:port"):
+        connect(AdminClient, "nonsense", {})

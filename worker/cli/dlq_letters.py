@@ -110,6 +110,7 @@ class Reader:
         from worker.lab.kafkaclient import connect
 
         self.topic = topic
+        self._bootstrap = bootstrap
         self.left_out = 0
         self._consumer = connect(Consumer, bootstrap, {
             "group.id": "stream-audit-dlq",  # demanded by the client; nothing is committed
@@ -206,16 +207,15 @@ class Reader:
         low, high = self._ask(lambda: self._consumer.get_watermark_offsets(where, timeout=TIMEOUT_S))
         return low, high
 
-    @staticmethod
-    def _ask(question: Any) -> Any:
+    def _ask(self, question: Any) -> Any:
         from confluent_kafka import KafkaException
 
-        from worker.lab.kafkaclient import reason
+        from worker.lab.kafkaclient import no_answer
 
         try:
             return question()
         except KafkaException as error:
-            raise click.ClickException(f"no answer from the broker: {reason(error)}") from error
+            raise click.ClickException(no_answer(self._bootstrap, error)) from error
 
 
 def letter_of(message: "Message") -> Letter:

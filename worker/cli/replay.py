@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.outputs import OutputFile
+
 if TYPE_CHECKING:
     from worker.lab.replay import Replay
     from worker.lab.roomlog import LogRecord
@@ -32,8 +34,19 @@ LEVELS = ("", "watch", "label", "limit", "restrict")
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Records of live.audit.policies, one JSON record a line; what they publish holds from its event time on.",
 )
-@click.option("-o", "--output", metavar="FILE", help="Write violations there, one JSON record a line; - is stdout.")
-@click.option("--dead-letters", metavar="FILE", help="Write rejected records there, as a room log with headers.")
+@click.option(
+    "-o",
+    "--output",
+    type=OutputFile(dash=True),
+    metavar="FILE",
+    help="Write violations there, one JSON record a line; - is stdout.",
+)
+@click.option(
+    "--dead-letters",
+    type=OutputFile(),
+    metavar="FILE",
+    help="Write rejected records there, as a room log with headers.",
+)
 @click.option("--rooms", "all_rooms", is_flag=True, help="List every room, not only those with violations.")
 @click.option("--memory", is_flag=True, help="Say on stderr, every 500,000 events, how much memory is in use.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of tables.")

@@ -5,13 +5,21 @@ from dataclasses import asdict
 
 import click
 
+from worker.cli.outputs import OutputFile
+
 
 @click.command(name="simulate")
 @click.argument("archetypes", nargs=-1, metavar="[ARCHETYPE…]")
 @click.option("--scene", metavar="NAME", help="Rooms that belong together, in place of archetypes.")
-@click.option("-o", "--output", metavar="FILE", help="The room log, .gz and .zst as the suffix says; - is stdout.")
-@click.option("--truth", metavar="FILE", help="Which room is what, one JSON object a line.")
-@click.option("--rooms", type=click.IntRange(1, 100_000), default=1, show_default=True, help="Rooms per archetype.")
+@click.option(
+    "-o",
+    "--output",
+    type=OutputFile(dash=True),
+    metavar="FILE",
+    help="The room log, .gz and .zst as the suffix says; - is stdout.",
+)
+@click.option("--truth", type=OutputFile(), metavar="FILE", help="Which room is what, one JSON object a line.")
+@click.option("--rooms", type=click.IntRange(1, 100_000), help="Rooms per archetype.  [1]")
 @click.option(
     "--minutes", type=click.IntRange(1, 43_200), help="Length of each room, or of the scene.  [60, or the scene's own]"
 )
@@ -23,7 +31,7 @@ def simulate(
     scene: str | None,
     output: str | None,
     truth: str | None,
-    rooms: int,
+    rooms: int | None,
     minutes: int | None,
     seed: int,
     list_them: bool,
@@ -54,11 +62,13 @@ def simulate(
         raise click.UsageError(f"no scene {scene}; there are {', '.join(SCENES)}.")
     if bool(archetypes) == bool(scene) or output is None:
         raise click.UsageError("Name either archetypes or a --scene, and a file with -o; or use --list.")
+    if scene is not None and rooms is not None:
+        raise click.UsageError(f"--rooms counts rooms per archetype; the scene {scene} has its own.")
     if scene is not None:
         truths = SCENES[scene].truths(seed)
         log = SCENES[scene].play(seed, duration_ms=minutes * 60_000 if minutes else None)
     else:
-        cast = [(name, seed + i) for name in dict.fromkeys(archetypes) for i in range(rooms)]
+        cast = [(name, seed + i) for name in dict.fromkeys(archetypes) for i in range(rooms or 1)]
         truths = [truth_of(name, one) for name, one in cast]
         log = heapq.merge(*(play(name, one, duration_ms=(minutes or 60) * 60_000) for name, one in cast), key=at_ms_of)
     count = roomlog.write(output, log)

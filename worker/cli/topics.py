@@ -43,7 +43,7 @@ def _options(command: Any) -> Any:
 def check(bootstrap: str, schemas: Path, partitions: int | None, replication_factor: int | None, as_json: bool) -> None:
     """Print every difference between the broker and schemas/; exit 1 when there is one."""
     wanted = _wanted(schemas, partitions, replication_factor)
-    differences = plan(wanted, describe(_admin(bootstrap), [topic.name for topic in wanted]))
+    differences = plan(wanted, describe(_admin(bootstrap), bootstrap, [topic.name for topic in wanted]))
     _print(differences, as_json, done=[], good=f"{len(wanted)} topics are as schemas/ wants them")
     sys.exit(1 if differences else 0)
 
@@ -65,7 +65,7 @@ def apply_(
     """Create missing topics. Never deletes, shrinks or alters one: other differences are printed, with exit 1."""
     wanted = _wanted(schemas, partitions, replication_factor)
     admin = _admin(bootstrap)
-    found = describe(admin, [topic.name for topic in wanted])
+    found = describe(admin, bootstrap, [topic.name for topic in wanted])
     differences = plan(wanted, found)
     missing = [d.topic for d in differences if d.remedy is Remedy.CREATE]
     if not dry_run:
@@ -75,17 +75,17 @@ def apply_(
     sys.exit(1 if [d for d in differences if d.remedy is not Remedy.CREATE] else 0)
 
 
-def describe(admin: "AdminClient", names: list[str]) -> dict[str, Found]:
+def describe(admin: "AdminClient", bootstrap: str, names: list[str]) -> dict[str, Found]:
     """Those of the topics `names` that the broker has. Ends the command with exit 1 when it cannot be reached."""
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import ConfigResource, ResourceType
 
-    from worker.lab.kafkaclient import reason
+    from worker.lab.kafkaclient import no_answer
 
     try:
         there = admin.list_topics(timeout=TIMEOUT_S).topics
     except KafkaException as error:
-        raise click.ClickException(f"no answer from the broker: {reason(error)}") from error
+        raise click.ClickException(no_answer(bootstrap, error)) from error
     present = [name for name in names if name in there]
     answers = {}
     if present:

@@ -25,7 +25,12 @@ def connect(kind: Callable[[dict[str, Any]], Client], bootstrap: str, options: M
 
     Raises SettingsError when settings are wrong, or a certificate or key cannot be used.
     """
-    settings = security_settings(os.environ, bootstrap)
+    try:
+        settings = security_settings(os.environ, bootstrap)
+    except SettingsError as wrong:
+        raise SettingsError(
+            [what.replace("STREAM_AUDIT_BROKERS=", "--bootstrap ") for what in wrong.problems]
+        ) from wrong
     try:
         return kind({"bootstrap.servers": bootstrap, "log_level": 0, **security_options(settings), **options})
     except KafkaException as error:
@@ -64,6 +69,11 @@ def token_and_end(path: Path) -> tuple[str, float]:
     except (ValueError, TypeError, KeyError, binascii.Error, msgspec.MsgspecError):
         ends_s = now_ms() / 1000 + TOKEN_LIFE_S
     return token, ends_s
+
+
+def no_answer(bootstrap: str, error: KafkaException) -> str:
+    """The message of a command that got no answer: from whom, why, and what to do."""
+    return f"no answer from the broker at {bootstrap}: {reason(error)}; does one run there? --bootstrap names it"
 
 
 def reason(error: KafkaException) -> str:

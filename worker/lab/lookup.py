@@ -98,9 +98,10 @@ def _only(wanted: str, lines: Iterator[ViolationLine], places: list[Any]) -> Vio
         violation_id = line.headers.get("ce_id", "")
         if violation_id.startswith(wanted):
             found[violation_id] = line
-    where = ", ".join(map(str, places)) or "nowhere: no file of violations was given"
+    where = ", ".join(map(str, places)) or "nowhere"
     if not found:
-        raise NotFoundError(f"no violation {wanted}; looked in {where}")
+        hint = "" if places else ": name a file of violations, or a directory that `demo` wrote, with --from"
+        raise NotFoundError(f"no violation {wanted}; looked in {where}{hint}")
     if len(found) > 1:
         raise NotFoundError(f"{len(found)} violations begin with {wanted}: {', '.join(sorted(found)[:5])}")
     return found.popitem()[1]
