@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-READ_TIMEOUT_S = 60.0
+SILENCE_S = 60.0
 POLL_MS = 500
 
 
@@ -15,13 +15,13 @@ async def read_registry(
 ) -> dict[int, list[Any]]:
     """Records of each partition from its start offset to its present end; partitions without any are left out.
 
-    Raises TimeoutError after a minute, or a Kafka error.
+    A registry of millions takes minutes: raises TimeoutError when nothing came for one, or a Kafka error.
     """
     found: dict[int, list[Any]] = {}
     consumer = make_consumer()
     await consumer.start()
     try:
-        async with asyncio.timeout(READ_TIMEOUT_S):
+        async with asyncio.timeout(SILENCE_S) as patience:
             partitions = [TopicPartition(topic, partition) for partition in starts]
             consumer.assign(partitions)
             begins = await consumer.beginning_offsets(partitions)
@@ -30,8 +30,11 @@ async def read_registry(
                 consumer.seek(tp, max(starts[tp.partition], begins[tp]))
             left = [tp for tp in partitions if max(starts[tp.partition], begins[tp]) < ends[tp]]
             while left:
-                for tp, records in (await consumer.getmany(*left, timeout_ms=POLL_MS)).items():
+                came = await consumer.getmany(*left, timeout_ms=POLL_MS)
+                for tp, records in came.items():
                     found.setdefault(tp.partition, []).extend(records)
+                if came:
+                    patience.reschedule(asyncio.get_running_loop().time() + SILENCE_S)
                 left = [tp for tp in left if await consumer.position(tp) < ends[tp]]
     finally:
         await consumer.stop()
