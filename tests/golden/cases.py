@@ -76,7 +76,7 @@ CASES: tuple[Case, ...] = (
     Case("dy_sign_language", "sign_language", 11, 12),
     Case("dy_overloaded", "overloaded", 11, 4),
     Case("dy_bot_viewers", "bot_viewers", 11, 8),
-    # Bots ask what a recording answers next: that is no interaction. Bought viewers of an honest host (above) are nothing.
+    # Bots ask what a recording answers next: that is no interaction. An honest host's bought viewers are nothing.
     Case("wx_fed_recording", "fed_recording", 11, 60, suffix=ZST),
     # A plug-in avatar climbs the three steps. Limits on selling are a person's to decide: the third leaves as review.
     Case(

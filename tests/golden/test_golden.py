@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
+import orjson
 import pytest
 
 from tests.golden.cases import ASKED, CASES, ROOMS, Case
@@ -86,3 +87,12 @@ def test_no_file_lies_about_without_a_case() -> None:
     known = {path for case in CASES for path in (case.log, case.expected)}
     known |= {case.requests for case in CASES if case.name in ASKED}
     assert set(ROOMS.iterdir()) == known
+
+
+@pytest.mark.parametrize(("name", "least", "most"), [("wx_fed_recording", 0.3, 1.0), ("dy_bot_viewers", 0.0, 0.0)])
+def test_the_share_of_bots_prompts_is_in_the_rooms_record(name: str, least: float, most: float) -> None:
+    (log,) = (case.log for case in CASES if case.name == name)
+    records = [record for step in Replay(Judge(read_policies())).run(read(log)) for record in step.rooms]
+    shares = [orjson.loads(record.value or b"{}")["signals"].get("fake_viewers") for record in records]
+    found = [share["value"] for share in shares if share is not None]
+    assert found and least <= found[-1] <= most
