@@ -6,7 +6,7 @@ quantile (`audit.calibration`, provisional) and ln delay does not rise with the 
 last 90 s: a person falls behind. A stratum for reviewers: its norm is not audited, so it bets in no family. The last
 32 to 64 answers count.
 
-Abstains: fewer than eight answers. Evasion: jitter; a queue is harder to fake. Cost: COST_ANSWER.
+Abstains: fewer than eight answers. Evasion: jitter; a queue is harder to fake. Cost: 2 µs an answer.
 """
 
 from worker.audit import timing

@@ -1,8 +1,11 @@
 """`shared_script`: another live room says the same, without permission.
 
-What the identity agent has found and written into this room's log (`fleet.matched`, kind `script`). A stratum for
-reviewers: sellers of one product share a script, so it bets in no family. Abstains: the agent has found no match.
-Evasion: paraphrase. Cost: one look at the matches, at most 16.
+A room sketches what was said in a block (`audit.sketch`) and tells the sketch's keys with its identities, kind
+`script`. Value is what the identity agent has found and written into this room's log (`fleet.matched`); it holds while
+the keys are among those of the last two blocks. A stratum for reviewers: sellers of one product share a script, so it
+bets in no family. Abstains: the agent has found no match; a block with fewer than about 200 different runs of letters
+has no keys. Two who read one script at different places of it match only where their blocks overlap by three quarters,
+unless it repeats within a block. Evasion: paraphrase. Cost: 14 µs a segment (reading its bigrams takes 16).
 """
 
 from worker.audit import sketch
