@@ -136,6 +136,10 @@ manifests: $(VENV)/.deploy  ## Write what deploy/ generates: boards, Kafka topic
 	$(BIN)/python -m deploy.monitoring.dashboards
 	$(BIN)/python -m deploy.generate
 
+.PHONY: boards
+boards: $(VENV)/.deploy $(DEPLOY_BIN)/prometheus  ## Draw the boards into docs/boards-*.svg: a real Prometheus, Kafka and worker; needs what check-deploy needs
+	$(BIN)/python -m tests.deploy.preview docs
+
 .PHONY: sbom
 sbom: $(VENV)/.deploy  ## Write build/sbom.cdx.json: what the image is made of (CycloneDX), from the pins and their hashes
 	@mkdir -p build

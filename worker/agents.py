@@ -13,6 +13,7 @@ from typing import Any
 
 from worker import __version__
 from worker.egress.record import OutRecord
+from worker.ingress.reject import Reason
 from worker.metrics import EVENTS_BOUNDS, Histogram, Readings
 from worker.policy.judge import Judge
 from worker.processor import VIOLATIONS_TOPIC, Counts, Output, PartitionProcessor
@@ -219,7 +220,8 @@ class Engine:
             "duplicate_total": counts.duplicate,
             "late_total": counts.late,
             "replay_skipped_total": counts.replay_skipped,
-            "rejected_total": {(str(reason),): n for reason, n in dict(counts.rejected).items()},
+            # All reasons from the start: a rate does not see the step that makes a series, and would miss records.
+            "rejected_total": {(str(reason),): counts.rejected.get(reason, 0) for reason in Reason},
             "violations_total": {
                 (rule, mode, str(step)): n for (rule, mode, step), n in dict(counts.violations_by).items()
             },

@@ -10,6 +10,7 @@ from tests.deploy.conftest import tool
 from tests.deploy.files import RECORDS, panel_queries
 from tests.deploy.live import RATE_INTERVAL, Prometheus, in_portions, rooms, scraped
 from tests.support.kafka import wait_until
+from worker.ingress.reject import Reason
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +44,13 @@ def test_every_panel_has_something_to_show(prometheus: Prometheus) -> None:
         if not values:
             empty.append(board_panel.partition(": ")[2])
     assert set(empty) <= set(MAY_BE_EMPTY)
+
+
+def test_no_dead_letter_is_missed_because_it_makes_its_series(prometheus: Prometheus) -> None:
+    rejected = prometheus.series("stream_audit_rejected_total")
+    assert {series.labels["reason"] for series in rejected} == set(Reason)
+    assert {series.points[0][1] for series in rejected} == {0.0}
+    assert sum(series.points[-1][1] for series in rejected) > 0
 
 
 def test_excuses_are_those_of_panels_that_exist() -> None:
