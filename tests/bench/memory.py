@@ -3,10 +3,10 @@
     python -m tests.bench.memory [ROOMS]
 
 A quiet room sees heartbeats, frames and a question now and then; a speaking one has been talking for half an hour, is
-asked and looked at; then the same after ninety minutes, when the speech ring is full; the last kind has everything at
-once, floods of comments and all six families too; one has ended. Rooms are lived through once and then multiplied through their
-snapshots, so no two share anything. They are kept as the engine keeps them, in a store that was flushed: a room in
-which little happens rests as bytes.
+asked and looked at; then the same after ninety minutes, when the speech ring is full; one has everything at once,
+floods of comments and all six families too; the last is the one with a full ring, after its close. Rooms are lived
+through once and then multiplied through their snapshots, so no two share anything. They are kept as the engine keeps
+them, in a store that was flushed: a room in which little happens, or whose session has ended, rests as bytes.
 """
 
 import gc

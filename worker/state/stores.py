@@ -111,7 +111,7 @@ class Stores:
         return sum(len(store.live) for store in list(self.by_partition.values()))
 
     def by_level(self) -> dict[tuple[str, ...], float]:
-        """Decoded rooms by family and level."""
+        """Rooms in session by family and level."""
         total: dict[tuple[str, ...], float] = {}
         for store in list(self.by_partition.values()):
             for (family, level), rooms in dict(store.by_level).items():
