@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from worker.audit.identities import Identity
-from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor, MemoryMatches, Placed
+from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor, Placed
 from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
+from worker.state.matches import MatchStore
 
 AT_MS = 1_772_413_200_000
 
@@ -20,7 +21,7 @@ class Kept(NamedTuple):
 
 
 def processor(**how: Any) -> MatchProcessor:
-    return MatchProcessor(**{"partition": 0, "rooms_partitions": 3, "matches": MemoryMatches(), **how})
+    return MatchProcessor(**{"partition": 0, "rooms_partitions": 3, "matches": MatchStore("identities", 0), **how})
 
 
 def said(offset: int, room_id: str, partition: int) -> Kept:

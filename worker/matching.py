@@ -38,14 +38,6 @@ class Matches(Protocol):
     dirty: set[str]
 
 
-class MemoryMatches:
-    """Identities in a dictionary and nowhere else."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, Kept] = {}
-        self.dirty: set[str] = set()
-
-
 class MatchCounts(Struct):
     """What became of the records of identities and registries; plain integers, only ever added to.
 

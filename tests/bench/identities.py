@@ -15,8 +15,8 @@ from rich.table import Table
 
 from worker.audit.identities import PERIOD_MS, Identity
 from worker.egress.identities import encode_identity
-from worker.matching import IDENTITIES_TOPIC, MatchProcessor, MemoryMatches
-from worker.state.matches import encode
+from worker.matching import IDENTITIES_TOPIC, MatchProcessor
+from worker.state.matches import MatchStore, encode
 
 from ..support.circle import Kept
 
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     tracemalloc.start()
-    matches = MemoryMatches()
+    matches = MatchStore("identities", 0)
     processor = MatchProcessor(partition=0, rooms_partitions=1, matches=matches)
     offset, costs, empty = 0, [], tracemalloc.get_traced_memory()[0]
     for period in range(options.rounds + 1):

@@ -12,9 +12,10 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from worker.identity_agent import partition_of
-from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor, MemoryMatches
+from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor
 from worker.policy.judge import Judge
 from worker.processor import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
+from worker.state.matches import MatchStore
 
 
 class Kept(NamedTuple):
@@ -43,7 +44,8 @@ class Circle:
             PartitionProcessor(topic=EVENTS_TOPIC, partition=p, rooms=MemoryRooms(), judge=self.judge) for p in numbers
         ]
         self.matches = [
-            MatchProcessor(partition=p, rooms_partitions=self.partitions, matches=MemoryMatches()) for p in numbers
+            MatchProcessor(partition=p, rooms_partitions=self.partitions, matches=MatchStore("identities", p))
+            for p in numbers
         ]
         self.logs = {p: [] for p in numbers}
         self.identities = {p: [] for p in numbers}
