@@ -9,7 +9,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
-from tests.audit.build import MINUTE, SECOND, a_room, ask, beats, ev, feed, in_time, reborn, say
+from tests.audit.build import MINUTE, SECOND, T0, a_room, ask, beats, ev, feed, in_time, reborn, say
 from tests.audit.rooms import sentence
 from worker.audit import events as e
 from worker.audit.room import Room
@@ -158,7 +158,7 @@ def naive(log: list[Any]) -> list[bool]:
 def mixed(seed: int) -> list[Any]:
     rng = Random(seed)
     log = people(seed, mean_s=rng.choice([5, 40]), until_ms=40 * MINUTE)
-    log += [x for x in scheduled(rng.choice([7, 30]) * SECOND) if x.at_ms < 40 * MINUTE and "吗" in x.text]
+    log += [x for x in scheduled(rng.choice([7, 30]) * SECOND) if x.at_ms < T0 + 40 * MINUTE and "吗" in x.text]
     texts = [f"{sentence(rng)}多少钱一件" for _ in range(6)]
     for _ in range(rng.choice([0, 300])):
         log.append(ask(rng.randrange(40 * MINUTE), rng.choice(texts), viewer_id=f"c{rng.randrange(30)}"))

@@ -34,6 +34,7 @@ class Fed(Take):
 
 
 def build(stage: Stage) -> None:
+    """The fed recording before viewers of its own and real ones."""
     speaker = audience(stage)
     machines(stage, fails=FAILS, is_human=False)
     Fed(stage, Speaker(stage.rng("mind"), speaker.goods))
