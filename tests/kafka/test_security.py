@@ -20,10 +20,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from deploy.generate import CHANGELOG, IDENTITIES_CHANGELOG, kafka_user
+from tests.policy.build import a_policy, a_rule
 from tests.support.engine import Log, Worker, oracle, room_log
 from tests.support.kafka import REPOSITORY, KafkaUnavailableError
 from tests.support.secured_kafka import LISTENERS, Certificates, SecuredKafka, unsigned_token
+from worker import clock
 from worker.matching import REGISTRY_TOPIC
+from worker.policy.feed import POLICIES_TOPIC
 from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.settings import Settings
 
@@ -257,6 +260,36 @@ def test_commands_log_in_by_the_same_settings_and_show_no_secret(
             assert refused.returncode == 1
             for secret in (PASSWORD, WRONG):
                 assert secret not in refused.stdout + refused.stderr
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_policies_are_listed_by_who_may_read_and_published_by_who_may_write(
+    listener: str, secured: SecuredKafka, log: Log, login: Callable[[str], dict[str, str]], tmp_path: Path
+) -> None:
+    topic, settings = log.topic(POLICIES_TOPIC), login(listener)
+    secured.create_topic(topic, 1, cleanup_policy="compact")
+    file = tmp_path / "parent.yaml"
+    file.write_text(a_policy(a_rule("T-P-01"), name="parent", since_ms=clock.now_ms() + 600_000), encoding="utf-8")
+    where = ("--bootstrap", settings["BROKERS"], "--topic", topic)
+
+    group = _acl("group", "stream-audit-reader", "Read", "Describe")
+    secured.grant(USER, [group, _acl("topic", topic, "Read", "Describe")])
+    refused = command(settings, "policy", "push", str(file), *where)
+    listed = command(settings, "policy", "ls", *where, "--json")
+    assert (refused.returncode, listed.returncode) == (1, 0), refused.stderr + listed.stderr
+    assert "0 of 1 policies were sent: " in refused.stderr
+    assert f"the user must have the right to write to {topic}" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert '"parent"' not in listed.stdout
+
+    secured.grant(USER, [group, _acl("topic", topic, "Read", "Write", "Describe")])
+    pushed = command(settings, "policy", "push", str(file), *where)
+    listed = command(settings, "policy", "ls", *where, "--json")
+    assert (pushed.returncode, listed.returncode) == (0, 0), pushed.stderr + listed.stderr
+    assert '"parent"' in listed.stdout
+    for done in (refused, pushed, listed):
+        for secret in (PASSWORD, unsigned_token(USER)[:20], "PRIVATE KEY"):
+            assert secret not in done.stdout + done.stderr
 
 
 def _acl(kind: str, name: str, *operations: str) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def _parents_first(files: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def _send(records: list[Published], bootstrap: str, topic: str) -> list[Published]:
-    from confluent_kafka import Producer
+    from confluent_kafka import KafkaException, Producer
 
     from worker.lab.kafkaclient import connect
 
@@ -141,11 +141,23 @@ def _send(records: list[Published], bootstrap: str, topic: str) -> list[Publishe
         else:
             failed.append(str(error.str()))
 
-    for record in records:
-        producer.produce(topic, record.value, record.key, 0, done, timestamp=record.timestamp)
-    producer.flush(2 * TIMEOUT_S)
+    # Who may write nowhere gets no producer id: the client raises that when it likes, amid `done` as well.
+    try:
+        for record in records:
+            producer.produce(topic, record.value, record.key, 0, done, timestamp=record.timestamp)
+    except KafkaException as error:
+        failed.append(str(error.args[0].str()))
+    try:
+        producer.flush(2 * TIMEOUT_S)
+    except (KafkaException, SystemError) as error:
+        cause = error.__cause__ if isinstance(error, SystemError) else error
+        if not isinstance(cause, KafkaException):
+            raise
+        failed.insert(0, str(cause.args[0].str()))
     if failed or len(sent) < len(records):
         reason = failed[0] if failed else "no answer from the broker"
+        if "authorization failed" in reason.lower():
+            reason += f"; the user must have the right to write to {topic}"
         raise click.ClickException(f"{len(sent)} of {len(records)} policies were sent: {reason}")
     return sent
 
