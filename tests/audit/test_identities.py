@@ -107,6 +107,15 @@ def test_what_a_room_shared_by_an_identity_is_over_when_it_no_longer_shows_it() 
     assert room.facts.fleet.size < 2
 
 
+def test_an_answer_that_crosses_a_withdrawal_holds_until_the_room_speaks_again() -> None:
+    room = a_room()
+    heard(room, beat(0, **TIES), answered(), beat(40 * SECOND, **{**TIES, "ip_hash": "home"}))
+    feed(room, [ev(e.FleetMatched, 41_000, kind="ip", identity="net", size=40)])
+    assert room.facts.fleet.size == 40
+    said = heard(room, *beats(PERIOD_MS + MINUTE, from_ms=MINUTE, **{**TIES, "ip_hash": "home"}))
+    assert room.facts.fleet.size < 2 and "-ip:net" in keys(said)
+
+
 def test_what_a_room_shared_by_a_voice_is_over_when_that_was_not_heard_for_its_time_to_live() -> None:
     room = a_room()
     heard(room, beat(0, **TIES), answered(), say(1_500, "大家好", voice_id="v1"))

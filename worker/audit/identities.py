@@ -171,6 +171,8 @@ def announce(room: Room) -> list[Identity]:
         return []
     ties = ties_of(room)
     _forget_unseen(room, ties, at_ms)
+    if live:  # an answer may have crossed a withdrawal
+        _withdraw(room, ties, [key for key, _ in ties.fleets if key not in shown(room)])
     base = _base(room, ties, live)
     said = [_speak(room, base, key) for key in (shown(room) if ties.answered else shown(room)[:1])]
     gone = [key for key in ties.withdrawn if key not in shown(room)]
