@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from worker.lab.simulate.asking import POLL_MS, Platform
+from worker.lab.simulate.asking import Platform
 from worker.lab.simulate.stage import MINUTE_MS, Plan, Stage
 
 START_MS = 1_772_413_200_000
@@ -60,5 +60,6 @@ def test_it_issues_what_it_is_asked_for_and_nothing_else() -> None:
     stage = Stage(_plan(60, 1), asked)
     Platform(stage, fails=1, human=False)
     first, second = _times(stage)
-    assert 0 <= first - 7 <= POLL_MS / MINUTE_MS
-    assert 0 <= second - 30 <= POLL_MS / MINUTE_MS
+    poll_ms = stage.plan.pace.poll_ms
+    assert 0 <= first - 7 <= poll_ms / MINUTE_MS
+    assert 0 <= second - 30 <= poll_ms / MINUTE_MS
