@@ -154,9 +154,9 @@ def _run(pieces: list["Piece"], jobs: int) -> Iterator[tuple["Piece", bytes]]:
     screen = console(stderr=True)
     columns = (TextColumn("{task.completed:,.0f} of {task.total:,.0f} room-hours"), BarColumn(), TaskProgressColumn())
     done_hours, told = 0.0, 0
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
-        stack.callback(signal.signal, signal.SIGTERM, before)
+        for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT, too, is ignored in what a shell runs behind itself
+            stack.callback(signal.signal, number, signal.signal(number, signal.default_int_handler))
         bar = Progress(*columns, TimeRemainingColumn(), console=screen, transient=True, disable=not screen.is_terminal)
         task = stack.enter_context(bar).add_task("", total=total)
         for piece, result in run(pieces, jobs):
