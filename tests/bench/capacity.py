@@ -94,7 +94,7 @@ def plan(rooms: int, measured: Measured, limits: Limits) -> Plan:
 def read_measured(benchmarks: str) -> dict[str, float]:
     """Figures that docs/BENCHMARKS.md holds, by field of `Measured`; those not found are left out."""
     patterns = {
-        "rate": r"^\| full audit \|[^|]*\| ([\d,.]+)",
+        "rate": r"^\| \**full audit\** \|[^|]*\| ([\d,.]+)",
         "room_kb": r"speaking for half an hour ([\d.]+)",
         "event_bytes": r"([\d.]+) bytes on average",
     }
