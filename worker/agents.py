@@ -171,7 +171,6 @@ class Engine:
         requests = out.requests if self._requests else []
         if violations or out.dead_letters or out.rooms or requests:
             self.outbox.put(partition, map(self._named, chain(violations, out.dead_letters, out.rooms, requests)))
-
         if self._place_identity is not None:
             for said in out.identities:
                 self.outbox.put(self._place_identity(said.key or b""), [self._named(said)])

@@ -41,7 +41,6 @@ def changelog_topic(settings: Settings, table: str = TABLE) -> str:
 def wanted_topics(settings: Settings) -> list[Topic]:
     """The topics that the worker cannot do without, and what it takes for granted about them."""
     source = settings.topic(EVENTS_TOPIC)
-
     identities = settings.topic(IDENTITIES_TOPIC)
 
     def beside(name: str, cleanup: str, other: str = source) -> Topic:

@@ -10,15 +10,14 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from tests.bench import corpus as made
+from tests.bench.core import Record
 from tests.bench.systems import TOPIC, freeze
 from worker.audit.snapshot import encode
+from worker.lab.policyfiles import read_policies
 from worker.policy.judge import Judge
-from worker.policy.load import load_policies
 from worker.processor import MemoryRooms, PartitionProcessor
-from worker.settings import POLICIES_DIR
 
 EVENTS_PER_ROOM_SECOND = 0.2
 EVENTS_PER_ROOM = 30  # before measuring, and while: rooms of every curve are equally old
@@ -27,19 +26,8 @@ BATCH = 2_000
 PADDINGS = (0, 700, 3_700, 15_700)
 
 
-class Rec(NamedTuple):
-    """A record as the processor wants it."""
-
-    offset: int
-    timestamp: int
-    key: bytes
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...] = ()
-
-
 def _processor() -> PartitionProcessor:
-    policies = load_policies({path.name: path.read_text() for path in sorted(POLICIES_DIR.glob("*.yaml"))})
-    return PartitionProcessor(topic=TOPIC, partition=0, rooms=MemoryRooms(), judge=Judge(policies))
+    return PartitionProcessor(topic=TOPIC, partition=0, rooms=MemoryRooms(), judge=Judge(read_policies()))
 
 
 def _rss_mb() -> float:
@@ -47,11 +35,11 @@ def _rss_mb() -> float:
         return int(statm.read().split()[1]) * resource.getpagesize() / 2**20
 
 
-def _batches(events: int, rooms: int, padding: int = 0) -> Iterator[list[Rec]]:
-    batch: list[Rec] = []
+def _batches(events: int, rooms: int, padding: int = 0) -> Iterator[list[Record]]:
+    batch: list[Record] = []
     for offset, (timestamp, key, value) in enumerate(made.corpus(events, rooms)):
         padded = b'%s,"pad":"%s"}' % (value[:-1], b"x" * padding) if padding else value
-        batch.append(Rec(offset, timestamp, key, padded))
+        batch.append(Record(offset, key, padded, timestamp))
         if len(batch) == BATCH:
             yield batch
             batch = []

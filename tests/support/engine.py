@@ -22,9 +22,9 @@ from zlib import crc32
 from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 
 from tests.support.kafka import REPOSITORY, KafkaCluster, wait_until
+from worker.lab.policyfiles import read_policies
 from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC
 from worker.policy.judge import Judge
-from worker.policy.load import load_policies
 from worker.processor import (
     DEAD_LETTERS_TOPIC,
     EVENTS_TOPIC,
@@ -35,7 +35,6 @@ from worker.processor import (
     MemoryRooms,
     PartitionProcessor,
 )
-from worker.settings import POLICIES_DIR
 
 START_MS = 1_750_000_000_000
 PARTITIONS = 4
@@ -261,7 +260,7 @@ class Expected:
 
 
 def judge() -> Judge:
-    return Judge(load_policies({path.name: path.read_text() for path in sorted(POLICIES_DIR.glob("*.yaml"))}))
+    return Judge(read_policies())
 
 
 def oracle(log: Log) -> Expected:
