@@ -116,6 +116,7 @@ def serve(host: str, port: int, health: Health, metrics: CollectorRegistry) -> t
 
     class Handler(BaseHTTPRequestHandler):
         timeout = REQUEST_TIMEOUT_S
+        wbufsize = -1  # an answer leaves in one piece, also when the process ends meanwhile
         server_version = "stream-audit"
         sys_version = ""
 

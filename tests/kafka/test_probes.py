@@ -7,9 +7,10 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -29,11 +30,12 @@ def log(kafka: KafkaCluster, topic_name: Callable[[str], str]) -> Log:
 def says(worker: Worker, page: str) -> dict[str, Any]:
     """The probe's answer; nothing while nobody answers."""
     try:
-        with urlopen(worker.url(page), timeout=5) as answer:
-            return dict(json.loads(answer.read()))
-    except HTTPError as no:
-        return dict(json.loads(no.read()))
-    except (URLError, OSError, ValueError):
+        try:
+            with urlopen(worker.url(page), timeout=5) as answer:
+                return dict(json.loads(answer.read()))
+        except HTTPError as no:
+            return dict(json.loads(no.read()))
+    except (HTTPException, OSError, ValueError):
         return {}
 
 
