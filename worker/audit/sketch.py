@@ -13,7 +13,7 @@ leaves J = 0.7.
 
 from collections.abc import Iterable
 from itertools import repeat
-from operator import add, lshift, xor
+from operator import lshift, xor
 from struct import Struct as Layout
 
 from msgspec import Struct
@@ -58,7 +58,7 @@ def hear(sketch: Sketch, spoken: Iterable[Words]) -> None:
     bins = list(_bins.unpack(sketch.bins))
     highest = max(bins)
     for words in spoken:
-        pairs = list(map(_hash_of, map(add, words.letters, words.letters[1:])))
+        pairs = list(map(_hash_of, words.pairs))
         runs = map(xor, pairs, map(lshift, pairs[2:], repeat(1)))  # 32 bits, of a pair and the next but one
         for found in [run for run in runs if run < highest]:  # soon few
             bins[found % BINS] = min(bins[found % BINS], found)

@@ -131,12 +131,14 @@ def modal_lag(ring: SpeechRing) -> tuple[int, int]:
 
 def _modal_lag(ring: SpeechRing) -> tuple[int, int]:
     best, best_count = 0, 0
-    if not any(ring.recent):
-        return best, best_count
-    for lag in sorted({lag for lags in ring.recent for lag in lags}):
-        count = sum(any(abs(other - lag) <= 1 for other in lags) for lags in ring.recent)
-        if count > best_count:
-            best, best_count = lag, count
+    segments = [lags for lags in ring.recent if lags]
+    votes: dict[int, int] = {}  # lag → segments that repeat at it, ±1 bin
+    for lags in segments:
+        for lag in {near for lag in lags for near in (lag - 1, lag, lag + 1)}:
+            votes[lag] = votes.get(lag, 0) + 1
+    for lag in sorted({lag for lags in segments for lag in lags}):
+        if votes[lag] > best_count:
+            best, best_count = lag, votes[lag]
     return best, best_count
 
 

@@ -78,18 +78,20 @@ known: Callable[[str], tuple[int, int, int]] = _known.__getitem__
 
 
 class Words(NamedTuple):
-    """What is read in a speech segment: its distinct bigrams, for each of them what `known` says, and its `letters`."""
+    """What is read in a speech segment: its distinct bigrams, for each of them what `known` says, and all its bigrams
+    as they follow each other."""
 
     grams: frozenset[str]
     known: list[tuple[int, int, int]]
-    letters: str
+    pairs: list[str]
 
 
 def words(text: str) -> Words:
     """A speech segment, read once for all signals."""
     kept = letters(text)
-    grams = frozenset(map(add, kept, kept[1:]))
-    return Words(grams, list(map(known, grams)), kept)
+    pairs = list(map(add, kept, kept[1:]))
+    grams = frozenset(pairs)
+    return Words(grams, list(map(known, grams)), pairs)
 
 
 def simhash(known: list[tuple[int, int, int]]) -> int:

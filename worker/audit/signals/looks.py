@@ -50,6 +50,8 @@ def _instrument(look: Look | Detector) -> tuple[str, str, str, str]:
 
 def fold(room: Room, pane: Pane) -> None:
     """A pane is one look per signal, worth the mean of its detectors' indicators."""
+    if not pane.looks:
+        return
     block = room.block
     high: dict[str, list[bool]] = {}
     for look in sorted(pane.looks, key=_instrument):
