@@ -12,7 +12,7 @@ from worker.audit import asking, snapshot
 from worker.audit import events as e
 from worker.audit.asking import Request
 from worker.audit.decide import apply
-from worker.audit.evidence import new_family, step
+from worker.audit.evidence import Level, level_of, new_family, step
 from worker.audit.room import Room
 
 
@@ -26,6 +26,7 @@ class Told:
         family = new_family("CHALLENGE", T0)
         self.asked: list[int] = []
         self.cusums: list[float] = []
+        self.watched: list[bool] = []
         self.breaks = [(T0 + h * HOUR, T0 + h * HOUR + rng.randint(3, 40) * MINUTE) for h in range(hours) if breaks]
         while state.due_ms < T0 + hours * HOUR:
             at = state.due_ms
@@ -38,6 +39,9 @@ class Told:
             asking.issued(state, at, at)
             mass, last_ms = family.mass(), family.last_ms
             step(family, at + 20 * SECOND, (float(failed),), (0.05,))
+            family.level = level_of(family.mass(), family.level)
+            state.watched = family.level >= Level.WATCH
+            self.watched.append(state.watched)
             asking.answered(state, failed, asking.gained(family, last_ms, mass), at + 20 * SECOND)
 
     def in_break(self, at: int) -> bool:
@@ -60,9 +64,22 @@ def test_a_thousand_honest_hours_see_fewer_than_two_challenges_an_hour_and_none_
 
 
 @pytest.mark.parametrize("fails", [0.3, 0.7, 1.0])
-def test_however_often_a_host_fails_no_hour_holds_more_than_twelve(fails: float) -> None:
+def test_no_hour_holds_more_than_twelve_or_than_twenty_once_failures_have_come_to_watch(fails: float) -> None:
     for seed in range(20):
-        assert most_in_an_hour(Told(seed, 12, fails, breaks=False).asked) <= 12
+        told = Told(seed, 12, fails, breaks=False)
+        assert most_in_an_hour(told.asked) <= 20
+        for at, watched in zip(told.asked[1:], told.watched, strict=False):
+            assert watched or sum(at - HOUR < other <= at for other in told.asked) <= 12
+    assert fails < 1 or most_in_an_hour(told.asked) == 20
+
+
+def test_a_request_says_how_many_an_hour_the_room_may_see_at_present() -> None:
+    state = asking.begin("room", T0)
+    for watched in (False, True):
+        state.watched = watched
+        while not state.pending:
+            asking.fall_due(state, may_ask=True, kinds=())
+        assert asking.take(state)[0].per_hour == (20 if watched else 12)
 
 
 def test_gaps_are_two_minutes_while_failures_mount_and_spot_checks_otherwise() -> None:
@@ -72,7 +89,7 @@ def test_gaps_are_two_minutes_while_failures_mount_and_spot_checks_otherwise() -
             gap = later - earlier
             recent = [at for at in told.asked[: i + 1] if at > later - HOUR]
             if told.cusums[i + 1] > 0:
-                assert gap == 2 * MINUTE or len(recent) >= 11, (seed, i)
+                assert gap == 2 * MINUTE or len(recent) >= (19 if told.watched[i] else 11), (seed, i)
             elif i == 0:
                 assert gap == 5 * MINUTE
             else:

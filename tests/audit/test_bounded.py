@@ -47,7 +47,7 @@ TEXTS = ("多少钱？", "hello", "无人直播软件下单", "无人直播软�
 
 
 BLOCK_BOUNDS = {"questions": 2, "detectors": looks.DETECTORS_MAX}
-ASKING_BOUNDS = {"asked": asking.PER_HOUR_MAX, "suspicion": 3, "seen": 3, "pending": asking.PENDING_MAX}
+ASKING_BOUNDS = {"asked": asking.PER_HOUR_WATCHED, "suspicion": 3, "seen": 3, "pending": asking.PENDING_MAX}
 TIES_BOUNDS = {
     "seen": identities.SEEN_MAX,
     "withdrawn": identities.WITHDRAWN_MAX,

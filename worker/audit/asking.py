@@ -6,9 +6,10 @@
     suspicion  when passive suspicion, the largest CUSUM of the other families' ln e, reaches 2 nats: one within 30 s,
                then after 6 min doubling to 48 min while passed
 
-with CUSUM ← min(max(0, CUSUM + ln e), cap). Never more than 12 in any hour, whoever had the idea to issue them; never
-in a break. After three requests in a row that no challenge followed the platform has shown that it does not answer:
-one try every three hours. More looks are asked for at most every 10 min.
+with CUSUM ← min(max(0, CUSUM + ln e), cap). Never more than 12 in any hour, whoever had the idea to issue them, or 20
+while CHALLENGE stands at WATCH or above, which an honest room comes to at most once in 100 hours; never in a break.
+After three requests in a row that no challenge followed the platform has shown that it does not answer: one try every
+three hours. More looks are asked for at most every 10 min.
 
 Nobody's clock drives this but the room's event time: what was folded at watermark W is known at W + lateness, and a
 request that fell due at D is made by the first event at or after D, with D as its time. So the order of arrival within
@@ -27,7 +28,7 @@ from worker.audit.evidence import ACCRUE, HEAD, MS_PER_HOUR, Family
 
 FOREVER_MS = 1 << 62
 SECOND_MS, MINUTE_MS = 1_000, 60_000
-PER_HOUR_MAX = 12
+PER_HOUR, PER_HOUR_WATCHED = 12, 20
 ANSWER_MS = 45 * SECOND_MS
 ENTRY_CHALLENGES = 2
 ENTRY_FROM_MS, ENTRY_SPREAD_MS, ENTRY_GAP_MS = 2 * MINUTE_MS, 2 * MINUTE_MS, 5 * MINUTE_MS
@@ -59,6 +60,7 @@ class Request(Struct, frozen=True, gc=False, array_like=True):
         kinds: what this host can be asked for (say, gesture, show), or of what looks are missing (voice, face).
         asked: challenges in the hour up to this one, itself among them.
         cusum_nats, suspicion_nats: the numbers that decided.
+        per_hour: how many challenges an hour this room may see at present.
     """
 
     number: int
@@ -70,6 +72,7 @@ class Request(Struct, frozen=True, gc=False, array_like=True):
     asked: int
     cusum_nats: float
     suspicion_nats: float
+    per_hour: int = PER_HOUR
 
 
 class Asking(Struct, gc=False, array_like=True):
@@ -79,7 +82,7 @@ class Asking(Struct, gc=False, array_like=True):
         due_ms, reason: when the next challenge falls due, and why.
         start_ms: from when the entry challenges are counted.
         seed: hash of the room and session; `stirred` is the sum of hashes of event ids folded so far.
-        asked: when the last challenges were issued (or asked for), ascending, at most 12.
+        asked: when the last challenges were issued (or asked for), ascending, at most 20.
         open_ms: when the request was made that no issued challenge has followed yet; 0 for none.
         unanswered: requests in a row that none has followed.
         wait_ms: drawn: how long the first challenge waits beyond its two minutes, later how long after the last
@@ -89,6 +92,7 @@ class Asking(Struct, gc=False, array_like=True):
         challenges: how many were asked for or issued. `requests`: of both actions, made so far.
         issued, answered, failed: as the log tells them; answered are passed or failed, not void.
         signs: the host answers by sign.
+        watched: CHALLENGE stands at WATCH or above.
     """
 
     due_ms: int = FOREVER_MS
@@ -114,6 +118,7 @@ class Asking(Struct, gc=False, array_like=True):
     failed: int = 0
     signs: bool = False
     pending: list[Request] = []
+    watched: bool = False
 
 
 def begin(key: str, at_ms: int) -> Asking:
@@ -149,7 +154,7 @@ def issued(state: Asking, at_ms: int, now_ms: int) -> None:
         state.wait_ms = _draw_spot(state)
     state.asked.append(at_ms)
     state.asked.sort()
-    del state.asked[:-PER_HOUR_MAX]
+    del state.asked[:-PER_HOUR_WATCHED]
     _plan(state, now_ms)
 
 
@@ -201,8 +206,9 @@ def fall_due(state: Asking, *, may_ask: bool, kinds: tuple[str, ...]) -> None:
     if not may_ask:
         state.due_ms = now_ms + RETRY_MS
         return
-    if len(recent) >= PER_HOUR_MAX:
-        state.due_ms = recent[0] + MS_PER_HOUR
+    most = _per_hour(state)
+    if len(recent) >= most:
+        state.due_ms = recent[-most] + MS_PER_HOUR
         return
     if state.open_ms:
         state.open_ms = 0
@@ -239,10 +245,14 @@ def take(state: Asking) -> list[Request]:
     return made
 
 
+def _per_hour(state: Asking) -> int:
+    return PER_HOUR_WATCHED if state.watched else PER_HOUR
+
+
 def _request(state: Asking, action: str, reason: str, now_ms: int, within_ms: int, kinds: tuple[str, ...]) -> None:
     state.requests += 1
     asked = sum(at > now_ms - MS_PER_HOUR for at in state.asked)
-    numbers = (state.cusum, max(state.suspicion))
+    numbers = (state.cusum, max(state.suspicion), _per_hour(state))
     state.pending.append(Request(state.requests, action, reason, now_ms, now_ms + within_ms, kinds, asked, *numbers))
     del state.pending[:-PENDING_MAX]
 

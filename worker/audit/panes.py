@@ -97,6 +97,8 @@ def _fold(room: Room, pane: Pane) -> None:
         challenge.fold(room, pane)
         if levels.update(room, "CHALLENGE"):
             presenter.combine(room, pane.start_ms + PANE_MS)
+        if room.asking is not None:
+            room.asking.watched = room.families["CHALLENGE"].level >= Level.WATCH
         _set_driven(room, room.facts.driven.replies, pane.start_ms + PANE_MS)
     if speech and levels.update(room, "PLAY"):
         presenter.combine(room, pane.start_ms + PANE_MS)

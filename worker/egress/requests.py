@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 import orjson
 
-from worker.audit.asking import PER_HOUR_MAX, Request
+from worker.audit.asking import Request
 from worker.audit.room import Room
 from worker.egress.record import OutRecord
 
@@ -33,7 +33,7 @@ def encode_request(room: Room, request: Request, *, offset: int) -> OutRecord:
         "at_ms": request.at_ms,
         "deadline_ms": request.deadline_ms,
         "kinds": list(request.kinds),
-        "limits": {"asked_last_hour": request.asked, "per_hour": PER_HOUR_MAX},
+        "limits": {"asked_last_hour": request.asked, "per_hour": request.per_hour},
         "why": {"challenge_cusum_nats": request.cusum_nats, "suspicion_nats": request.suspicion_nats},
         "log": {"partition": room.partition, "offset": offset},
     }

@@ -31,10 +31,10 @@ def test_two_come_at_the_entry_five_minutes_apart() -> None:
     assert round(second - first, 6) == 5
 
 
-def test_while_failures_mount_the_next_comes_two_minutes_after_the_last_and_twelve_an_hour_are_the_most() -> None:
+def test_while_failures_mount_the_next_comes_two_minutes_after_the_last_and_twenty_an_hour_are_the_most() -> None:
     asked = _issued(fails=1, minutes=180)
-    assert [round(later - earlier, 6) for earlier, later in pairwise(asked[:12])] == [2] * 11
-    assert all(later - earlier > 59.999 for earlier, later in zip(asked, asked[12:], strict=False))
+    assert [round(later - earlier, 6) for earlier, later in pairwise(asked[:20])] == [2] * 19
+    assert all(later - earlier > 59.999 for earlier, later in zip(asked, asked[20:], strict=False))
 
 
 def test_without_suspicion_checks_are_rare() -> None:

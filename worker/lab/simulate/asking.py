@@ -8,7 +8,7 @@ more than its own challenges. What falls into a break is void.
 from random import Random
 
 from worker.audit import asking
-from worker.audit.evidence import new_family, step
+from worker.audit.evidence import Level, level_of, new_family, step
 from worker.audit.signals.challenge import HOT_MS, NORM, NORM_HOT
 from worker.lab.simulate.stage import SECOND_MS, Stage
 
@@ -87,6 +87,8 @@ class Platform:
         hot = self._last_fail_ms > 0 and now_ms - self._last_fail_ms <= HOT_MS
         mass, last_ms = family.mass(), family.last_ms
         step(family, now_ms, (float(failed),), NORM_HOT if hot else NORM)
+        family.level = level_of(family.mass(), family.level)
+        policy.watched = family.level >= Level.WATCH
         asking.answered(policy, failed, asking.gained(family, last_ms, mass), now_ms)
         if failed:
             self._last_fail_ms = now_ms
