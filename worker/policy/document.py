@@ -152,7 +152,7 @@ class Document:
             raise self.note(None, f"the file has {len(text.encode())} bytes, at most {FILE_BYTES_MAX} are allowed")
         try:
             self._check_plain(text)
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            node = yaml.compose(text, Loader=yaml.CSafeLoader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -167,7 +167,7 @@ class Document:
 
     def _check_plain(self, text: str) -> None:
         depth = documents = 0
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             tag = getattr(event, "tag", None)
             wrong = ""
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
