@@ -1,7 +1,8 @@
 """A rule that floods is paused, deterministically, and comes back."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 
 import pytest
 from msgspec.structs import replace
@@ -97,8 +98,13 @@ RECORDS = [
 ]
 
 
-def judged(rule: str, size: int) -> Iterator[tuple[str, str, int, bool]]:
+@cache
+def judged(rule: str, size: int) -> tuple[tuple[str, str, int, bool], ...]:
     """(id, transition, decided at, asks) of each record."""
+    return tuple(_judged(rule, size))
+
+
+def _judged(rule: str, size: int) -> Iterator[tuple[str, str, int, bool]]:
     judge = Judge(load_policies({"p.yaml": a_policy(rule)}, run_tests=False))
     processor = PartitionProcessor(topic="events", partition=0, rooms=MemoryRooms(), judge=judge)
     for first in range(0, len(RECORDS), size):
@@ -107,7 +113,7 @@ def judged(rule: str, size: int) -> Iterator[tuple[str, str, int, bool]]:
             yield said["violation_id"], said["transition"], said["decided_at_ms"], bool(said["actions"])
 
 
-def paused_by_hand(free: list[tuple[str, str, int, bool]]) -> list[str]:
+def paused_by_hand(free: Iterable[tuple[str, str, int, bool]]) -> list[str]:
     """Ids that a clerk would park who keeps the rule's ten minutes in lists: rooms opened in each, by number."""
     by_slot: list[tuple[int, int]] = []  # (slot, opened) of slots in which the rule was not paused
     slot, count, paused, parked = 0, 0, False, []
@@ -132,7 +138,7 @@ def paused_by_hand(free: list[tuple[str, str, int, bool]]) -> list[str]:
 
 
 def test_what_is_parked_is_what_a_clerk_would_park_who_reads_the_log() -> None:
-    wanted = paused_by_hand(list(judged(NEVER, 500)))
+    wanted = paused_by_hand(judged(NEVER, 500))
     found = [name for name, kind, _, _ in judged(TOUCHY, 500) if kind == "parked"]
     assert found == wanted
     assert len(wanted) > 10
@@ -140,4 +146,4 @@ def test_what_is_parked_is_what_a_clerk_would_park_who_reads_the_log() -> None:
 
 @pytest.mark.parametrize("size", [1, 37, 12_000])
 def test_batch_sizes_do_not_change_when_a_rule_is_paused(size: int) -> None:
-    assert list(judged(TOUCHY, size)) == list(judged(TOUCHY, 500))
+    assert judged(TOUCHY, size) == judged(TOUCHY, 500)
