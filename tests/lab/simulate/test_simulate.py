@@ -13,6 +13,7 @@ from worker.audit.text import is_question
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reject
 from worker.lab.simulate import ARCHETYPES, simulate, truth
+from worker.lab.simulate.stage import Dice
 from worker.lab.simulate.text import Speaker
 from worker.lab.simulate.viewers import poisson
 
@@ -83,6 +84,14 @@ def test_the_crowd_comments_at_its_mean_rate_in_bursts() -> None:
     counts = [minutes[m] for m in range(min(minutes), max(minutes) + 1)]
     assert 10 < statistics.mean(counts) < 14
     assert statistics.variance(counts) / statistics.mean(counts) > 1.5
+
+
+def test_dice_draw_the_numbers_of_pythons_own_generator() -> None:
+    dice, own = Dice("seed"), Random("seed")
+    for n in range(1, 400):
+        assert dice.choice(range(n)) == own.choice(range(n))
+        assert dice.randint(-n, 3 * n) == own.randint(-n, 3 * n)
+        assert dice.gauss(0, 1) == own.gauss(0, 1)
 
 
 def test_poisson_draws_have_mean_and_variance_alike() -> None:

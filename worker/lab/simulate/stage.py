@@ -9,10 +9,15 @@ import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING, TypeVar
 
 from worker.lab.simulate.text import Comment
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsLenAndGetItem
+
 Event = dict[str, object]
+T = TypeVar("T")
 SECOND_MS = 1_000
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -90,6 +95,26 @@ class Plan:
         return f"s-{self.room_id}-{self.started_at_ms // 1000}"[:64]
 
 
+class Dice(Random):
+    """Python's generator: the same numbers for a seed, drawn with fewer calls (a third of a simulated room)."""
+
+    def choice(self, seq: "SupportsLenAndGetItem[T]") -> T:
+        """One of `seq`, which is not empty."""
+        return seq[self._below(len(seq))]
+
+    def randint(self, a: int, b: int) -> int:
+        """A whole number in [a, b]."""
+        return a + self._below(b - a + 1)
+
+    def _below(self, n: int) -> int:
+        """A whole number in [0, n): bits, again until they are below."""
+        bits = n.bit_length()
+        draw = self.getrandbits(bits)
+        while draw >= n:
+            draw = self.getrandbits(bits)
+        return draw
+
+
 class Stage:
     """Clock, agenda and log of one room. Actors subscribe to `on_comment`, `on_gift` and `on_challenge`.
 
@@ -111,14 +136,24 @@ class Stage:
         self._order = 0
         self._emitted: list[Event] = []
         self._events = 0
+        self._session_id = plan.session_id
+        self._id_prefix = f"{plan.room_id[-40:]}."
+        self._host_shop: Event = {
+            "platform": plan.platform,
+            "region": plan.region,
+            "host_id": plan.host_id,
+            "shop_ids": [{"system": plan.shop_system, "id": f"shop-{plan.room_id}"[:64]}] if plan.selling else [],
+            "selling": plan.selling,
+        }
 
     def rng(self, actor: str) -> Random:
         """The generator of one actor."""
-        return Random(f"{self.plan.seed}/{self.plan.room_id}/{actor}")
+        return Dice(f"{self.plan.seed}/{self.plan.room_id}/{actor}")
 
     def after(self, delay_ms: float, action: Callable[[], None]) -> None:
         """Run `action` in `delay_ms` (at least 1) of event time; never after the end of the broadcast."""
-        at_ms = self.now_ms + max(1, int(delay_ms))
+        delay = int(delay_ms)
+        at_ms = self.now_ms + (delay if delay > 1 else 1)
         if at_ms < self.end_ms:
             heapq.heappush(self._agenda, (at_ms, self._order, action))
             self._order += 1
@@ -134,17 +169,17 @@ class Stage:
 
     def emit(self, kind: str, /, **fields: object) -> None:
         """Write one event into the log, now."""
-        plan = self.plan
-        event: Event = {
-            "type": kind,
-            "id": f"{plan.room_id[-40:]}.{self._events}",
-            "room_id": plan.room_id,
-            "at_ms": self.now_ms,
-            "session_id": plan.session_id,
-        }
-        event.update(fields)
+        self._emitted.append(
+            {
+                "type": kind,
+                "id": f"{self._id_prefix}{self._events}",
+                "room_id": self.plan.room_id,
+                "at_ms": self.now_ms,
+                "session_id": self._session_id,
+                **fields,
+            }
+        )
         self._events += 1
-        self._emitted.append(event)
 
     def pause(self, length_ms: float, reason: str = "休息一下") -> None:
         """The host declares a break of `length_ms`."""
@@ -164,11 +199,7 @@ class Stage:
     def _descriptor(self) -> Event:
         plan = self.plan
         return {
-            "platform": plan.platform,
-            "region": plan.region,
-            "host_id": plan.host_id,
-            "shop_ids": [{"system": plan.shop_system, "id": f"shop-{plan.room_id}"[:64]}] if plan.selling else [],
-            "selling": plan.selling,
+            **self._host_shop,
             "category": self.category,
             "title": self.title,
             "started_at_ms": plan.started_at_ms,
@@ -186,10 +217,12 @@ class Stage:
         period_ms = self.plan.pace.heartbeat_ms
         self.every(period_ms, lambda: self._heartbeat(rng), first_ms=rng.randint(1, period_ms))
         yield from self._drain()
-        while self._agenda:
-            self.now_ms, _, action = heapq.heappop(self._agenda)
+        agenda, pop = self._agenda, heapq.heappop
+        while agenda:
+            self.now_ms, _, action = pop(agenda)
             action()
-            yield from self._drain()
+            if self._emitted:
+                yield from self._drain()
         self.now_ms = self.end_ms
         if self.plan.ends:
             self.emit("room.closed", reason="下播")

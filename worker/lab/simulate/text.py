@@ -31,6 +31,8 @@ class Speaker:
         self._questions = self.goods.questions + words.GENERIC_QUESTIONS
 
     def _fill(self, template: str, item: str, number: str, colour: str) -> str:
+        if "{" not in template:
+            return template
         return template.replace("{item}", item).replace("{n}", number).replace("{colour}", colour)
 
     def _filled(self, template: str) -> str:
