@@ -51,7 +51,7 @@ STATISTICAL = (
     "human_then_loop",
 )
 """Guilty rooms that only statistics can see."""
-FACTUAL = ("avatar_watermark", "avatar_unregistered", "tampered")
+FACTUAL = ("avatar_watermark", "avatar_provenance", "avatar_unregistered", "tampered")
 """Guilty rooms that a single event gives away."""
 FACTUAL_HOURS = 0.5
 BOUND_SHARE = 0.05  # of a null hypothesis' usual runs that one piece makes

@@ -3,6 +3,7 @@
 from worker.lab.simulate.archetype import Archetype
 from worker.lab.simulate.archetypes import (
     avatar_driven,
+    avatar_provenance,
     avatar_undriven,
     avatar_unregistered,
     avatar_watermark,
@@ -52,6 +53,7 @@ ARCHETYPES: dict[str, Archetype] = {
         loop.ONE_PASS,
         fed_recording.ARCHETYPE,
         avatar_watermark.ARCHETYPE,
+        avatar_provenance.ARCHETYPE,
         avatar_unregistered.ARCHETYPE,
         avatar_undriven.ARCHETYPE,
         plugin_avatar.ARCHETYPE,
