@@ -24,7 +24,7 @@ def broker_killed(world: World) -> None:
     log.kafka.restart()
     back_s = time.monotonic()
     log.produce(records[2_000:])
-    _catch_up(world, worker, back_s)
+    catch_up(world, worker, back_s)
 
 
 def leader_lost(world: World) -> None:
@@ -39,12 +39,12 @@ def leader_lost(world: World) -> None:
     back_s = time.monotonic()
     try:
         log.produce(records[2_000:])
-        _catch_up(world, worker, back_s)
+        catch_up(world, worker, back_s)
     finally:
         log.kafka.restart(leader)
 
 
-def _catch_up(world: World, worker: Worker, back_s: float) -> None:
+def catch_up(world: World, worker: Worker, back_s: float) -> None:
     """Kubernetes' part: a worker that ended non-zero is started again."""
     log = world.log
 

@@ -25,10 +25,10 @@ def poisoned(world: World) -> None:
     with world.worker() as worker:
         world.finish(worker)
     before = log.committed()
-    victim = rng.choice(_newest_cores(log.read(log.changelog)))
+    victim = rng.choice(newest_cores(log.read(log.changelog)))
     assert victim.value is not None
     how = rng.choice(("cut", "flipped", "later version", "older version", "rubbish"))
-    _append(world, victim, _spoil(rng, how, victim.value))
+    append(world, victim, _spoil(rng, how, victim.value))
     log.produce(list(room_log(world.seed, rooms=10, steps=500))[400:])
     with world.worker() as worker:
         assert worker.wait(60) == 1, f"{how}: {worker.log()}"
@@ -60,11 +60,11 @@ def late_writer(world: World) -> None:
     log.produce(records[:400])
     with world.worker() as worker:
         world.finish(worker)
-    old = world.rng.choice(_newest_cores(log.read(log.changelog)))
+    old = world.rng.choice(newest_cores(log.read(log.changelog)))
     with world.worker() as worker:
         log.produce(records[400:800])
         log.wait_committed(workers=[worker])
-        _append(world, old, old.value)
+        append(world, old, old.value)
         log.produce(records[800:])
         assert worker.wait(60) == 1, worker.log()
         assert "another worker wrote offsets" in worker.log().strip().splitlines()[-1]
@@ -77,13 +77,14 @@ def late_writer(world: World) -> None:
     world.check(repeats_max=5)
 
 
-def _newest_cores(records: list[Sent]) -> list[Sent]:
+def newest_cores(records: list[Sent]) -> list[Sent]:
     """Of each room, the newest record of its core."""
     cores = {s.key: s for s in records if s.key and s.value and b"#" not in s.key}
     return [cores[key] for key in sorted(cores)]
 
 
-def _append(world: World, like: Sent, value: bytes | None) -> None:
+def append(world: World, like: Sent, value: bytes | None) -> None:
+    """Writes to the changelog behind its owner's back, under another record's key."""
     producer = Producer({"bootstrap.servers": world.kafka.bootstrap})
     producer.produce(world.log.changelog, value, like.key, like.partition)
     assert producer.flush(10) == 0

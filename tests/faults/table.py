@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import brokers, crashes, records, skew
+from tests.faults import brokers, crashes, limits, records, skew
 from tests.faults.scenario import Fault
 
 FAULTS = (
@@ -18,5 +18,7 @@ FAULTS = (
     Fault("10⁵ records, many hostile", "read = applied + duplicate + late + skipped + rejected", records.fuzzed),
     Fault("one room has 80 % of traffic", "other rooms' p99 ≤ 2×", skew.hot_room),
     Fault("more rooms than may be kept", "longest idle shed and counted; all accounted for", crashes.rooms_cap),
+    Fault("memory that cannot be had", "ends non-zero in < 60 s; violations = oracle", limits.memory),
+    Fault("disk full: broker's, output's", "non-zero exit in < 60 s; violations = oracle", limits.disk),
     Fault("control: commit before flush", "the worker or the oracle notices", crashes.commits_first),
 )  # fmt: skip

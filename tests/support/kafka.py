@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import os
 import random
 import shutil
 import signal
@@ -68,6 +69,23 @@ def ensure_libs() -> Path:
     return LIBS
 
 
+_reservations = (Path(tempfile.gettempdir()) / f"stream-audit-ports-{os.getuid()}").open("ab")
+"""Byte n is locked by the process that took port n: between choosing a port and listening on it lie seconds."""
+_taken: set[int] = set()
+
+
+def _take(port: int) -> bool:
+    """Reserves a port until this process ends; false when somebody has it or listens there."""
+    try:
+        fcntl.lockf(_reservations, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    if port in _taken or not _is_free(port):
+        return False
+    _taken.add(port)
+    return True
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -79,11 +97,14 @@ def _is_free(port: int) -> bool:
 
 
 def free_ports(count: int, start: int | None = None) -> list[int]:
-    """`count` free loopback ports, searched upwards from `start` (default: a random place in `PORTS`)."""
+    """`count` free loopback ports, searched upwards from `start` (default: a random place in `PORTS`).
+
+    No other process that asks here is given them while this one runs.
+    """
     first = start if start is not None else random.choice(PORTS[: -20 * count])
     ports: list[int] = []
     for port in range(first, first + 1000):
-        if _is_free(port):
+        if _take(port):
             ports.append(port)
         if len(ports) == count:
             return ports
@@ -180,6 +201,13 @@ class KafkaCluster:
         path = self._directory(i) / "log"
         return path.read_text(errors="replace")[-tail:] if path.exists() else "(no log)"
 
+    def pid(self, i: int = 0) -> int:
+        return self._brokers[i].pid
+
+    def runs(self, i: int = 0) -> bool:
+        """False once a node has ended by itself."""
+        return self._brokers[i].poll() is None
+
     # ---- topics
     @cached_property
     def admin(self) -> AdminClient:
@@ -191,12 +219,12 @@ class KafkaCluster:
         settings = {key.replace("_", "."): str(value) for key, value in config.items()}
         topic = NewTopic(name, partitions, self._replicas, config=settings)
         self.admin.create_topics([topic])[name].result(30)
-        wait_until(lambda: self._has_leaders(name, partitions), timeout_s=30, what=f"leaders of {name}")
+        wait_until(lambda: self._has_leaders(name, partitions), timeout_s=60, what=f"leaders of {name}")
         return name
 
     def leader(self, topic: str, partition: int) -> int:
         """Number (0…n−1) of the node that leads a partition; −2 when it has no leader."""
-        return int(self.admin.list_topics(topic, timeout=10).topics[topic].partitions[partition].leader) - 1
+        return int(self.admin.list_topics(topic, timeout=30).topics[topic].partitions[partition].leader) - 1
 
     # ---- inside
     @property
@@ -332,7 +360,7 @@ class KafkaCluster:
             consumer.close()
 
     def _has_leaders(self, topic: str, partitions: int) -> bool:
-        found = self.admin.list_topics(topic, timeout=10).topics[topic].partitions
+        found = self.admin.list_topics(topic, timeout=30).topics[topic].partitions
         return len(found) == partitions and all(p.leader >= 0 for p in found.values())
 
 

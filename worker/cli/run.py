@@ -81,6 +81,7 @@ def _serve(settings: Settings, partitions: "Partitions", judge: "Judge", policie
 
     from worker import clock, health, metrics
     from worker.app import build_app
+    from worker.hooks import MemoryGuard
 
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -89,6 +90,7 @@ def _serve(settings: Settings, partitions: "Partitions", judge: "Judge", policie
     except OSError as wrong:
         _give_up("start", [f"a certificate or key cannot be used: {wrong}"])
     metrics.watch_gc(clock.monotonic_s)
+    MemoryGuard().start()
     try:
         port, _ = health.serve(
             settings.metrics_host, settings.metrics_port, worker.health, metrics.registry(worker.readings)
