@@ -1,4 +1,4 @@
-"""The golden signals: a small room log for each signal that the golden rooms do not show.
+"""The golden signals: a small room log for each signal, and one for detectors, that the golden rooms do not show.
 
 `python -m tests.golden.signals` writes logs that are missing. A log that exists is never written again: it is an
 input, and stays as it is when the simulator changes.
@@ -121,6 +121,25 @@ SOURCES: dict[str, Callable[[], list[Event]]] = {
 }
 
 
+def _disagreement() -> list[Event]:
+    """One detector of the picture sees a generator in every look, another a person; the second one leaves halfway."""
+    room = _Room("disagreement")
+    for at in range(0, 22 * MINUTE, 10 * SECOND):
+        if at % (30 * SECOND) == 0:
+            room.beat(at)
+        seen = {"face": ("face-audit", 0.95), "lip_sync": ("lip-sync-audit", 0.2)}
+        if at >= 11 * MINUTE:
+            del seen["lip_sync"]
+        for modality, (detector, score) in seen.items():
+            room.add(at + 1, "detector.score", detector=detector, version="1", modality=modality, score=score,
+                     look_ms=10 * SECOND)  # fmt: skip
+    return room.in_time()
+
+
+DETECTORS: dict[str, Callable[[], list[Event]]] = {"disagreement": _disagreement}
+"""Logs that are golden for what a room's record says of its detectors."""
+
+
 def read(of: str) -> Iterator[roomlog.LogRecord]:
     """The log of a signal."""
     return iter(roomlog.read(_log(of)))
@@ -129,7 +148,7 @@ def read(of: str) -> Iterator[roomlog.LogRecord]:
 def write_missing() -> Iterable[Path]:
     """Writes every log that has no file yet."""
     LOGS.mkdir(exist_ok=True)
-    for of, source in SOURCES.items():
+    for of, source in (SOURCES | DETECTORS).items():
         if not _log(of).exists():
             roomlog.write(_log(of), source())
             yield _log(of)
