@@ -26,7 +26,8 @@ RESULTS = Path("build/evaluate/results.sqlite")
 @click.option("--hours", type=click.FloatRange(0.1, 48), default=6.0, show_default=True, help="Length of each room.")
 @click.option("--no-challenges", is_flag=True, help="As on a platform that challenges nobody.")
 @click.option("--ablation-seeds", type=click.IntRange(0), default=0, show_default=True,
-              help="Judge that many rooms per guilty archetype again, without one signal at a time.")  # fmt: skip
+              help="Judge that many rooms per guilty archetype again, without one signal at a time; with "
+                   "--no-challenges also without one discount.")  # fmt: skip
 @click.option("--honest-hours", type=click.IntRange(0, 10_000_000), default=0, show_default=True,
               help="In place of archetypes: so many room-hours of honest rooms of every kind.")  # fmt: skip
 @click.option("--full", is_flag=True,
@@ -94,7 +95,7 @@ def _pieces(
 ) -> list["Piece"]:
     """What the options ask for."""
     from worker.lab.evaluate.pieces import ALONE, full_pieces, honest_count, honest_pieces, room_piece
-    from worker.lab.evaluate.run import SIGNALS, Job
+    from worker.lab.evaluate.run import DISCOUNTS, SIGNALS, Job
     from worker.lab.simulate import ARCHETYPES
 
     rooms = range(first_seed, first_seed + seeds)
@@ -110,7 +111,7 @@ def _pieces(
         for seed in rooms[:ablation_seeds]
         for name in names
         if not ARCHETYPES[name].honest
-        for without in (ALONE if no_challenges else SIGNALS)
+        for without in ((*ALONE, *DISCOUNTS) if no_challenges else SIGNALS)
     ]
 
 

@@ -19,13 +19,15 @@ import pytest
 from click.testing import CliRunner
 
 from worker.audit.evidence import DESIGNS, Level, new_family, step
+from worker.audit.signals import fake_viewers
 from worker.cli import cli
 from worker.lab import roomlog
 from worker.lab.evaluate.full import collect, finished
-from worker.lab.evaluate.pieces import FACTUAL, STRATA, do, honest_pieces
+from worker.lab.evaluate.pieces import DISCOUNTED, FACTUAL, STRATA, do, full_pieces, honest_pieces
 from worker.lab.evaluate.results import WORKER_DIR, OtherCode, Results, fingerprint
-from worker.lab.evaluate.run import Job, judge_room, nobody_bets_on
+from worker.lab.evaluate.run import DISCOUNTS, Job, judge_room, nobody_bets_on, nothing_discounts
 from worker.lab.evaluate.summary import Measurement, summarise
+from worker.lab.evaluate.tables import sheets
 from worker.lab.evaluate.watch import GUARDED, MASS, Outcome, Watch
 from worker.lab.simulate import FULL, SPARSE, simulate, truth
 
@@ -117,6 +119,45 @@ def test_no_bet_is_the_counterfactual_that_evidence_itself_keeps() -> None:
             step(bare, (i + 1) * 300_000, y)
     assert isclose(bare.mass(), whole.mass_without(1))
     assert any(any(bet) for bet in DESIGNS["AI"].bets)
+
+
+def test_a_host_who_shows_a_film_again_owes_peace_to_the_allowance() -> None:
+    job = Job("film", 1, 1.5, challenged=False, sparse=True)
+    assert not judge_room(job).alarms
+    assert judge_room(msgspec.structs.replace(job, without="allowance")).alarms[MASS, "PLAY", Level.WATCH] >= 1
+    assert not judge_room(job).alarms, "the allowance is back"
+
+
+def test_a_discount_taken_away_is_not_given_and_comes_back() -> None:
+    def copies_discounted() -> int:
+        askers = fake_viewers.Askers()
+        return sum(fake_viewers.take(askers, viewer, viewer * 7_000, "这个东西有没有现货呀") for viewer in range(64))
+
+    def mass_after_two_high_blocks() -> float:
+        family = new_family("AI", 0)
+        for block in (1, 2):
+            step(family, block * 300_000, (1.0, 1.0))
+        return family.mass()
+
+    with_it = copies_discounted(), mass_after_two_high_blocks()
+    with nothing_discounts("fake_viewers"):
+        assert (copies_discounted(), mass_after_two_high_blocks()) == (0, with_it[1])
+    with nothing_discounts("envelope"):
+        assert copies_discounted() == with_it[0] > 0
+        assert mass_after_two_high_blocks() > with_it[1]
+    assert (copies_discounted(), mass_after_two_high_blocks()) == with_it
+
+
+def test_the_document_shows_what_honest_rooms_owe_to_discounts_and_nulls_without_the_envelope() -> None:
+    pieces = full_pieces(seeds=range(1, 2), hours=0.2, ablation_seeds=1, honest_hours=0)
+    mine = [p for p in pieces if p.name.startswith(("discounts/", "bound/7/envelope/0000", "bound/7/0000"))]
+    assert len(mine) == len(DISCOUNTED) * (1 + len(DISCOUNTS)) + 2
+    small = [msgspec.structs.replace(p, runs=min(p.runs, 5)) for p in mine]
+    summary = summarise(collect((piece, do(piece)) for piece in small), synthetic=True)
+    text = "\n".join(f"{sheet.title}: {sheet.rows}" for sheet in sheets(summary))
+    assert "Honest rooms without a discount" in text
+    assert all(name in text for name in DISCOUNTED)
+    assert "AI at its norm, AR(1), without the envelope" in text
 
 
 def test_what_one_event_gives_away_opens_a_rule_at_that_event() -> None:

@@ -28,6 +28,8 @@ def collect(done: Iterable[tuple[Piece, bytes]]) -> Measurement:
             for job, outcome in zip(piece.jobs, _outcomes.decode(result), strict=True):
                 if piece.name.startswith("facts/"):
                     found.facts.append(outcome)
+                elif piece.name.startswith("discounts/"):
+                    found.discounted.append((job.without, outcome))
                 elif job.without:
                     found.ablated.append((job.challenged, job.without, outcome))
                 else:

@@ -15,8 +15,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from worker.lab.evaluate.bound import CASES, measure
-from worker.lab.evaluate.run import SIGNALS, Job, judge_room
+from worker.lab.evaluate.bound import CASES, Measured, measure
+from worker.lab.evaluate.run import DISCOUNTS, SIGNALS, Job, judge_room, nothing_discounts
 from worker.lab.evaluate.tally import merged, tally_of
 from worker.lab.simulate import ARCHETYPES
 
@@ -29,6 +29,7 @@ STRATA = (
     "on_break",
     "avatar_driven",
     "bot_viewers",
+    "film",
     "software_warning",
 )
 """Honest rooms of the mass run."""
@@ -42,6 +43,7 @@ STATISTICAL = (
     "loop_45",
     "loop_90",
     "one_pass",
+    "fed_recording",
     "scripted_avatar",
     "llm_avatar",
     "subtle_llm_avatar",
@@ -57,12 +59,16 @@ FACTUAL_HOURS = 0.5
 BOUND_SHARE = 0.05  # of a null hypothesis' usual runs that one piece makes
 ALONE = ("locked", "unanswered", "excitation", "voice", "visual")
 """Signals that have to carry a room on a platform that challenges nobody."""
+DISCOUNTED = ("responsive", "scripted_human", "bot_viewers", "film")
+"""Honest rooms that are judged again without what speaks for them beforehand."""
+CORRELATED = tuple(number for number, case in enumerate(CASES) if "AR(1)" in case.name)
+"""Null hypotheses that are measured without the envelope, too."""
 
 
 class Piece(Struct, frozen=True):
     """`rooms`: each judged by itself, result list[Outcome]; `honest`: added up, list[Tally]; `bound`: list[Measured].
 
-    `case`, `runs` and `seed` belong to `bound` alone.
+    `case`, `runs`, `seed` and `without` (a discount) belong to `bound` alone.
     """
 
     name: str
@@ -71,6 +77,7 @@ class Piece(Struct, frozen=True):
     case: int = 0
     runs: int = 0
     seed: int = 0
+    without: str = ""
 
 
 def honest_pieces() -> Iterator[Piece]:
@@ -108,17 +115,29 @@ def full_pieces(*, seeds: range, hours: float, ablation_seeds: int, honest_hours
         for name in STATISTICAL
         for seed in seeds[:ablation_seeds]
         for asked in (True, False)
-        for signal in (SIGNALS if asked else ALONE)
+        for signal in (SIGNALS if asked else (*ALONE, *DISCOUNTS))
     ]
-    return [*rooms, *bound_pieces(), *islice(honest_pieces(), honest_count(honest_hours))]
+    rooms += [
+        room_piece("discounts", Job(name, seed, hours, without=discount))
+        for name in DISCOUNTED
+        for seed in seeds[:ablation_seeds]
+        for discount in ("", *DISCOUNTS)
+    ]
+    nulls = [*bound_pieces(), *(piece for number in CORRELATED for piece in bound_pieces_of(number, 1.0, "envelope"))]
+    return [*rooms, *nulls, *islice(honest_pieces(), honest_count(honest_hours))]
 
 
 def bound_pieces(scale: float = 1.0) -> list[Piece]:
     """The null hypotheses, each with `scale` times its usual number of runs, in samples of `BOUND_SHARE` of it."""
-    samples = max(1, round(scale / BOUND_SHARE))
+    return [piece for number in range(len(CASES)) for piece in bound_pieces_of(number, scale)]
+
+
+def bound_pieces_of(number: int, scale: float, without: str = "") -> list[Piece]:
+    """One null hypothesis, as it is or without a discount."""
+    samples, runs = max(1, round(scale / BOUND_SHARE)), max(1, int(CASES[number].runs * BOUND_SHARE))
+    name = f"bound/{number}/{without}/" if without else f"bound/{number}/"
     return [
-        Piece(f"bound/{i}/{seed:04d}", "bound", case=i, runs=max(1, int(case.runs * BOUND_SHARE)), seed=seed)
-        for i, case in enumerate(CASES)
+        Piece(f"{name}{seed:04d}", "bound", case=number, runs=runs, seed=seed, without=without)
         for seed in range(samples)
     ]
 
@@ -126,11 +145,20 @@ def bound_pieces(scale: float = 1.0) -> list[Piece]:
 def do(piece: Piece) -> bytes:
     """Do one piece; returns its result as MessagePack."""
     if piece.kind == "bound":
-        return msgspec.msgpack.encode(list(measure(CASES[piece.case], runs=piece.runs, seed=piece.seed)))
+        return msgspec.msgpack.encode(_bound(piece))
     outcomes = [judge_room(job) for job in piece.jobs]
     if piece.kind == "honest":
         return msgspec.msgpack.encode(merged(map(tally_of, outcomes)))
     return msgspec.msgpack.encode(outcomes)
+
+
+def _bound(piece: Piece) -> list[Measured]:
+    case = CASES[piece.case]
+    if not piece.without:
+        return list(measure(case, runs=piece.runs, seed=piece.seed))
+    with nothing_discounts(piece.without):
+        case = case._replace(name=f"{case.name}, without the {piece.without}")
+        return list(measure(case, runs=piece.runs, seed=piece.seed))
 
 
 def hours_of(piece: Piece) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from types import ModuleType
 
 import msgspec
 import orjson
@@ -10,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.audit.evidence import DESIGNS
+from worker.audit.signals import fake_viewers, loop_lock
 from worker.egress.record import OutRecord
 from worker.lab import roomlog
 from worker.lab.evaluate.watch import Outcome, Watch
@@ -26,6 +28,12 @@ CHUNK_RECORDS = 200
 
 SIGNALS = ("voice", "visual", "unanswered", "excitation", "locked", "fail")
 """What families bet on."""
+DISCOUNTS = ("allowance", "fake_viewers", "envelope")
+"""What speaks for a room beforehand: the allowance for replays, prompts by bots, the higher norm after a high value."""
+_UNDISCOUNTED: dict[str, tuple[ModuleType, dict[str, float]]] = {
+    "allowance": (loop_lock, {"TOKENS_MAX": 0.0, "TOKENS_LONG_MAX": 0.0}),
+    "fake_viewers": (fake_viewers, {"CROWD_MIN": fake_viewers.REMEMBERED + 1}),
+}
 
 
 class Job(Struct, frozen=True):
@@ -33,7 +41,7 @@ class Job(Struct, frozen=True):
 
     Attributes:
         challenged: the platform challenges hosts.
-        without: a signal that no family bets on; empty for none.
+        without: a signal that no family bets on, or a discount that is not given; empty for neither.
         sparse: the room at the pace of the mass run (`simulate.SPARSE`).
     """
 
@@ -61,6 +69,28 @@ def nobody_bets_on(signal: str) -> Iterator[None]:
         DESIGNS.update(designs)
 
 
+@contextmanager
+def nothing_discounts(discount: str) -> Iterator[None]:
+    """Takes a discount away: no replay is allowed for, no crowd is ever large enough for bots, norms stay."""
+    if discount == "envelope":
+        designs = dict(DESIGNS)
+        DESIGNS.update({name: replace(design, envelope=False) for name, design in designs.items()})
+        try:
+            yield
+        finally:
+            DESIGNS.update(designs)
+        return
+    module, numbers = _UNDISCOUNTED[discount]
+    kept = {name: getattr(module, name) for name in numbers}
+    try:
+        for name, number in numbers.items():
+            setattr(module, name, number)
+        yield
+    finally:
+        for name, number in kept.items():
+            setattr(module, name, number)
+
+
 @cache
 def _judge() -> Judge:
     return Judge(read_policies())
@@ -84,7 +114,7 @@ class Asked:
 
 def judge_room(job: Job) -> Outcome:
     """Simulate one room and judge it as it happens; the simulated platform challenges when the worker asks it to."""
-    with nobody_bets_on(job.without):
+    with nothing_discounts(job.without) if job.without in DISCOUNTS else nobody_bets_on(job.without):
         return _judge_room(job)
 
 

@@ -92,13 +92,24 @@ class Ablation(Struct):
     limit_share: float
 
 
+class Discounted(Struct):
+    """An honest archetype without a discount: alarms before the guards, in the order of `LEVELS`, any family."""
+
+    archetype: str
+    without: str
+    rooms: int
+    hours: float
+    alarms: list[int]
+
+
 class Measurement(Struct):
     """What was measured, piece by piece; `summarise` sums it up."""
 
     challenged: list[Outcome] = []
     unchallenged: list[Outcome] = []
     facts: list[Outcome] = []
-    ablated: list[tuple[bool, str, Outcome]] = []  # challenged, the signal that is missing
+    ablated: list[tuple[bool, str, Outcome]] = []  # challenged, the signal or discount that is missing
+    discounted: list[tuple[str, Outcome]] = []  # the discount that is missing, "" for none
     honest: list[Tally] = []
     bound: list[Measured] = []
 
@@ -116,6 +127,7 @@ class Summary(Struct):
     alarms: list[Alarm]
     strata: list[Stratum]
     ablations: list[Ablation]
+    discounts: list[Discounted]
     bound: list[Measured]
     curves: dict[str, list[float]]  # archetype → sorted minutes to LIMIT after guards of rooms that reached it
 
@@ -127,7 +139,8 @@ class Summary(Struct):
 
 def summarise(measured: Measurement, *, synthetic: bool) -> Summary:
     """Sum up what was measured. Rooms without challenges count no false alarms of their own where others have them."""
-    outcomes = measured.challenged + measured.unchallenged + measured.facts + [o for *_, o in measured.ablated]
+    outcomes = measured.challenged + measured.unchallenged + measured.facts
+    outcomes = outcomes + [o for *_, o in measured.ablated] + [o for _, o in measured.discounted]
     innocent = [tally_of(o) for o in measured.challenged or measured.unchallenged if o.honest_hours > 0]
     tallies = merged([*innocent, *measured.honest])
     return Summary(
@@ -141,6 +154,7 @@ def summarise(measured: Measurement, *, synthetic: bool) -> Summary:
         alarms=_alarms(tallies),
         strata=[_stratum(tally) for tally in tallies],
         ablations=_ablations(measured),
+        discounts=_discounts(measured),
         bound=measured.bound,
         curves={rooms[0].truth.archetype: _curve(rooms) for rooms in _guilty(measured.challenged)},
     )
@@ -237,6 +251,25 @@ def _ablations(measured: Measurement) -> list[Ablation]:
         medians = quantile(label, 0.5).value, quantile(limit, 0.5).value
         reached = sum(map(isfinite, limit)) / len(limit)
         found.append(Ablation(archetype, challenged, without, len(rooms), *medians, reached))
+    return found
+
+
+def _discounts(measured: Measurement) -> list[Discounted]:
+    groups: dict[tuple[str, str], list[Tally]] = {}
+    for without, outcome in measured.discounted:
+        groups.setdefault((outcome.truth.archetype, without), []).append(tally_of(outcome))
+    found = []
+    for (archetype, without), tallies in sorted(groups.items()):
+        alarms = [
+            sum(
+                count
+                for tally in tallies
+                for (kind, family, reached), count in tally.alarms.items()
+                if (kind, reached) == (MASS, level) and not tally.expects(family)
+            )
+            for level in LEVELS
+        ]
+        found.append(Discounted(archetype, without, len(tallies), sum(t.hours for t in tallies), alarms))
     return found
 
 

@@ -16,7 +16,7 @@ from worker.lab.evaluate.design import (
 )
 from worker.lab.evaluate.intervals import Interval
 from worker.lab.evaluate.pieces import ALONE
-from worker.lab.evaluate.run import SIGNALS
+from worker.lab.evaluate.run import DISCOUNTS, SIGNALS
 from worker.lab.evaluate.summary import PROVES, Delay, Detection, Summary
 from worker.lab.evaluate.watch import LEVELS, MASS
 
@@ -40,6 +40,7 @@ def sheets(summary: Summary) -> Iterator[Sheet]:
         _alarms(summary),
         _strata(summary),
         *(_ablation(summary, challenged) for challenged, _ in both),
+        _discounts(summary),
         bound_sheet(summary.bound),
     ):
         if sheet.rows:
@@ -152,14 +153,27 @@ def _strata(summary: Summary) -> Sheet:
 
 def _ablation(summary: Summary, challenged: bool) -> Sheet:
     found = {(a.archetype, a.without): a for a in summary.ablations if a.challenged is challenged}
-    sets = ("", *(SIGNALS if challenged else ALONE))
+    sets = ("", *(SIGNALS if challenged else (*ALONE, *DISCOUNTS)))
     rows = []
     for archetype in dict.fromkeys(archetype for archetype, _ in found):
         cells = [found.get((archetype, without)) for without in sets]
         shown = [f"{_minutes(a.label_min)}/{_minutes(a.limit_min)}" if a else "" for a in cells]
         rows.append([archetype, str(cells[0].rooms if cells[0] else 0), *shown])
     title = f"Ablation {_where(challenged)}: median minutes to LABEL/LIMIT after the guards, without bets on a signal"
+    title += "" if challenged else ", or without a discount"
     return Sheet(title, ["without", "rooms", *(without or "nothing" for without in sets)], rows)
+
+
+def _discounts(summary: Summary) -> Sheet:
+    """What honest rooms owe to each discount."""
+    found = {(d.archetype, d.without): d for d in summary.discounts}
+    rows = []
+    for archetype, base in ((archetype, d) for (archetype, without), d in found.items() if not without):
+        cells = [base, *(found.get((archetype, discount)) for discount in DISCOUNTS)]
+        shown = ["/".join(map(str, d.alarms)) if d and any(d.alarms) else "none" if d else "" for d in cells]
+        rows.append([archetype, str(base.rooms), f"{base.hours:.0f}", *shown])
+    title = f"Honest rooms without a discount: alarms at {'/'.join(level.name for level in LEVELS)} before the guards"
+    return Sheet(title, ["without", "rooms", "hours", "nothing", *DISCOUNTS], rows)
 
 
 def bound_sheet(measured: list[Measured]) -> Sheet:

@@ -55,6 +55,7 @@ class Host:
         self._speaking = False
         self._segments = first_segment
         self._gone = False
+        self._quiet_until_ms = 0
         stage.on_comment.append(self._hear)
         stage.on_gift.append(self._gifted)
         if talk is not None:
@@ -70,6 +71,10 @@ class Host:
         """The host goes for good, in the middle of the broadcast and without a word."""
         self._gone = True
         self._pending.clear()
+
+    def hush(self, length_ms: int) -> None:
+        """The host says nothing new for `length_ms`."""
+        self._quiet_until_ms = self._stage.now_ms + length_ms
 
     def _break(self) -> None:
         if self._gone:
@@ -111,6 +116,9 @@ class Host:
         """The next thing out of the host's mouth (or hands): an answer first, else talk."""
         stage, manner = self._stage, self._manner
         if self._gone:
+            return
+        if stage.now_ms < self._quiet_until_ms:
+            stage.after(self._quiet_until_ms - stage.now_ms, self._next)
             return
         if stage.paused:
             if self._talk is not None:
