@@ -46,6 +46,7 @@ class Film:
 
 
 def build(stage: Stage) -> None:
+    """A talking host, and the film."""
     Film(stage, human(stage))
 
 
