@@ -27,8 +27,8 @@ sampling at the edge of the null hypothesis (last table). "design" is what a stu
 before guards; "bar" is what the product asks of itself, median (p90), after guards.
 
 Most honest rooms are simulated at a *sparse* pace (`worker/lab/simulate/stage.py`): a third of the comments, fewer
-looks, longer pauses, no likes; enough for every signal to bet. Looks, being fewer, vary more. One room in ten runs at
-*full* pace, so that the two can be compared.
+looks, longer pauses, no likes; enough for every signal to bet. Looks, being fewer, vary more. One room in twenty runs
+at *full* pace, so that the two can be compared.
 """
 
 
