@@ -69,6 +69,7 @@ class TransportApp:
         *,
         settings: TransportSettings = QUICK,
         table: bool = False,
+        partitions: int = 1,
         keep: bool = True,
     ) -> None:
         self.received: list[tuple[int, int, bytes | None]] = []
@@ -78,10 +79,11 @@ class TransportApp:
             "broker": f"streamaudit://{bootstrap}",
             "topic_disable_leader": True,
             "topic_allow_declare": True,
-            "topic_partitions": 1,
+            "topic_partitions": partitions,
             "stream_recovery_delay": 0.0,
             "web_enabled": False,
             "store": "memory://",
+            "table_standby_replicas": 0,
             "datadir": f"/tmp/{group}",
             **settings.faust(),
         }
@@ -90,7 +92,7 @@ class TransportApp:
         self.hooks = RecordingHooks({topic}, {self.changelog_topic} if table else frozenset())
         attach(app, self.hooks, clock=time.monotonic, settings=settings)
         if table:
-            self.table = app.Table("rooms", key_type=bytes, value_type=bytes, partitions=1)
+            self.table = app.Table("rooms", key_type=bytes, value_type=bytes, partitions=partitions)
         source = app.topic(topic, schema=BatchSchema(key_type=bytes, value_type=bytes))
 
         @app.agent(source, name=f"{group}.agent")
@@ -126,7 +128,7 @@ class TransportApp:
             await self.stop()
 
 
-async def until(condition: Callable[[], bool], *, timeout_s: float = 30, what: str = "the condition") -> None:
+async def until(condition: Callable[[], bool], *, timeout_s: float = 60, what: str = "the condition") -> None:
     """Waits on the event loop; TimeoutError names `what`."""
     deadline = time.monotonic() + timeout_s
     while not condition():

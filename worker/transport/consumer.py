@@ -289,6 +289,8 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         async with self._fatal_on_error():
             self.hooks.on_assigned(assigned)
+            # Faust clears it every five seconds only: the recovery to come would end by the signal of the last one.
+            self.app.tables.recovery.signal_recovery_end.clear()
             await super().on_partitions_assigned(assigned, generation_id)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
