@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -47,9 +48,10 @@ def refuse(kafka: KafkaCluster, to: str, count: int) -> None:
     assert errors == [None] * count
 
 
-@pytest.fixture
-def letters(kafka: KafkaCluster, topic_name: Callable[[str], str]) -> str:
-    topic = kafka.create_topic(topic_name("dlq"), 3, message_timestamp_before_max_ms=2**62, retention_ms=-1)
+@pytest.fixture(scope="module")
+def letters(kafka: KafkaCluster) -> str:
+    """These commands only read: all tests look at the same letters."""
+    topic = kafka.create_topic(f"dlq-{uuid.uuid4().hex[:8]}", 3, message_timestamp_before_max_ms=2**62, retention_ms=-1)
     refuse(kafka, topic, 20)
     return topic
 

@@ -34,15 +34,17 @@ class Topics:
     letters: str
     events: str
 
-    def refuse(self, number: int, *, reason: Reason = Reason.UNKNOWN_TYPE, partition: int | None = None) -> None:
-        room = f"jd:r{number % 2}"
-        value = BAD if number % 5 == 4 else event(number, room)
-        at = number % 2 if partition is None else partition
-        record = Read(1000 + number, START_MS + number * 60_000, room.encode(), value, (("trace", b"t"),))
-        letter = dead_letter(record, Reject(reason, "a detail"), topic=self.events, partition=at, worker_version="0")
+    def refuse(self, *numbers: int, reason: Reason = Reason.UNKNOWN_TYPE, partition: int | None = None) -> None:
         producer = Producer({"bootstrap.servers": self.kafka.bootstrap})
-        producer.produce(self.letters, letter.value, letter.key, number % 2,
-                         timestamp=letter.timestamp_ms, headers=letter.headers)  # fmt: skip
+        for number in numbers:
+            room = f"jd:r{number % 2}"
+            value = BAD if number % 5 == 4 else event(number, room)
+            at = number % 2 if partition is None else partition
+            record = Read(1000 + number, START_MS + number * 60_000, room.encode(), value, (("trace", b"t"),))
+            rejected = Reject(reason, "a detail")
+            letter = dead_letter(record, rejected, topic=self.events, partition=at, worker_version="0")
+            producer.produce(self.letters, letter.value, letter.key, number % 2,
+                             timestamp=letter.timestamp_ms, headers=letter.headers)  # fmt: skip
         assert producer.flush(30) == 0
 
     def replay(self, *arguments: str, send: bool = True) -> dict[str, object]:
@@ -63,8 +65,8 @@ class Topics:
 def topics(kafka: KafkaCluster, topic_name: Callable[[str], str]) -> Topics:
     letters = kafka.create_topic(topic_name("dlq"), 2, message_timestamp_before_max_ms=2**62, retention_ms=-1)
     made = Topics(kafka, letters, kafka.create_topic(topic_name("live.room.events"), 2))
-    for number in range(10):
-        made.refuse(number, reason=Reason.UNKNOWN_TYPE if number < 6 else Reason.MISSING_FIELD)
+    made.refuse(*range(6))
+    made.refuse(*range(6, 10), reason=Reason.MISSING_FIELD)
     return made
 
 

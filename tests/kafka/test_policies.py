@@ -51,7 +51,7 @@ def wait_metric(workers: Sequence[Worker], line: str) -> None:
     def all_say_so() -> bool:
         return all(line in worker.get("metrics").splitlines() for worker in workers)
 
-    wait_until(all_say_so, timeout_s=30, what=lambda: f"{line}\n" + "\n".join(w.log() for w in workers))
+    wait_until(all_say_so, timeout_s=60, what=lambda: f"{line}\n" + "\n".join(w.log() for w in workers))
 
 
 def replayed(log: Log) -> list[Sent]:
@@ -102,7 +102,7 @@ def test_two_workers_switch_at_the_same_event_through_restarts_and_replay_agrees
 def test_a_worker_without_the_topic_does_not_start_and_one_on_files_does_not_ask(log: Log, tmp_path: Path) -> None:
     bare = Log(log.kafka, log.prefix + "bare.").create()
     with Worker(bare, tmp_path, POLICIES="topic") as worker:
-        assert worker.wait(30) == 1
+        assert worker.wait() == 1
         assert f"start: {bare.topic(POLICIES_TOPIC)}: topic is missing, must be 1 partitions" in worker.log()
     with Worker(bare, tmp_path) as worker:
         worker.wait_ready()
@@ -117,7 +117,7 @@ def test_a_worker_with_a_stable_name_goes_on_at_once_after_it_was_killed(log: Lo
     for number, ends in enumerate((Worker.kill9, Worker.term, Worker.kill9, Worker.kill9)):
         with Worker(log, tmp_path, POLICIES="topic", **named) as worker:
             log.produce(records[number * 200 : (number + 1) * 200])
-            log.wait_committed(timeout_s=60, workers=[worker])
+            log.wait_committed(workers=[worker])
             ends(worker)
     assert by_room(log.read(VIOLATIONS_TOPIC)) == list(dict.fromkeys(by_room(log.read(VIOLATIONS_TOPIC))))
 

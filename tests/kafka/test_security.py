@@ -34,7 +34,7 @@ PORT = 23_000
 USER = "judge"
 PASSWORD = "correct-horse-battery-5f1e"
 WRONG = "wrong-horse-battery-77aa"
-ENDS_WITHIN_S = 40
+ENDS_WITHIN_S = 90
 
 Acl = Mapping[str, Any]
 
@@ -297,7 +297,7 @@ def _acl(kind: str, name: str, *operations: str) -> dict[str, Any]:
 
 
 def command(settings: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    """A command of stream-audit with the worker's security settings; at most 40 s."""
+    """A command of stream-audit with the worker's security settings; at most a minute and a half."""
     secure = {f"STREAM_AUDIT_{name}": value for name, value in settings.items() if name != "BROKERS"}
     return subprocess.run(
         [sys.executable, "-m", "worker", *words], capture_output=True, text=True, check=False, timeout=ENDS_WITHIN_S,

@@ -46,7 +46,7 @@ def test_from_an_empty_broker_to_one_that_fits_and_back_to_one_that_does_not(kaf
     applied = run("apply", kafka)
     assert applied.exit_code == 0
     assert applied.output.splitlines() == [f"created {name}" for name in names]
-    wait_until(lambda: run("check", kafka).exit_code == 0, timeout_s=20, what="a broker as wanted")
+    wait_until(lambda: run("check", kafka).exit_code == 0, timeout_s=60, what="a broker as wanted")
     there = kafka.admin.list_topics(timeout=10).topics
     sizes = {name: len(there[name].partitions) for name in names}
     assert sizes == dict.fromkeys(names, 3) | {"live.audit.policies": 1}
@@ -58,7 +58,7 @@ def test_from_an_empty_broker_to_one_that_fits_and_back_to_one_that_does_not(kaf
     kafka.admin.incremental_alter_configs([resource])[resource].result(10)
     kafka.admin.create_partitions([NewPartitions("live.audit.rooms", 5)])["live.audit.rooms"].result(10)
     wanted = [("live.audit.rooms", "partitions", "5"), ("live.audit.violations", "retention.ms", "1000")]
-    wait_until(lambda: differences(run("check", kafka, "--json")) == wanted, timeout_s=20, what="both differences")
+    wait_until(lambda: differences(run("check", kafka, "--json")) == wanted, timeout_s=60, what="both differences")
     after = run("apply", kafka, "--json")
     assert after.exit_code == 1
     assert differences(after) == wanted
@@ -82,7 +82,7 @@ def test_a_missing_changelog_gets_the_partitions_that_its_source_already_has(
     changelog = "source-changelog"
     wait_until(
         lambda: len(kafka.admin.list_topics(changelog, timeout=10).topics[changelog].partitions) == 2,
-        timeout_s=20,
+        timeout_s=60,
         what="a changelog of 2 partitions",
     )
 

@@ -52,7 +52,7 @@ def test_a_release_of_another_version_runs_beside_the_old_one_which_can_come_bac
     left_by(OLD, log)
     state, offsets = log.read(log.changelog), log.committed()
     with Worker(log, tmp_path) as in_place:
-        assert in_place.wait(60) == 1
+        assert in_place.wait() == 1
         assert "run this one beside it under another STREAM_AUDIT_APP_ID" in in_place.log()
     beside = Beside(log.kafka, log.prefix, partitions=1).create_changelogs()
     with Worker(beside, tmp_path) as new:

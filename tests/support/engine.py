@@ -13,13 +13,21 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
 from urllib.request import urlopen
 from zlib import crc32
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    Producer,
+    TopicPartition,
+)
 
 from tests.support.kafka import REPOSITORY, KafkaCluster, wait_until
 from worker.lab.policyfiles import read_policies
@@ -158,6 +166,9 @@ class Log:
     def topic(self, name: str) -> str:
         return self.prefix + name
 
+    def _named(self, name: str) -> str:
+        return name if name in (self.changelog, self.identities_changelog) else self.topic(name)
+
     def create(self, *, without: Sequence[str] = ()) -> Log:
         kept = {"cleanup_policy": "delete", "retention_ms": "-1"}
         deleted = {EVENTS_TOPIC, VIOLATIONS_TOPIC, REQUESTS_TOPIC, DEAD_LETTERS_TOPIC, IDENTITIES_TOPIC}
@@ -167,6 +178,13 @@ class Log:
         for topic in compacted:
             self.kafka.create_topic(topic, self.partitions, cleanup_policy="compact")
         return self
+
+    def delete(self) -> None:
+        """Takes all of its topics from the broker, which gets slower with every one that it keeps."""
+        there = self.kafka.admin.list_topics(timeout=10).topics
+        mine = [name for name in there if name.startswith(self.prefix)]
+        for gone in self.kafka.admin.delete_topics(mine).values() if mine else ():
+            gone.result(30)
 
     def produce(self, records: Iterable[tuple[bytes | None, bytes | None, int]]) -> int:
         producer = Producer({"bootstrap.servers": self.kafka.bootstrap, "linger.ms": 20, "enable.idempotence": True})
@@ -181,7 +199,7 @@ class Log:
 
     def read(self, name: str) -> list[Sent]:
         """Everything in a topic now, by partition and offset."""
-        topic = name if name in (self.changelog, self.identities_changelog) else self.topic(name)
+        topic = self._named(name)
         consumer = Consumer(
             {"bootstrap.servers": self.kafka.bootstrap, "group.id": "reader", "enable.auto.commit": False,
              "enable.partition.eof": True}
@@ -189,23 +207,26 @@ class Log:
         try:
             consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(self.partitions)])
             found: list[Sent] = []
-            at_end = 0
-            while at_end < self.partitions:
+            ended: set[int] = set()
+            deadline_s = time.monotonic() + 120
+            while len(ended) < self.partitions:
+                assert time.monotonic() < deadline_s, f"{topic}: the end of {ended} alone was reached"
                 for message in consumer.consume(500, timeout=0.2):
-                    if message.error():
-                        at_end += 1
-                    else:
+                    error = message.error()
+                    if error is None:
                         headers = tuple(message.headers() or ())
                         where = (message.partition(), message.offset(), message.timestamp()[1])
                         found.append(Sent(*where, message.key(), message.value(), headers))
+                    elif error.code() == KafkaError._PARTITION_EOF:  # others: a broker that is coming back
+                        ended.add(message.partition())
         finally:
             consumer.close()
         return sorted(found, key=lambda sent: (sent.partition, sent.offset))
 
     def ends(self, name: str = EVENTS_TOPIC) -> dict[int, int]:
         """A topic's end by partition; as many as there are records, since nothing is ever deleted."""
-        tps = [TopicPartition(self.topic(name), p) for p in range(self.partitions)]
-        return {tp.partition: self._watcher.get_watermark_offsets(tp, timeout=10)[1] for tp in tps}
+        tps = [TopicPartition(self._named(name), p) for p in range(self.partitions)]
+        return {tp.partition: self._watcher.get_watermark_offsets(tp, timeout=30)[1] for tp in tps}
 
     @cached_property
     def _watcher(self) -> Consumer:
@@ -215,10 +236,10 @@ class Log:
         """The group's committed offsets of the room log, or of another input; 0 where there is none."""
         tps = [TopicPartition(self.topic(name), p) for p in range(self.partitions)]
         asked = self.kafka.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.app_id, tps)])
-        got = asked[self.app_id].result(10).topic_partitions
+        got = asked[self.app_id].result(30).topic_partitions
         return {tp.partition: max(tp.offset, 0) for tp in got}
 
-    def wait_quiet(self, worker: Worker, timeout_s: float = 90) -> None:
+    def wait_quiet(self, worker: Worker, timeout_s: float = 120) -> None:
         """Waits until both agents have committed all there is. Answers are written before what led to them is
         committed, so nothing is on its way then."""
         inputs = (EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC)
@@ -230,7 +251,7 @@ class Log:
 
         wait_until(quiet, timeout_s=timeout_s, what=worker.log)
 
-    def wait_committed(self, share: float = 1.0, timeout_s: float = 60, workers: Sequence[Worker] = ()) -> None:
+    def wait_committed(self, share: float = 1.0, timeout_s: float = 120, workers: Sequence[Worker] = ()) -> None:
         """Waits until the group has committed that share of what is in the room log now."""
         wanted = sum(self.ends().values()) * share
 
@@ -265,8 +286,9 @@ def judge() -> Judge:
 
 def oracle(log: Log) -> Expected:
     expected = Expected()
+    everything = log.read(EVENTS_TOPIC)
     for partition in range(log.partitions):
-        records = [sent for sent in log.read(EVENTS_TOPIC) if sent.partition == partition]
+        records = [sent for sent in everything if sent.partition == partition]
         processor = PartitionProcessor(
             topic=log.topic(EVENTS_TOPIC), partition=partition, rooms=MemoryRooms(), judge=judge(),
             counts=expected.counts,
@@ -319,11 +341,11 @@ class Worker:
         return f"{found[1]}/{page}" if found else ""
 
     def get(self, page: str) -> str:
-        """The page, or nothing when it is not there or not with status 200."""
+        """The page, or nothing when it is not there, not with status 200, or cut by the end of the process."""
         try:
             with urlopen(self.url(page), timeout=5) as answer:
                 return str(answer.read().decode())
-        except (URLError, ValueError, OSError):
+        except (URLError, HTTPException, ValueError, OSError):
             return ""
 
     def metric(self, name: str) -> float:
@@ -331,7 +353,7 @@ class Worker:
         rows = re.findall(rf"^stream_audit_{name}(?:{{.*}})? (\S+)$", self.get("metrics"), re.MULTILINE)
         return sum(map(float, rows))
 
-    def wait_ready(self, timeout_s: float = 40) -> Worker:
+    def wait_ready(self, timeout_s: float = 90) -> Worker:
         def ready() -> bool:
             assert self.process.poll() is None, f"the worker ended with {self.process.poll()}\n{self.log()}"
             return bool(self.get("readyz"))
@@ -343,12 +365,12 @@ class Worker:
         self.process.kill()
         self.process.wait()
 
-    def term(self, timeout_s: float = 30) -> int:
+    def term(self, timeout_s: float = 60) -> int:
         """SIGTERM; gives the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.wait(timeout_s)
 
-    def wait(self, timeout_s: float = 30) -> int:
+    def wait(self, timeout_s: float = 60) -> int:
         """Waits for the end; gives the exit code."""
         try:
             return self.process.wait(timeout_s)

@@ -9,7 +9,7 @@ import time
 
 from worker.__main__ import main
 
-STALL_S = 45.0
+STALL_S = 38.0
 
 if __name__ == "__main__":
     signal.signal(signal.SIGHUP, lambda *_: time.sleep(STALL_S))
