@@ -26,7 +26,7 @@ demo: $(VENV)/.base  ## Watch the worker judge simulated rooms; needs neither Ja
 
 .PHONY: test
 test: java $(VENV)/.dev  ## Run every test, those on a real Kafka too; needs Java ≥ 17 and Maven (ARGS="-k label")
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 ##@ For those who change things
 
