@@ -75,7 +75,7 @@ METRICS: tuple[Spec, ...] = (
     Spec("rooms_expired_total", "counter", "Rooms forgotten after hours without an event."),
     Spec("rooms_shed_total", "counter", "Rooms forgotten early because the cap on rooms was reached."),
     Spec("rule_errors_total", "counter", "Evaluations of a rule that failed.", ("rule",)),
-    Spec("rule_parked", "gauge", "1 while a rule is parked after repeated errors.", ("rule",)),
+    Spec("rule_parked", "gauge", "1 once a rule was parked in a room after ten errors in a row.", ("rule",)),
     Spec("rule_seconds_total", "counter", "Time spent on a rule, estimated from one look in sixteen.", ("rule",)),
     Spec(
         "rule_paused", "gauge", "Partitions in which a rule floods: it is paused, its decisions are parked.", ("rule",)

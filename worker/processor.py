@@ -110,7 +110,7 @@ class _Pending:
         """In the order of the log; what one record led to keeps its own order."""
         return Output(
             *(
-                [record for _, record in sorted(pending, key=_offset)]
+                [record for _, record in sorted(pending, key=_offset)] if pending else []
                 for pending in (self.violations, self.dead_letters, self.rooms, self.requests, self.identities)
             )
         )

@@ -31,6 +31,7 @@ BOUNDS = {
     "seen_other": r.SEEN_MAX,
     "episodes": 0,  # no rules look here
     "marks": 0,
+    "failures": 0,
     "families": 6,
     "shop_ids": 64,
     "detectors": looks.DETECTORS_MAX,

@@ -329,6 +329,7 @@ class Room(Struct, gc=False, array_like=True):
     pauses: Pauses | None = None
     sketch: Sketch | None = None
     askers: Askers | None = None
+    failures: tuple[tuple[str, int, int], ...] = ()  # rules that fail here: id, version of the policy, times in a row
 
     @property
     def watermark_ms(self) -> int:

@@ -134,8 +134,8 @@ def _modal_lag(ring: SpeechRing) -> tuple[int, int]:
     segments = [lags for lags in ring.recent if lags]
     votes: dict[int, int] = {}  # lag → segments that repeat at it, ±1 bin
     for lags in segments:
-        for lag in {near for lag in lags for near in (lag - 1, lag, lag + 1)}:
-            votes[lag] = votes.get(lag, 0) + 1
+        for near in {lag + off for lag in lags for off in (-1, 0, 1)}:
+            votes[near] = votes.get(near, 0) + 1
     for lag in sorted({lag for lags in segments for lag in lags}):
         if votes[lag] > best_count:
             best, best_count = lag, votes[lag]

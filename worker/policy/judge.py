@@ -1,9 +1,9 @@
 """Rooms into decisions. Rules are looked at only when something that they read changed, at block close, when the
 session closes, and on reviews; never per event. Decisions of one call come in the order of (policy, rule).
 
-A verdict depends on the room's log and the policies in force. One thing is the worker's own: a rule that fails ten
-times in a row, in whatever rooms, is parked and counted, so that a defect of a rule cannot slow the others down; a new
-version of its policy is tried again.
+A verdict depends on the room's log and the policies in force, on nothing else. So a rule that fails ten times in a row
+in a room is parked for that room's session, lest its defect cost the others time there; a new version of its policy is
+tried again.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from worker.audit import history
 from worker.audit.evidence import Level
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REVIEW_BIT, SESSION_BIT
 from worker.audit.room import EPISODES_MAX, Episode, Phase, Room
-from worker.policy import shares
+from worker.policy import failures, shares
 from worker.policy.actions import is_sampled, recommend
 from worker.policy.book import Active, PolicyBook
 from worker.policy.compile import RuleError
@@ -34,7 +34,6 @@ from worker.policy.reasons import (
     window_start_ms,
 )
 
-ERRORS_IN_A_ROW_MAX = 10
 TIMED_ONE_IN = 16
 LOOK_AT_ALL = BLOCK_BIT | SESSION_BIT
 ALWAYS = LOOK_AT_ALL | REVIEW_BIT | FACT_BIT["room"]
@@ -46,7 +45,8 @@ class Judge:
     Attributes:
         book: may be replaced by one that knows more versions; rooms switch by event time.
         errors: failed evaluations by rule id.
-        parked: rules that failed ten times in a row, and under which version of their policy; each is one alert.
+        parked: rules that failed ten times in a row in some room, and under which version of their policy: for the
+            alert, no verdict reads it.
         unmatched_reviews: reviews of violations that this room no longer remembers.
         rule_seconds: time spent on each rule by `clock` (s), estimated from one look in `timed_one_in`.
     """
@@ -59,7 +59,6 @@ class Judge:
         self.parked: dict[str, int] = {}
         self.unmatched_reviews = 0
         self.rule_seconds: dict[str, float] = {}
-        self._in_a_row: dict[str, int] = {}
         self._clock = clock
         self._timed_one_in = timed_one_in
         self._looks = 0
@@ -95,26 +94,25 @@ class Judge:
         self._looks += 1
         clock = self._clock if self._looks % self._timed_one_in == 0 else None
         for rule, mask in zip(active.rules, active.masks, strict=True):
-            if not (everything or changed & mask) or self.parked.get(rule.id) == rule.policy.version:
+            if not (everything or changed & mask) or (room.failures and failures.parks(room, rule)):
                 continue
             started_s = clock() if clock else 0.0
             try:
                 self._move(room, rule, inputs, decisions)
             except RuleError:
-                self._failed(rule)
+                self._failed(room, rule)
             else:
-                if self._in_a_row:
-                    self._in_a_row.pop(rule.id, None)
+                if room.failures:
+                    failures.forget(room, rule)
             if clock:
                 spent_s = (clock() - started_s) * self._timed_one_in
                 self.rule_seconds[rule.id] = self.rule_seconds.get(rule.id, 0.0) + spent_s
 
-    def _failed(self, rule: Rule) -> None:
+    def _failed(self, room: Room, rule: Rule) -> None:
         self.errors[rule.id] = self.errors.get(rule.id, 0) + 1
-        row = self._in_a_row[rule.id] = self._in_a_row.get(rule.id, 0) + 1
-        if row >= ERRORS_IN_A_ROW_MAX:
+        failures.note(room, rule)
+        if failures.parks(room, rule):
             self.parked[rule.id] = rule.policy.version
-            del self._in_a_row[rule.id]
 
     # --- the life of one rule in one room ---
 
