@@ -2,6 +2,7 @@
 
 slow-commit: half a second passes between the flush and its commit. It keeps every promise.
 commits-first: offsets are committed half a second before the state they stand for is flushed. A negative control.
+no-guard: rooms judge again what their state holds already; a slow commit, so that there is much. A negative control.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import asyncio
 import sys
 from typing import Any
 
+from worker.audit.room import Room
+from worker.processor import PartitionProcessor
 from worker.transport.consumer import BatchConsumer
 
 PAUSE_S = 0.5
@@ -38,7 +41,18 @@ def commits_first() -> None:
     BatchConsumer._commit_tps = commit_tps  # type: ignore[method-assign]
 
 
-HOW = {"slow-commit": slow_commit, "commits-first": commits_first}
+def no_guard() -> None:
+    slow_commit()
+    apply = PartitionProcessor._apply
+
+    def forgetful(self: Any, room: Room, *arguments: Any) -> Any:
+        room.offset = -1
+        return apply(self, room, *arguments)
+
+    PartitionProcessor._apply = forgetful  # type: ignore[method-assign]
+
+
+HOW = {"slow-commit": slow_commit, "commits-first": commits_first, "no-guard": no_guard}
 
 
 if __name__ == "__main__":

@@ -1,72 +1,134 @@
-"""Writes docs/RELIABILITY.md from the results of a run (`build/faults.json`)."""
+"""Writes docs/RELIABILITY.md from what has been measured: `build/{faults.jsonl,simulation.json,soak.json}`.
+
+Each figure stands beside the commit that it was measured with, so what is old is seen to be.
+"""
 
 from __future__ import annotations
 
-import os
+import json
 import platform
-import subprocess
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
 
+from tests.faults import results
+from tests.faults.results import Result
+from tests.faults.table import FAULTS
 from tests.support.kafka import KAFKA_VERSION, REPOSITORY
 
 DOCUMENT = REPOSITORY / "docs" / "RELIABILITY.md"
+SIMULATION = REPOSITORY / "build" / "simulation.json"
+SOAK = REPOSITORY / "build" / "soak.json"
+COLUMNS = ("records", "violations", "lost", "wrong", "repeats", "suppressed", "kills", "rebalances")
 HEAD = """\
 # Reliability
 
-What was done to the worker, and what became of it. Written by `make faults SEEDS={seeds}`; rooms are *synthetic*.
-The oracle of each row is the pure core over the same log, single-threaded: violations must be the same set, byte for
-byte.
+What was done to the worker, and what became of it. Rooms are *synthetic*. Written by `make faults`, which runs what has
+not passed with the present code; each row names the commit that it was measured with.
 
-| Fault | Passes when | Seeds | Passed | Slowest, s | Seen, over all seeds |
+| Fault | Passes when | Seeds | Passed | Commit | Slowest, s |
 |---|---|---|---|---|---|
 """
+COUNTS = """
+The oracle is the pure core over the same log, single-threaded. Over all seeds of a row:
+
+| Fault | Records | Violations | Lost | Wrong | Repeats | Suppressed | Kills | Rebalances | And |
+|---|---|---|---|---|---|---|---|---|---|
+"""
 TAIL = """
-*Repeats* are violations that were sent more than once, always with the same id and bytes: {repeats} beside
-{violations} in all of the above. The control takes a promise away (the flush before a commit) and passes
-when that is noticed. The row of 80 % compares delays, from when an event was due to when its violation was read.
+*Lost*: violations of the oracle that are not in the topic. *Wrong*: those in the topic that the oracle does not know,
+or not with these bytes. *Repeats* were sent more than once, with the same id and bytes; *suppressed* is what a worker
+that took over would have repeated, had it not read what was sent. *Rebalances* are told by workers that were not
+killed. Dead letters are compared, too. The controls take a promise away, the flush before a commit and the guard
+against judging again, and pass when that is noticed. A limit of memory makes allocations fail; that of a cgroup is
+SIGKILL, hence the first row. Delays of the row of 80 % run from when an event was due to when its violation was read;
+nothing else runs then.
 
 Ran on: Kafka {kafka} (KRaft; one broker, three where one of three is lost), Python {python},
-faust-streaming {faust}, aiokafka {aiokafka}, {cores} cores {processor}, commit {commit}.{failures}
+faust-streaming {faust}, aiokafka {aiokafka}, {machine}; the machine's load was {load} in the median of seeds,
+{load_max} at most. Seeds take {minutes:,.0f} minutes one after the other, and run side by side.{failures}
+"""
 
+
+def write(path: Path = DOCUMENT) -> None:
+    """The document, from what is there."""
+    found = results.newest()
+    path.write_text(_faults(found) + _simulation() + _soak(), encoding="utf-8")
+
+
+def _faults(found: Sequence[Result]) -> str:
+    rows, counts = [], []
+    for fault in FAULTS:
+        mine = [result for result in found if result.fault == fault.run.__name__]
+        passed, slowest_s = sum(r.passed for r in mine), max((r.seconds for r in mine), default=0)
+        rows.append(_row(fault.name, fault.passes_when, len(mine), passed, _commits(mine), f"{slowest_s:.0f}"))
+        seen = _total(mine)
+        others = ", ".join(f"{name} {count:,}" for name, count in sorted(seen.items()) if name not in COLUMNS)
+        counts.append(_row(fault.name, *(f"{seen[name]:,}" for name in COLUMNS), others))
+    if not found:
+        return HEAD + "".join(rows) + "\nNothing has been measured.\n"
+    return HEAD + "".join(rows) + COUNTS + "".join(counts) + TAIL.format(
+        kafka=KAFKA_VERSION, python=platform.python_version(), faust=version("faust-streaming"),
+        aiokafka=version("aiokafka"), machine=", ".join(sorted({result.machine for result in found})),
+        load=statistics.median(result.load for result in found), load_max=max(result.load for result in found),
+        minutes=sum(result.seconds for result in found) / 60, failures=_failures(found),
+    )  # fmt: skip
+
+
+def _total(mine: Iterable[Result]) -> Counter[str]:
+    """Sums, but the greatest of what is named the most of something."""
+    total: Counter[str] = Counter()
+    for result in mine:
+        for name, count in result.seen.items():
+            total[name] = max(total[name], count) if name.startswith("most ") else total[name] + count
+    return total
+
+
+def _commits(mine: Iterable[Result]) -> str:
+    commits = Counter(result.commit for result in mine)
+    if len(commits) == 1:
+        return next(iter(commits))
+    return ", ".join(f"{commit} ({count})" for commit, count in sorted(commits.items())) or "not run"
+
+
+def _failures(found: Iterable[Result]) -> str:
+    names = {fault.run.__name__: fault.name for fault in FAULTS}
+    failed = [
+        f"- {names[r.fault]}, seed {r.seed}, commit {r.commit}: {r.failure.splitlines()[0][:200]}"
+        for r in found
+        if not r.passed and r.fault in names
+    ]
+    return "\n\nSeeds that did not pass:\n\n" + "\n".join(failed) if failed else ""
+
+
+def _row(*cells: object) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |\n"
+
+
+def _simulation() -> str:
+    said = """
 ## Without a broker
 
 `python -m tests.simulation --seeds 5000` drives the same engine, stores, outbox and flush through seeded schedules over
 an in-memory log, group and changelog: workers killed, frozen and woken at any wait, put out of the group, writes that
-arrive in part, answers that are lost, compaction in between. A failing seed is printed with its schedule;
-`python -m tests.simulation --seed N` runs it again.
-
-## Soak
-
-`make soak HOURS=2` finds the rate that the worker sustains, runs at 70 % of it and prints how fast its memory grows.
+arrive in part, answers that are lost, compaction in between, rooms that are silent for hours. A failing seed is printed
+with its schedule; `python -m tests.simulation --seed N` runs it again.
 """
+    if not SIMULATION.exists():
+        return said + "\nNot run since `make clean`.\n"
+    run = json.loads(SIMULATION.read_text())
+    seen = ", ".join(f"{what} {count:,}" for what, count in sorted(run["seen"].items()))
+    return said + (
+        f"\nLast run: {run['seeds']:,} seeds, {run['failed']:,} failed, {run['per_minute']:,.0f} a minute on "
+        f"{run['jobs']} cores, commit {run['commit']}. Seen: {seen}.\n"
+    )
 
 
-def write(results: list[dict[str, Any]]) -> None:
-    """The document, from what `tests.faults` has measured."""
-    rows, seeds, repeats, violations = [], 0, 0, 0
-    for result in results:
-        ran = result["passed"] + len(result["failures"])
-        seeds = max(seeds, ran)
-        repeats += result["seen"].get("repeats", 0)
-        violations += result["seen"].get("violations", 0)
-        seen = ", ".join(f"{name} {count:,}" for name, count in result["seen"].items())
-        cells = (result["name"], result["passes_when"], ran, result["passed"], f"{result['slowest_s']:.0f}", seen)
-        rows.append("| " + " | ".join(map(str, cells)) + " |\n")
-    failures = [f"- {r['name']}, {f.splitlines()[0]}" for r in results for f in r["failures"]]
-    DOCUMENT.write_text(
-        HEAD.format(seeds=seeds)
-        + "".join(rows)
-        + TAIL.format(
-            repeats=f"{repeats:,}", violations=f"{violations:,}", kafka=KAFKA_VERSION, cores=os.cpu_count(),
-            python=platform.python_version(), faust=version("faust-streaming"), aiokafka=version("aiokafka"),
-            processor=platform.machine(), commit=_commit(),
-            failures="\n\nSeeds that did not pass:\n\n" + "\n".join(failures) if failures else "",
-        ),
-        encoding="utf-8",
-    )  # fmt: skip
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout.strip()
+def _soak() -> str:
+    said = "\n## Soak\n\n`make soak` sends at a steady rate for hours and tells how fast the worker's memory grows.\n"
+    if not SOAK.exists():
+        return said + "\nNot run since `make clean`.\n"
+    run = json.loads(SOAK.read_text())
+    return said + f"\nLast run, commit {run['commit']}: {run['said']}\n"

@@ -16,9 +16,10 @@ FAULTS = (
     Fault("an old state written late", "exit 1; then the newest state is the newest record", records.late_writer),
     Fault("duplicates, disorder, late events", "violations = oracle; no repeats", records.disorder),
     Fault("10⁵ records, many hostile", "read = applied + duplicate + late + skipped + rejected", records.fuzzed),
-    Fault("one room has 80 % of traffic", "other rooms' p99 ≤ 2×", skew.hot_room),
+    Fault("one room has 80 % of traffic", "other rooms' p99 ≤ 2×", skew.hot_room, alone=True),
     Fault("more rooms than may be kept", "longest idle shed and counted; all accounted for", crashes.rooms_cap),
     Fault("memory that cannot be had", "ends non-zero in < 60 s; violations = oracle", limits.memory),
     Fault("disk full: broker's, output's", "non-zero exit in < 60 s; violations = oracle", limits.disk),
     Fault("control: commit before flush", "the worker or the oracle notices", crashes.commits_first),
+    Fault("control: no replay guard", "the oracle notices", crashes.no_guard),
 )  # fmt: skip

@@ -5,44 +5,76 @@ Exits 1 when a seed fails.
 
 from __future__ import annotations
 
+import gc
+import json
 import logging
+import os
 import sys
 import time
 from collections import Counter
+from multiprocessing import get_context
 
 import click
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 from rich.table import Table
 
+from tests.faults.results import commit
+from tests.support.kafka import REPOSITORY
+
 from .check import simulate
+from .corpus import SCHEDULES
+
+RESULT = REPOSITORY / "build" / "simulation.json"
 
 
 @click.command(epilog="Example: python -m tests.simulation --seeds 5000 --first 100000")
 @click.option("--seeds", type=click.IntRange(1), default=1_000, show_default=True, help="How many schedules to run.")
 @click.option("--first", type=click.IntRange(0), default=0, show_default=True, help="The first of them.")
 @click.option("--seed", type=click.IntRange(0), help="Run this one alone.")
-def main(seeds: int, first: int, seed: int | None) -> None:
+@click.option("--jobs", type=click.IntRange(1, 256), default=os.cpu_count(), show_default="one a core")
+def main(seeds: int, first: int, seed: int | None, jobs: int) -> None:
     """Drive the engine through seeded schedules without a broker, and compare with the pure core."""
-    logging.disable(logging.WARNING)
     chosen = range(first, first + seeds) if seed is None else range(seed, seed + 1)
     seen: Counter[str] = Counter()
     failures: list[str] = []
     began_s = time.monotonic()
-    for number in track(chosen, "seeds", console=Console(stderr=True)):
-        try:
-            seen += simulate(number)
-        except AssertionError as failed:
-            failures.append(str(failed))
-            click.echo(failures[-1].splitlines()[0])
+    with get_context("spawn").Pool(jobs, quiet) as pool, Progress(console=Console(stderr=True)) as bars:
+        # Those of a corpus one after the other in one process.
+        ran = pool.imap(one, chosen, chunksize=SCHEDULES)
+        for found in bars.track(ran, total=len(chosen), description="seeds"):
+            if isinstance(found, str):
+                failures.append(found)
+                click.echo(found.splitlines()[0])
+            else:
+                seen += found
     minutes = (time.monotonic() - began_s) / 60
     table = Table("what", "count", title=f"{len(chosen)} seeds, {len(chosen) / minutes:,.0f} a minute")
     for what, count in sorted(seen.items()):
         table.add_row(what, f"{count:,}")
     Console().print(table)
+    if seed is None:
+        RESULT.parent.mkdir(exist_ok=True)
+        result = {"seeds": seeds, "failed": len(failures), "per_minute": len(chosen) / minutes, "jobs": jobs}
+        RESULT.write_text(json.dumps({**result, "commit": commit(), "seen": seen}))
     if failures:
         click.echo(failures[0] if seed is not None else f"{len(failures)} seeds failed; see one with --seed")
         sys.exit(1)
+
+
+def quiet() -> None:
+    """A process of the pool: tails that cannot be read are part of the game; code need not be collected again."""
+    logging.disable(logging.WARNING)
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+
+
+def one(seed: int) -> Counter[str] | str:
+    """What there was to see, or what went wrong."""
+    try:
+        return simulate(seed)
+    except AssertionError as failed:
+        return str(failed)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from random import Random
 
 from tests.policy.build import a_policy, a_rule
@@ -15,6 +16,7 @@ from worker.policy.load import load_policies
 
 START_MS = 1_750_000_000_000
 HOUR_MS = 3_600_000
+SCHEDULES = 10
 RULES = (
     a_rule(
         "S-AVATAR-01", when="ai_presenter.certainty >= POSSIBLE && !label.visible", cooldown="1m", clear_after="1m",
@@ -46,6 +48,18 @@ def small_speech_ring() -> Iterator[None]:
         speech.CAPACITY, speech.CHUNK = before
 
 
+def number_of(seed: int) -> int:
+    """The corpus of a schedule: making and judging one takes as long as a schedule, so several share it."""
+    return seed // SCHEDULES
+
+
+@lru_cache(maxsize=2)
+def logs_of(number: int) -> list[list[Sent]]:
+    """The room logs of a corpus, by partition: one to three."""
+    rng = Random(number)
+    return room_logs(rng, rng.randint(1, 3))
+
+
 def room_logs(rng: Random, partitions: int) -> list[list[Sent]]:
     """By partition, the records of 1–6 rooms: 20–200 events, duplicates, disorder within lateness, late ones, rubbish,
     hours of silence, and holes in the offsets as control records leave them."""
@@ -65,9 +79,16 @@ def _events(rng: Random, rooms: int, steps: int) -> Iterator[tuple[bytes | None,
     opens = [True] * rooms
     said: list[tuple[bytes | None, bytes | None, int]] = []
     pace_ms = rng.choice((2_000, 15_000, 40_000))
+    away = -1
     for step in range(steps):
-        now_ms += rng.randrange(2 * pace_ms) if rng.random() > 0.01 else 5 * HOUR_MS
+        if rng.random() < 0.01:
+            # 7 h are more than a session lives on without a word, and a room is kept. One may stay away for longer.
+            now_ms += rng.choice((5, 7)) * HOUR_MS
+            away = rng.randrange(-1, rooms)
+        now_ms += rng.randrange(2 * pace_ms)
         number = rng.randrange(rooms)
+        if number == away:
+            number = (number + 1) % rooms
         room_id = f"r:{number}"
         kind = "room.heartbeat" if opens[number] else rng.choices(list(KINDS), list(KINDS.values()))[0]
         opens[number] = kind == "room.closed"

@@ -41,7 +41,7 @@ class Ran:
     """What a schedule left behind, for `check`."""
 
     seed: int
-    logs: list[list[Sent]]
+    logs: Sequence[Sequence[Sent]]
     broker: Broker
     trace: Sequence[str]
     steps: int
@@ -64,8 +64,8 @@ class Schedule:
     def __init__(self, seed: int, make_worker: Callable[..., SimulatedWorker] = SimulatedWorker) -> None:
         self.seed = seed
         self.rng = Random(seed)
-        self.partitions = self.rng.randint(1, 3)
-        self.logs = corpus.room_logs(self.rng, self.partitions)
+        self.logs = corpus.logs_of(corpus.number_of(seed))
+        self.partitions = len(self.logs)
         self.broker = Broker(self.partitions)
         self.steps = 0
         self.trace: deque[str] = deque(maxlen=TRACE_LINES)
