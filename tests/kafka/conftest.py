@@ -16,15 +16,22 @@ from tests.support.kafka import KafkaCluster, KafkaUnavailableError
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[KafkaCluster]:
-    """A running one-node cluster shared by the session; a test that kills brokers starts its own."""
+    """A running one-node cluster shared by the session; a test that kills brokers takes `mortal`."""
     try:
-        cluster = KafkaCluster().start()
+        cluster = KafkaCluster(brief=True).start()
     except KafkaUnavailableError as problem:
         pytest.fail(str(problem), pytrace=False)
     try:
         yield cluster
     finally:
         cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def mortal(kafka: KafkaCluster) -> Iterator[KafkaCluster]:
+    """A second one, which a test may kill if it sees to it that it stands again."""
+    with KafkaCluster(brief=True) as cluster:
+        yield cluster
 
 
 @pytest.fixture

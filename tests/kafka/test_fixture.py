@@ -31,10 +31,9 @@ def test_a_topic_takes_records(kafka: KafkaCluster, topic_name: Callable[[str], 
     assert produce(kafka, topic, b"x") == 0
 
 
-def test_a_killed_broker_comes_back_with_its_records() -> None:
-    with KafkaCluster() as cluster:
-        topic = cluster.create_topic("events", 1)
-        assert produce(cluster, topic, b"before") == 0
-        cluster.kill9(0)
-        cluster.restart(0)
-        assert produce(cluster, topic, b"after") == 1
+def test_a_killed_broker_comes_back_with_its_records(mortal: KafkaCluster, topic_name: Callable[[str], str]) -> None:
+    topic = mortal.create_topic(topic_name("events"), 1)
+    assert produce(mortal, topic, b"before") == 0
+    mortal.kill9(0)
+    mortal.restart(0)
+    assert produce(mortal, topic, b"after") == 1

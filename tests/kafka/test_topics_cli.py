@@ -11,14 +11,14 @@ import yaml
 from click.testing import CliRunner, Result
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
 
-from tests.support.kafka import KafkaCluster, wait_until
+from tests.support.kafka import KafkaCluster, free_ports, wait_until
 from worker.cli.topics import SCHEMAS, topics
 
 
 @pytest.fixture(scope="module")
 def kafka() -> Any:
     """A broker of its own: these tests own topics of fixed names."""
-    with KafkaCluster(port=19200) as cluster:
+    with KafkaCluster(brief=True) as cluster:
         yield cluster
 
 
@@ -89,12 +89,13 @@ def test_a_missing_changelog_gets_the_partitions_that_its_source_already_has(
 
 def test_an_unreachable_broker_is_a_failure_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.cli.topics.TIMEOUT_S", 1.0)
-    result = CliRunner().invoke(topics, ["check", "--bootstrap", "127.0.0.1:19299"])
+    (nobody,) = free_ports(1)
+    result = CliRunner().invoke(topics, ["check", "--bootstrap", f"127.0.0.1:{nobody}"])
     assert result.exit_code == 1
     assert result.output.startswith("Error: no answer from the broker")
 
 
 def test_a_folder_without_topic_files_is_a_failure_that_names_the_option(tmp_path: Path) -> None:
-    result = CliRunner().invoke(topics, ["check", "--bootstrap", "127.0.0.1:19299", "--schemas", str(tmp_path)])
+    result = CliRunner().invoke(topics, ["check", "--bootstrap", "127.0.0.1:1", "--schemas", str(tmp_path)])
     assert result.exit_code == 1
     assert "--schemas" in result.output

@@ -154,21 +154,20 @@ def test_a_recovery_soon_after_another_reads_its_changelog_to_the_end(kafka: Kaf
     assert known == {0: 10_000, 1: 10_000}, "state known before the first record was processed"
 
 
-def test_a_broker_that_is_killed_and_comes_back_costs_nothing(topic_name: Names) -> None:
-    with KafkaCluster() as kafka:
-        topic, group = kafka.create_topic(topic_name("events"), 2), topic_name("group")
-        write(kafka, topic, [b"x"] * 1000, 2)
+def test_a_broker_that_is_killed_and_comes_back_costs_nothing(mortal: KafkaCluster, topic_name: Names) -> None:
+    topic, group = mortal.create_topic(topic_name("events"), 2), topic_name("group")
+    write(mortal, topic, [b"x"] * 1000, 2)
 
-        async def body() -> None:
-            app = TransportApp(kafka.bootstrap, topic, group)
-            async with app.running():
-                await until(lambda: sum(app.counts.committed.values()) == 1000)
-                kafka.kill9(0)
-                await asyncio.to_thread(kafka.restart, 0)
-                await asyncio.to_thread(write, kafka, topic, [b"y"] * 1000, 2)
-                await until(lambda: len(set(app.received)) == 2000, timeout_s=60)
-                await until(lambda: sum(app.counts.committed.values()) == 2000, timeout_s=60, what="all committed")
-            assert app.hooks.problems == []
-            assert app.counts.out_of_range == 0
+    async def body() -> None:
+        app = TransportApp(mortal.bootstrap, topic, group)
+        async with app.running():
+            await until(lambda: sum(app.counts.committed.values()) == 1000)
+            mortal.kill9(0)
+            await asyncio.to_thread(mortal.restart, 0)
+            await asyncio.to_thread(write, mortal, topic, [b"y"] * 1000, 2)
+            await until(lambda: len(set(app.received)) == 2000, timeout_s=60)
+            await until(lambda: sum(app.counts.committed.values()) == 2000, timeout_s=60, what="all committed")
+        assert app.hooks.problems == []
+        assert app.counts.out_of_range == 0
 
-        asyncio.run(body())
+    asyncio.run(body())

@@ -60,7 +60,7 @@ class SecuredKafka(KafkaCluster):
     """One node with the listeners SCRAM and OAUTH (both SASL_SSL) and MTLS (SSL), on ports searched from `port`."""
 
     def __init__(self, directory: Path, port: int) -> None:
-        super().__init__(port=port)
+        super().__init__(port=port, brief=True)
         self.certificates = Certificates(directory)
         self.ports = dict(zip(LISTENERS, free_ports(len(LISTENERS), port + 100), strict=True))
         certificate, key = self.certificates.issue("broker")
