@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http.client import HTTPException
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -93,7 +94,7 @@ class Prometheus:
         try:
             with urlopen(f"{self.url}/-/ready", timeout=5) as answer:
                 return bool(answer.status == 200)
-        except (URLError, OSError):
+        except (HTTPException, URLError, OSError):
             return False
 
     def api(self, page: str, **parameters: object) -> Any:
@@ -125,14 +126,14 @@ def scraped(directory: Path, portions: Sequence[Sequence[Record]]) -> Iterator[P
             worker.wait_ready()
             scraping = Prometheus(directory, worker.url("").removeprefix("http://").rstrip("/"))
             try:
-                wait_until(lambda: bool(scraping.numbers("stream_audit_live")), timeout_s=30, what="the first scrape")
+                wait_until(lambda: bool(scraping.numbers("stream_audit_live")), timeout_s=60, what="the first scrape")
                 for portion in portions:
                     log.produce(portion)
                     log.wait_committed(workers=[worker])
                     seen = worker.metric("read_total")
                     wait_until(
                         lambda seen=seen: max(scraping.numbers("stream_audit_read_total")) >= seen,  # type: ignore[misc]
-                        timeout_s=30,
+                        timeout_s=60,
                         what="the portion is scraped",
                     )
                 yield scraping

@@ -33,7 +33,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     tool("prometheus")
     with scraped(tmp_path_factory.mktemp("live"), in_portions(rooms(), 2)) as scraping:
         last = list(RECORDS)[-1]
-        wait_until(lambda: bool(scraping.numbers(last)), timeout_s=30, what=f"{last} is recorded")
+        wait_until(lambda: bool(scraping.numbers(last)), timeout_s=60, what=f"{last} is recorded")
         yield scraping
 
 
