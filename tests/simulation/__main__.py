@@ -5,9 +5,7 @@ Exits 1 when a seed fails.
 
 from __future__ import annotations
 
-import gc
 import json
-import logging
 import os
 import sys
 import time
@@ -22,7 +20,7 @@ from rich.table import Table
 from tests.faults.results import commit
 from tests.support.kafka import REPOSITORY
 
-from .check import simulate
+from .check import attempt, prepare_process
 from .corpus import SCHEDULES
 
 RESULT = REPOSITORY / "build" / "simulation.json"
@@ -39,9 +37,9 @@ def main(seeds: int, first: int, seed: int | None, jobs: int) -> None:
     seen: Counter[str] = Counter()
     failures: list[str] = []
     began_s = time.monotonic()
-    with get_context("spawn").Pool(jobs, quiet) as pool, Progress(console=Console(stderr=True)) as bars:
+    with get_context("spawn").Pool(jobs, prepare_process) as pool, Progress(console=Console(stderr=True)) as bars:
         # Those of a corpus one after the other in one process.
-        ran = pool.imap(one, chosen, chunksize=SCHEDULES)
+        ran = pool.imap(attempt, chosen, chunksize=SCHEDULES)
         for found in bars.track(ran, total=len(chosen), description="seeds"):
             if isinstance(found, str):
                 failures.append(found)
@@ -60,21 +58,6 @@ def main(seeds: int, first: int, seed: int | None, jobs: int) -> None:
     if failures:
         click.echo(failures[0] if seed is not None else f"{len(failures)} seeds failed; see one with --seed")
         sys.exit(1)
-
-
-def quiet() -> None:
-    """A process of the pool: tails that cannot be read are part of the game; code need not be collected again."""
-    logging.disable(logging.WARNING)
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
-
-
-def one(seed: int) -> Counter[str] | str:
-    """What there was to see, or what went wrong."""
-    try:
-        return simulate(seed)
-    except AssertionError as failed:
-        return str(failed)
 
 
 if __name__ == "__main__":

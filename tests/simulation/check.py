@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -124,3 +126,18 @@ def simulate(seed: int, make_worker: Callable[..., SimulatedWorker] = SimulatedW
     """Runs one seed and checks it. Raises AssertionError with the schedule."""
     with corpus.small_speech_ring():
         return check(uvloop.run(Schedule(seed, make_worker).run()))
+
+
+def prepare_process() -> None:
+    """A process of the pool: tails that cannot be read are part of the game; code need not be collected again."""
+    logging.disable(logging.WARNING)
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+
+
+def attempt(seed: int) -> Counter[str] | str:
+    """What there was to see, or what went wrong."""
+    try:
+        return simulate(seed)
+    except AssertionError as failed:
+        return str(failed)
