@@ -343,7 +343,7 @@ class Worker:
     def get(self, page: str) -> str:
         """The page, or nothing when it is not there, not with status 200, or cut by the end of the process."""
         try:
-            with urlopen(self.url(page), timeout=5) as answer:
+            with urlopen(self.url(page), timeout=30) as answer:
                 return str(answer.read().decode())
         except (URLError, HTTPException, ValueError, OSError):
             return ""
