@@ -196,5 +196,5 @@ faults: java $(VENV)/.dev  ## Hurt the worker in every way, over seeds, on a rea
 	$(BIN)/python -m tests.faults --seeds $(SEEDS) $(ARGS)
 
 .PHONY: soak
-soak: java $(VENV)/.dev  ## Run the worker at 70 % of its rate and print how fast its memory grows (HOURS=2)
+soak: java $(VENV)/.dev  ## Run the worker for HOURS=2 and tell how fast its memory grows (ARGS="--rate 300" runs beside other work)
 	$(BIN)/python -m tests.faults.soak --hours $(HOURS) $(ARGS)

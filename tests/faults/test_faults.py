@@ -1,27 +1,33 @@
-"""Every fault of the table on a real Kafka, a seed or three each; `make faults SEEDS=20` runs more and longer."""
-
-from pathlib import Path
+"""Every fault of the table on a real Kafka, a seed each; `make faults SEEDS=20` runs more and longer."""
 
 import pytest
 
-from tests.faults.scenario import Fault, World
+from tests.faults.lanes import Lanes
+from tests.faults.results import Result
+from tests.faults.scenario import Fault
 from tests.faults.table import FAULTS
-from tests.support.kafka import KafkaCluster
 
-SEEDS = {"poisoned or old changelog record": 3, "an old state written late": 2}
-TIMED = {"one room has 80 % of traffic"}
-"""Compares delays, which only says something on a machine that does nothing else: `make faults` runs it."""
+JOBS = 3
+
+
+@pytest.fixture(scope="module")
+def ran(request: pytest.FixtureRequest) -> dict[str, Result]:
+    """Those faults that the run has chosen, side by side, before the first of them is looked at."""
+    calls = [getattr(item, "callspec", None) for item in request.session.items]
+    chosen = [call.params["fault"] for call in calls if call is not None and "fault" in call.params]
+    found: dict[str, Result] = {}
+    Lanes(lambda result: found.update({result.fault: result}), long=False).run([(f, 0) for f in chosen], JOBS)
+    return found
 
 
 @pytest.mark.slow
+@pytest.mark.kafka
 @pytest.mark.parametrize(
-    ("fault", "seed"),
-    [(fault, seed) for fault in FAULTS if fault.name not in TIMED for seed in range(SEEDS.get(fault.name, 1))],
-    ids=lambda value: value.run.__name__ if isinstance(value, Fault) else str(value),
+    # One that compares times says something only on a machine that does nothing else: `make faults` runs it.
+    "fault",
+    [fault for fault in FAULTS if not fault.alone],
+    ids=lambda fault: fault.run.__name__,
 )
-def test_the_worker_survives_a_fault(fault: Fault, seed: int, kafka: KafkaCluster, tmp_path: Path) -> None:
-    if not fault.own_cluster:
-        fault.run(World(kafka, tmp_path, seed))
-        return
-    with KafkaCluster(n=fault.brokers) as cluster:
-        fault.run(World(cluster, tmp_path, seed))
+def test_the_worker_survives_a_fault(fault: Fault, ran: dict[str, Result]) -> None:
+    result = ran[fault.run.__name__]
+    assert result.passed, result.failure
