@@ -6,14 +6,14 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 TOGETHER = ("tests/kafka/", "tests/faults/")
-"""Folders that keep to one process, and so to one broker and to one test at a time; they begin, the longest first."""
+"""Folders that keep to one process, so that what runs on a real Kafka is not beside its like; it takes the longest."""
 
 
 class FolderScheduling(LoadFileScheduling):
-    """Files go to whichever process is free, but folders of `TOGETHER` as one."""
+    """Files go to whichever process is free, but those of `TOGETHER` to one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((folder for folder in TOGETHER if nodeid.startswith(folder)), super()._split_scope(nodeid))
+        return TOGETHER[0] if nodeid.startswith(TOGETHER) else super()._split_scope(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -26,5 +26,4 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderSchedu
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):  # one of several processes
-        places = {folder: place for place, folder in enumerate(TOGETHER)}
-        items.sort(key=lambda item: next((p for f, p in places.items() if item.nodeid.startswith(f)), len(places)))
+        items.sort(key=lambda item: not item.nodeid.startswith(TOGETHER))
