@@ -113,9 +113,10 @@ def shuffled(rng: Random, records: Records) -> Records:
 
 
 def fuzzed(world: World) -> None:
-    """10⁵ records, one in twenty of them hostile: each is accounted for, as the core does, and each letter is there."""
+    """10⁵ records (for nine of ten seeds 10⁴), one in twenty of them hostile: each is accounted for, as the core does,
+    and each letter is there."""
     log, rng = world.log, world.rng
-    count = 100_000 if world.long else 10_000
+    count = 100_000 if world.long and world.seed % 10 == 0 else 10_000
     good = room_log(world.seed, rooms=100, steps=count)
     records: list[tuple[bytes | None, bytes | None, int]] = []
     for record in good:
