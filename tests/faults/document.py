@@ -44,7 +44,7 @@ that took over would have repeated, had it not read what was sent. *Rebalances* 
 killed. Dead letters are compared, too. The controls take a promise away, the flush before a commit and the guard
 against judging again, and pass when that is noticed. A limit of memory makes allocations fail; that of a cgroup is
 SIGKILL, hence the first row. Delays of the row of 80 % run from when an event was due to when its violation was read;
-nothing else runs then.
+no other seed runs then.
 
 Ran on: Kafka {kafka} (KRaft; one broker, three where one of three is lost), Python {python},
 faust-streaming {faust}, aiokafka {aiokafka}, {machine}; the machine's load was {load} in the median of seeds,

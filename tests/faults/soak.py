@@ -26,10 +26,11 @@ from confluent_kafka import Producer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tests.bench.corpus import corpus
+from tests.bench.corpus import MIX, ROOMS, corpus
 from tests.faults import document, results
 from tests.support.engine import Log, Worker
 from tests.support.kafka import REPOSITORY, KafkaCluster, wait_until
+from worker.audit.speech import CAPACITY
 from worker.processor import EVENTS_TOPIC
 
 RESULTS = REPOSITORY / "build" / "soak.json"
@@ -58,9 +59,9 @@ class Sample(NamedTuple):
 class Feed:
     """Produces the benchmarks' corpus, which goes on for ever, to the room log."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, rooms: int) -> None:
         self._log = log
-        self._records: Iterator[tuple[int, bytes, bytes]] = corpus(EVENTS_MAX)
+        self._records: Iterator[tuple[int, bytes, bytes]] = corpus(EVENTS_MAX, rooms)
         options = {"linger.ms": 20, "compression.type": "lz4", "queue.buffering.max.messages": 1_000_000}
         self._producer = Producer({"bootstrap.servers": log.kafka.bootstrap, **options})
 
@@ -90,7 +91,7 @@ def main(hours: float, rate: int | None, port: int | None, write: bool) -> None:
         kafka.create_topic(
             log.topic(EVENTS_TOPIC), log.partitions, retention_bytes=256 << 20, segment_bytes=64 << 20, retention_ms=-1
         )
-        feed = Feed(log)
+        feed = Feed(log, rooms_that_fill(rate, hours) if rate else ROOMS)
         with Worker(log, Path(directory)) as worker:
             worker.wait_ready()
             pace = f"{rate:,}/s asked for" if rate else ""
@@ -107,6 +108,12 @@ def main(hours: float, rate: int | None, port: int | None, write: bool) -> None:
     if write:
         document.write()
     sys.exit(hours >= JUDGED_FROM_HOURS and slope >= SLOPE_MAX_PERCENT)
+
+
+def rooms_that_fill(per_s: int, hours: float) -> int:
+    """How many rooms will have filled their speech rings well within the first quarter; more would still grow."""
+    segments = per_s * hours * 900 * MIX.count("host.speech") / len(MIX)
+    return max(4, min(ROOMS, int(segments / CAPACITY / 1.5)))
 
 
 def describe(samples: list[Sample], sent_per_s: float, hours: float) -> str:

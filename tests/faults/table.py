@@ -19,7 +19,7 @@ FAULTS = (
     Fault("one room has 80 % of traffic", "other rooms' p99 ≤ 2×", skew.hot_room, alone=True),
     Fault("more rooms than may be kept", "longest idle shed and counted; all accounted for", crashes.rooms_cap),
     Fault("memory that cannot be had", "ends non-zero in < 60 s; violations = oracle", limits.memory),
-    Fault("disk full: broker's, output's", "non-zero exit in < 60 s; violations = oracle", limits.disk),
+    Fault("disk full: broker's, output's", "worker waits or exits 1; violations = oracle", limits.disk),
     Fault("control: commit before flush", "the worker or the oracle notices", crashes.commits_first),
     Fault("control: no replay guard", "the oracle notices", crashes.no_guard),
 )  # fmt: skip
