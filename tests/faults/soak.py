@@ -76,8 +76,8 @@ class Feed:
         assert self._producer.flush(60) == 0
 
 
-@click.command(epilog="Example: python -m tests.faults.soak --hours 0.1")
-@click.option("--hours", type=click.FloatRange(0.01, 100), default=2.0, show_default=True, help="How long to run.")
+@click.command(epilog="Example: python -m tests.faults.soak --hours 2 --rate 250")
+@click.option("--hours", type=click.FloatRange(0.03, 100), default=2.0, show_default=True, help="How long to run.")
 @click.option("--rate", type=click.IntRange(1, 100_000), help="Records a second (default: 70 % of what is sustained).")
 @click.option("--port", type=click.IntRange(1024, 65_000), help="Where the search for free ports begins.")
 @click.option("--document/--no-document", "write", default=True, help="Write docs/RELIABILITY.md.")
