@@ -153,7 +153,7 @@ class Engine:
         partition = part.tp.partition
         records = part.records[first : first + self._step_records]
         before_s = self._now_s()
-        out = self.processors[partition].process(records)  # type: ignore[arg-type]
+        out = self.processors[partition].process(records)
         self.applied[partition] = records[-1].offset + 1
         judged_s = self._now_s()
         self._queue(partition, out)

@@ -140,7 +140,7 @@ class IdentityAgent:
         """Applies some records and queues their answers in one go: no commit may come in between."""
         topic, partition = self.topics[part.tp.topic], part.tp.partition
         records = part.records[first : first + STEP_RECORDS]
-        self._queue(self.processors[partition].process(records, topic))  # type: ignore[arg-type]
+        self._queue(self.processors[partition].process(records, topic))
         self.applied[topic, partition] = records[-1].offset + 1
 
     def _queue(self, placed: Iterable[Placed]) -> None:

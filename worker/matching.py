@@ -21,7 +21,8 @@ from worker.egress.identities import encode_answer
 from worker.egress.record import OutRecord
 from worker.ingress.breaker import Breaker
 from worker.ingress.identities import decode_identity, decode_registration
-from worker.ingress.reject import Reason, Record, Reject, dead_letter
+from worker.ingress.record import Record
+from worker.ingress.reject import Reason, Reject, dead_letter
 from worker.processor import DEAD_LETTERS_TOPIC, BreakerTripped
 
 IDENTITIES_TOPIC = "live.audit.identities"

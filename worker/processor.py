@@ -25,7 +25,8 @@ from worker.egress.rooms import encode_room
 from worker.egress.violation import encode_violation
 from worker.ingress.breaker import Breaker
 from worker.ingress.decode import decode
-from worker.ingress.reject import Reason, Record, Reject, dead_letter
+from worker.ingress.record import Record
+from worker.ingress.reject import Reason, Reject, dead_letter
 from worker.policy.caps import Ledger, is_counted, park
 from worker.policy.judge import Judge
 

@@ -26,6 +26,9 @@ def event(number: int, room: str) -> bytes:
     return json.dumps({**head, "viewer_id": "v1"}).encode()
 
 
+HEADERS = (("trace", b"t"), ("null", None))
+
+
 @dataclass
 class Topics:
     """Two partitions of letters whose records would be taken now, but for every fifth."""
@@ -40,7 +43,7 @@ class Topics:
             room = f"jd:r{number % 2}"
             value = BAD if number % 5 == 4 else event(number, room)
             at = number % 2 if partition is None else partition
-            record = Read(1000 + number, START_MS + number * 60_000, room.encode(), value, (("trace", b"t"),))
+            record = Read(1000 + number, START_MS + number * 60_000, room.encode(), value, HEADERS)
             rejected = Reject(reason, "a detail")
             letter = dead_letter(record, rejected, topic=self.events, partition=at, worker_version="0")
             producer.produce(self.letters, letter.value, letter.key, number % 2,
@@ -89,7 +92,7 @@ def test_records_go_where_they_came_from_as_they_came_but_for_what_would_be_refu
         (n % 2, f"jd:r{n % 2}".encode(), event(n, f"jd:r{n % 2}")) for n in range(10) if n % 5 != 4
     )
     first = next(r for r in came if r.partition == 0)
-    assert list(first.headers) == [("trace", b"t"), ("dlq.replay_of", f"{topics.letters}:0:0".encode())]
+    assert list(first.headers) == [*HEADERS, ("dlq.replay_of", f"{topics.letters}:0:0".encode())]
     assert first.timestamp > START_MS + 3_600_000
 
 

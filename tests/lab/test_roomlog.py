@@ -31,7 +31,7 @@ def test_events_written_are_read_with_the_coordinates_a_bare_event_gets(tmp_path
 )
 def test_any_record_of_a_topic_comes_back_to_the_byte(tmp_path: Path, value: bytes | None) -> None:
     path = tmp_path / "export.jsonl"
-    record = LogRecord(3, 17, 1_700_000_000_000, b"r:1", value, (("trace", b"abc"),))
+    record = LogRecord(3, 17, 1_700_000_000_000, b"r:1", value, (("trace", b"abc"), ("null", None)))
     with Writer(path) as log:
         log.record(record)
     assert list(read(path)) == [record]

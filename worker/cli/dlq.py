@@ -126,7 +126,7 @@ def show(place: tuple[int, int], bootstrap: str, dead_letters: str, with_value: 
         message = reader.one(*place)
     letter = letter_of(message)
     shown: dict[str, Any] = letter.row()
-    shown["headers"] = [[name, text_of(value)] for name, value in letter.headers]
+    shown["headers"] = [[name, None if value is None else text_of(value)] for name, value in letter.headers]
     if with_value:
         shown["key"] = preview(message.key())
         shown["value"] = preview(message.value())
@@ -136,7 +136,7 @@ def show(place: tuple[int, int], bootstrap: str, dead_letters: str, with_value: 
     for name, value in shown.items():
         if name == "headers":
             for header, text in value:
-                click.echo(f"  {header}: {printable(text)}")
+                click.echo(f"  {header}: {'null' if text is None else printable(text)}")
         else:
             click.echo(f"{name}: {value if isinstance(value, int) else printable(str(value))}")
 

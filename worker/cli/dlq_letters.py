@@ -30,14 +30,14 @@ class Letter(NamedTuple):
     partition: int
     offset: int
     timestamp_ms: int
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
     size: int
 
     def about(self, name: str) -> str:
         """The text of a `dlq.*` header; `?` when the record lacks it (somebody else wrote to the topic)."""
         for header, value in self.headers:
             if header == name:
-                return text_of(value)
+                return text_of(value or b"")
         return "?"
 
     @property
@@ -220,7 +220,7 @@ class Reader:
 
 def letter_of(message: "Message") -> Letter:
     """A record of the topic without its value."""
-    headers = tuple((name, value or b"") for name, value in message.headers() or [])
+    headers = tuple(message.headers() or ())
     size = len(message.value() or b"")
     return Letter(message.partition(), message.offset(), message.timestamp()[1], headers, size)
 

@@ -3,7 +3,7 @@
 import os
 import resource
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -167,11 +167,13 @@ def _resident_bytes() -> int:
 
 
 def _original(
-    key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]], make: type["LogRecord"]
+    key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]], make: type["LogRecord"]
 ) -> "LogRecord":
     """The rejected record as it stood in its log, with the dead letter's headers."""
     named = dict(headers)
-    partition, offset, timestamp = (int(named[f"dlq.original.{what}"]) for what in ("partition", "offset", "timestamp"))
+    partition, offset, timestamp = (
+        int(named[f"dlq.original.{what}"] or b"") for what in ("partition", "offset", "timestamp")
+    )
     return make(partition, offset, timestamp, key, value, tuple(headers))
 
 

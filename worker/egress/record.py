@@ -1,5 +1,6 @@
 """A record on its way out, before any Kafka client has seen it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -14,6 +15,6 @@ class OutRecord(NamedTuple):
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
     timestamp_ms: int
     caused_ms: int = 0

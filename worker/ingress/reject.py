@@ -5,9 +5,10 @@ operator; the detail names the place in the record and what was expected there, 
 found value may be a viewer's comment.
 """
 
-from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+
+from worker.ingress.record import Record
 
 DETAIL_CHARS_MAX = 300
 
@@ -49,27 +50,12 @@ class Reject(NamedTuple):
     stage: str = "decode"
 
 
-class Record(Protocol):
-    """What is read of an input record; aiokafka's records and the driver's own fit."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
-
-
 class DeadLetter(NamedTuple):
     """All of an outgoing record but its topic: `OutRecord(topic, *dead_letter(…))`."""
 
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes]]
+    headers: list[tuple[str, bytes | None]]
     timestamp_ms: int
 
 
@@ -90,6 +76,6 @@ def dead_letter(record: Record, reject: Reject, *, topic: str, partition: int, w
         "dlq.stage": reject.stage,
         "dlq.worker.version": worker_version,
     }
-    headers = [(name, value) for name, value in record.headers if name not in about]
+    headers: list[tuple[str, bytes | None]] = [(name, value) for name, value in record.headers if name not in about]
     headers += [(name, text.encode()) for name, text in about.items()]
     return DeadLetter(record.key, record.value, headers, record.timestamp)

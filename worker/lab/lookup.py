@@ -67,12 +67,12 @@ def find_in_kafka(log: KafkaLog, wanted: str) -> ViolationLine:
 
     def lines() -> Iterator[ViolationLine]:
         for record in log.read(VIOLATIONS_TOPIC):
-            if dict(record.headers).get("ce_id", b"").startswith(wanted.encode()):
+            if (dict(record.headers).get("ce_id") or b"").startswith(wanted.encode()):
                 yield ViolationLine(
                     topic=VIOLATIONS_TOPIC,
                     key=(record.key or b"").decode(),
                     timestamp_ms=record.timestamp,
-                    headers={name: value.decode() for name, value in record.headers},
+                    headers={name: (value or b"").decode() for name, value in record.headers},
                     value=msgspec.Raw(record.value or b"null"),
                 )
 

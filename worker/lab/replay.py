@@ -171,7 +171,7 @@ def violation_line(record: OutRecord) -> bytes:
             topic=record.topic,
             key=(record.key or b"").decode(),
             timestamp_ms=record.timestamp_ms,
-            headers={name: value.decode() for name, value in record.headers},
+            headers={name: (value or b"").decode() for name, value in record.headers},
             value=msgspec.Raw(record.value or b"null"),
         )
     )

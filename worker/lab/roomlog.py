@@ -49,7 +49,7 @@ class LogRecord(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 class _Line(Struct, gc=False):
@@ -61,7 +61,7 @@ class _Line(Struct, gc=False):
     key: str | UnsetType | None = UNSET
     event: Raw | UnsetType = UNSET
     value_base64: str | UnsetType | None = UNSET
-    headers: dict[str, str] | UnsetType = UNSET
+    headers: dict[str, str | None] | UnsetType = UNSET
     room_id: Raw | UnsetType = UNSET
     at_ms: Raw | UnsetType = UNSET
 
@@ -112,8 +112,13 @@ def _record(line: bytes, name: str, number: int, partition: int) -> LogRecord:
             value = base64.b64decode(found.value_base64, validate=True)
         except binascii.Error as error:
             raise RoomLogError(f"{name}:{number}: value_base64 is not base64") from error
-    headers = () if isinstance(found.headers, UnsetType) else tuple((k, v.encode()) for k, v in found.headers.items())
-    return LogRecord(found.partition, found.offset, found.timestamp_ms, key, value, headers)
+    return LogRecord(found.partition, found.offset, found.timestamp_ms, key, value, _headers(found))
+
+
+def _headers(found: _Line) -> tuple[tuple[str, bytes | None], ...]:
+    if isinstance(found.headers, UnsetType):
+        return ()
+    return tuple((name, None if text is None else text.encode()) for name, text in found.headers.items())
 
 
 def _without_values(error: Exception) -> str:
@@ -204,7 +209,9 @@ class Writer:
             "key": key,
         }
         if record.headers:
-            head["headers"] = {name: text.decode("utf-8", "replace") for name, text in record.headers}
+            head["headers"] = {
+                name: None if text is None else text.decode("utf-8", "replace") for name, text in record.headers
+            }
         self._record(orjson.dumps(head), record.value)
 
     def _record(self, head: bytes, value: bytes | None) -> None:

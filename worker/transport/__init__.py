@@ -4,7 +4,8 @@
 `consumer` delivers, flushes and commits, `offsets` keeps account, `producer` writes.
 """
 
-from worker.transport.batch import BatchSchema, FetchBatch, Record, RecordSlice
+from worker.ingress.record import Record
+from worker.transport.batch import BatchSchema, FetchBatch, RecordSlice
 from worker.transport.counts import TransportCounts
 from worker.transport.driver import Transport, attach
 from worker.transport.hooks import TransportHooks, die

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import faust
 from faust.types import TP, EventT, Message
 from faust.types.tuples import ConsumerMessage
 
-
-class Record(Protocol):
-    """A Kafka record, as aiokafka's record objects are. `timestamp` is in Unix ms."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+from worker.ingress.record import Record
 
 
 @dataclass(frozen=True, slots=True)
