@@ -209,7 +209,8 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
         # Not the last record's offset: a tail of control records or compacted ones would never be reached.
         self.advance_changelog(part.tp, part.next_offset)
         if recovery.in_recovery and not recovery.need_recovery():
-            recovery._set_recovery_ended()
+            # Whoever waits says that it has ended. Faust's own reader clears the signal every five seconds; if just
+            # before the wait, it gives it again after five more, as long as the recovery counts as running.
             recovery.signal_recovery_end.set()
         if not recovery.standby_remaining_total():
             self.app.tables.on_standbys_ready()
