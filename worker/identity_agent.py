@@ -12,9 +12,10 @@ from aiokafka.partitioner import murmur2
 
 from worker.egress.identities import partition_key
 from worker.egress.record import OutRecord
+from worker.ingress.record import Record
 from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchCounts, MatchProcessor, Placed
 from worker.metrics import Readings
-from worker.state.codec import ChangelogRecord, Write
+from worker.state.codec import Write
 from worker.state.matches import MatchStore
 from worker.state.outbox import Outbox
 from worker.transport import FetchBatch, RecordSlice
@@ -89,7 +90,7 @@ class IdentityAgent:
         self._fresh = (self._fresh - dropped) | new
         return new
 
-    def apply(self, partition: int, records: Sequence[ChangelogRecord]) -> None:
+    def apply(self, partition: int, records: Sequence[Record]) -> None:
         """Recovers from consecutive changelog records. Raises ChangelogError."""
         self.stores[partition].apply(records)
 

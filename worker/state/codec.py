@@ -11,12 +11,12 @@ A room's id has no `#`. A tombstone carries the source offset up to which its wr
 cannot take a room which lives on. Integers are big-endian.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 from xxhash import xxh3_64_digest
 
+from worker.ingress.record import Record
 from worker.policy.caps import Ledger
 
 META_KEY = b"#meta"
@@ -40,19 +40,6 @@ class Write(NamedTuple):
     key: bytes
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
-
-
-class ChangelogRecord(Protocol):
-    """What is read of a changelog record; the driver's records fit."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -167,7 +154,7 @@ def tombstone(key: bytes, offset: int) -> Write:
     return Write(key, None, ((OFFSET_HEADER, str(offset).encode()),))
 
 
-def tombstone_offset(record: ChangelogRecord) -> int:
+def tombstone_offset(record: Record) -> int:
     """The offset in a tombstone's header. Raises ValueError when it is missing or no number."""
     for name, value in record.headers:
         if name == OFFSET_HEADER and value is not None:

@@ -20,8 +20,9 @@ from worker.audit.fleets import Fleet
 from worker.audit.history import REMEMBERED_MS
 from worker.audit.hosts import Host
 from worker.audit.identities import TTL_MS
+from worker.ingress.record import Record
 from worker.state import codec
-from worker.state.codec import ChangelogError, ChangelogRecord, Meta, Write
+from worker.state.codec import ChangelogError, Meta, Write
 
 VERSION = 1
 REGISTRY_KEY = b"#registry"
@@ -65,7 +66,7 @@ class MatchStore:
         self._bucket: dict[str, int] = {}
 
     # ---- recovery
-    def apply(self, records: Iterable[ChangelogRecord]) -> None:
+    def apply(self, records: Iterable[Record]) -> None:
         """Takes consecutive changelog records. Raises ChangelogError for what cannot be read or is from the future."""
         for record in records:
             key = record.key or b""
@@ -84,7 +85,7 @@ class MatchStore:
                     f"{unreadable}"
                 ) from unreadable
 
-    def _apply_meta(self, record: ChangelogRecord) -> None:
+    def _apply_meta(self, record: Record) -> None:
         meta = codec.decode_meta(record.value or b"")
         if self.meta is None or meta.applied_offset >= self.meta.applied_offset:
             self.meta = meta

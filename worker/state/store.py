@@ -14,9 +14,10 @@ from worker.audit.history import kept_until_ms
 from worker.audit.room import Phase, Room
 from worker.audit.snapshot import SnapshotError
 from worker.audit.speech import CHUNKS, chunks_of
+from worker.ingress.record import Record
 from worker.policy.caps import Ledger
 from worker.state import codec
-from worker.state.codec import ChangelogError, ChangelogRecord, Meta, Write
+from worker.state.codec import ChangelogError, Meta, Write
 from worker.state.idle import BUCKET_MS, IdleIndex
 
 IDLE_MAX_MS = 6 * 3_600_000
@@ -100,7 +101,7 @@ class RoomStore:
             raise self._error(cold.at, room_id, str(unreadable)) from unreadable
 
     # ---- recovery
-    def apply(self, records: Iterable[ChangelogRecord]) -> None:
+    def apply(self, records: Iterable[Record]) -> None:
         """Takes consecutive changelog records. Raises ChangelogError for what cannot be read or is from the future."""
         for record in records:
             self._changelog_end = max(self._changelog_end, record.offset + 1)
@@ -123,7 +124,7 @@ class RoomStore:
             except (SnapshotError, ValueError) as unreadable:
                 raise self._error(record.offset, repr(key)[2:-1], str(unreadable)) from unreadable
 
-    def _apply_meta(self, record: ChangelogRecord) -> None:
+    def _apply_meta(self, record: Record) -> None:
         meta = codec.decode_meta(record.value or b"")
         if self.meta is None or meta.applied_offset >= self.meta.applied_offset:
             self.meta = meta

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from worker.state.codec import ChangelogRecord, Write
+from worker.ingress.record import Record
+from worker.state.codec import Write
 from worker.state.store import RoomStore, size_bytes
 
 SHED_PER_FLUSH_MAX = 50_000
@@ -52,7 +53,7 @@ class Stores:
             self.by_partition[partition] = RoomStore(self.topic, partition)
         return new, set(dropped)
 
-    def apply(self, partition: int, records: Iterable[ChangelogRecord]) -> None:
+    def apply(self, partition: int, records: Iterable[Record]) -> None:
         """Recovers from consecutive changelog records. Raises ChangelogError."""
         self.by_partition[partition].apply(records)
 
