@@ -175,11 +175,10 @@ def drive(
             collect(max(0.0, min(due_s - now_s, 0.001)))
         measured.behind_ms = max(measured.behind_ms, (now_s - due_s) * 1000)
         partition = crc32(key) % partitions
-        if b'"watermark.read"' in value[:30]:
-            producer.produce(topic, value, key=key, partition=partition, on_delivery=partial(sent, due_s))
-            measured.expected += 1
-        else:
-            producer.produce(topic, value, key=key, partition=partition)
+        triggers = b'"watermark.read"' in value[:30]
+        measured.expected += triggers
+        answer = partial(sent, due_s) if triggers else None
+        producer.produce(topic, value, key=key, partition=partition, on_delivery=answer)
         if i % 200 == 0:
             producer.poll(0)
             collect(0.0)
