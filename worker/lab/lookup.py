@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from worker.egress.record import OutRecord
 from worker.lab.kafkalog import KafkaLog
-from worker.lab.replay import Replay, ViolationLine, parse_violation_line, violation_line
+from worker.lab.replay import Replay, ViolationLine, line_of, parse_violation_line, violation_line
 from worker.lab.roomlog import LogRecord, read
 from worker.policy.judge import Judge
 from worker.processor import VIOLATIONS_TOPIC
@@ -68,13 +69,7 @@ def find_in_kafka(log: KafkaLog, wanted: str) -> ViolationLine:
     def lines() -> Iterator[ViolationLine]:
         for record in log.read(VIOLATIONS_TOPIC):
             if (dict(record.headers).get("ce_id") or b"").startswith(wanted.encode()):
-                yield ViolationLine(
-                    topic=VIOLATIONS_TOPIC,
-                    key=(record.key or b"").decode(),
-                    timestamp_ms=record.timestamp,
-                    headers={name: (value or b"").decode() for name, value in record.headers},
-                    value=msgspec.Raw(record.value or b"null"),
-                )
+                yield line_of(OutRecord(VIOLATIONS_TOPIC, record.key, record.value, record.headers, record.timestamp))
 
     return _only(wanted, lines(), [VIOLATIONS_TOPIC])
 

@@ -166,14 +166,17 @@ _decoder = msgspec.json.Decoder(ViolationLine)
 
 def violation_line(record: OutRecord) -> bytes:
     """A violation record as a line of JSON, without its line break."""
-    return encode_line(
-        ViolationLine(
-            topic=record.topic,
-            key=(record.key or b"").decode(),
-            timestamp_ms=record.timestamp_ms,
-            headers={name: (value or b"").decode() for name, value in record.headers},
-            value=msgspec.Raw(record.value or b"null"),
-        )
+    return encode_line(line_of(record))
+
+
+def line_of(record: OutRecord) -> ViolationLine:
+    """A violation record as what its line says."""
+    return ViolationLine(
+        topic=record.topic,
+        key=(record.key or b"").decode(),
+        timestamp_ms=record.timestamp_ms,
+        headers={name: (value or b"").decode() for name, value in record.headers},
+        value=msgspec.Raw(record.value or b"null"),
     )
 
 
