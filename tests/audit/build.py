@@ -8,12 +8,12 @@ from worker.audit import events as e
 from worker.audit import snapshot
 from worker.audit.decide import apply
 from worker.audit.lifecycle import Status
-from worker.audit.room import Room
+from worker.audit.room import Room, block_start
 
-T0 = 1_740_000_000_000
-"""A block begins here."""
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
 ROOM_ID = "douyin:1"
+T0 = block_start(ROOM_ID, 1_740_000_000_000)
+"""A block of this room begins here."""
 
 _ids = count()
 _DESCRIPTOR = {"platform": "douyin", "region": "CN", "host_id": "h1", "started_at_ms": T0, "selling": True}

@@ -15,6 +15,7 @@ from typing import Any
 
 from xxhash import xxh3_64_intdigest
 
+from tests.audit.build import T0
 from tests.audit.likeness import bit, fit, grams_of, modal_of, nats, near, simhash
 from worker.audit import events as e
 from worker.audit.calibration import RANKS
@@ -26,6 +27,15 @@ VISUAL = ("face", "lip_sync", "motion")
 HOUR = 3_600_000
 GRID = [(0.8, 0.0), (0.0, 0.8), (0.4, 0.4), (0.2, 0.2)]
 SINGLE = [(0.9,), (0.5,)]
+
+
+def _number(at_ms: int, length_ms: int) -> int:
+    """Which pane or block of the room an event time falls into, counted from T0, where one of each begins."""
+    return (at_ms - T0) // length_ms
+
+
+def _floor(at_ms: int, length_ms: int) -> int:
+    return T0 + _number(at_ms, length_ms) * length_ms
 
 
 class Bet:
@@ -87,7 +97,7 @@ class Oracle:
         self.events = events
         self.by_pane: dict[int, list[Any]] = {}
         for event in events:
-            self.by_pane.setdefault(event.at_ms // PANE, []).append(event)
+            self.by_pane.setdefault(_number(event.at_ms, PANE), []).append(event)
         self.start = events[0].at_ms
         self.watermark = max(x.at_ms for x in events) - LATENESS
         self.breaks = _spans(events)
@@ -107,7 +117,7 @@ class Oracle:
         self.fresh: dict[str, set[str]] = {}  # by segment: what the host had not been saying
         self._dialogue()
         self.window: list[BlockSeen] = []
-        start = self.start - self.start % BLOCK
+        start = _floor(self.start, BLOCK)
         while start + BLOCK <= self.watermark:
             self._block(start)
             start += BLOCK
@@ -122,7 +132,9 @@ class Oracle:
 
     def of(self, kind: Any, start: int, end: int) -> list[Any]:
         """Events of a kind with event time in [start, end)."""
-        near = [x for pane in range(start // PANE, (end - 1) // PANE + 1) for x in self.by_pane.get(pane, [])]
+        near = [
+            x for pane in range(_number(start, PANE), _number(end - 1, PANE) + 1) for x in self.by_pane.get(pane, [])
+        ]
         return [x for x in near if isinstance(x, kind) and start <= x.at_ms < end]
 
     def panes(self) -> list[int]:
@@ -131,7 +143,7 @@ class Oracle:
         found = set()
         for x in self.events:
             if isinstance(x, kinds | e.DetectorScore | e.ChallengeResult):
-                start = x.at_ms - x.at_ms % PANE
+                start = _floor(x.at_ms, PANE)
                 if start + PANE <= self.watermark:
                     found.add(start)
         return sorted(found)
@@ -150,7 +162,7 @@ class Oracle:
         by_pane: dict[int, list[tuple[Any, str]]] = {}
         for x in self.events:
             kind = _prompt_kind(x)
-            pane = x.at_ms - x.at_ms % PANE
+            pane = _floor(x.at_ms, PANE)
             if kind and not any(x.at_ms < end and pane + PANE > s - LATENESS for s, end in self.breaks):
                 by_pane.setdefault(pane, []).append((x, kind))  # a break empties the panes that are open when it begins
         for pane, found in by_pane.items():
@@ -207,7 +219,7 @@ class Oracle:
     def _note_answers(self, waiting: list[Any], at_ms: int, text: str | None, known: set[int]) -> None:
         for prompt in waiting:
             due = prompt[0] + DUE
-            same = [p for p in waiting if p in self.answered and (p[0] + DUE) // BLOCK == due // BLOCK]
+            same = [p for p in waiting if p in self.answered and _number(p[0] + DUE, BLOCK) == _number(due, BLOCK)]
             if prompt in self.struck or same or not prompt[0] < at_ms <= due:
                 continue
             fits = None if text is None else fit(prompt, text)
@@ -254,7 +266,7 @@ class Oracle:
 
     def _follows(self, x: Any, prompt: tuple[int, str, str, str]) -> bool:
         """Whether what the host did fits a prompt: a reply any; speech with words that are new."""
-        folded = x.at_ms - x.at_ms % PANE + PANE + LATENESS  # a break that begins before frees who waits then
+        folded = _floor(x.at_ms, PANE) + PANE + LATENESS  # a break that begins before frees who waits then
         if any(s < folded and s <= prompt[0] + DUE and prompt[0] < end for s, end in self.breaks):
             return False
         if _is_reply(x):

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.audit.build import EVERY_TYPE, SECOND, T0, a_room, beat, beats, ev, feed, in_time, say
+from tests.audit.build import EVERY_TYPE, ROOM_ID, SECOND, T0, a_room, beat, beats, ev, feed, in_time, say
 from tests.audit.rooms import random_log, sentence
 from worker.audit import asking, elond, identities, packed, sketch, snapshot, timing
 from worker.audit import events as e
@@ -132,7 +132,7 @@ def check(room: Room) -> None:
 
 @pytest.mark.parametrize("pace_ms", [1, 300, 20_000])
 def test_a_hundred_thousand_events_of_every_type_keep_every_bound(pace_ms: int) -> None:
-    rng, room, at_ms, largest = Random(pace_ms), Room("r"), T0, 0
+    rng, room, at_ms, largest = Random(pace_ms), Room(ROOM_ID), T0, 0
     for i in range(EVENTS // (1 if pace_ms == 300 else 4)):
         at_ms += rng.randint(0, 2 * pace_ms)
         feed(room, [random_event(rng, at_ms - rng.randint(0, 70_000))])
@@ -175,7 +175,7 @@ def test_a_quiet_rooms_snapshot_takes_less_than_two_kilobytes() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_busy_rooms_snapshot_takes_less_than_twelve_kilobytes(seed: int) -> None:
-    room, largest = Room("r"), 0
+    room, largest = Room(ROOM_ID), 0
     for i, event in enumerate(random_log(seed, minutes=30)):
         feed(room, [event])
         if i % 50 == 0:

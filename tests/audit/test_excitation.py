@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.audit.build import MINUTE, SECOND, a_room, ask, beats, ev, in_time, say
+from tests.audit.build import MINUTE, ROOM_ID, SECOND, a_room, ask, beats, ev, in_time, say
 from tests.audit.rooms import sentence
 from worker.audit import events as e
 from worker.audit.room import Room
@@ -35,7 +35,7 @@ def chatter(until_ms: int = END) -> list[Any]:
 def values(*groups: list[Any]) -> list[Any]:
     """Excitation at each block's end of a room that lived through these events."""
     log, found = in_time(beats(END + 2 * MINUTE), *groups), []
-    room = Room("r")
+    room = Room(ROOM_ID)
     for block in range(1, 1 + (log[-1].at_ms - log[0].at_ms) // (5 * MINUTE)):
         room = a_room([x for x in log if x.at_ms <= log[0].at_ms + block * 5 * MINUTE + MINUTE])
         family = room.families.get("NONINT")

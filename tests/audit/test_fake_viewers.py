@@ -9,7 +9,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
-from tests.audit.build import MINUTE, SECOND, T0, a_room, ask, beats, ev, feed, in_time, reborn, say
+from tests.audit.build import MINUTE, ROOM_ID, SECOND, T0, a_room, ask, beats, ev, feed, in_time, reborn, say
 from tests.audit.rooms import sentence
 from worker.audit import events as e
 from worker.audit.room import Room
@@ -53,7 +53,7 @@ def share(room: Room) -> float | None:
 
 def last_values(log: list[Any]) -> list[float | None]:
     """Values of `unanswered` of the last hour, block by block."""
-    room, found = Room("r"), []
+    room, found = Room(ROOM_ID), []
     for event in in_time(beats(END), log):
         start = room.block_start_ms
         feed(room, [event])
@@ -135,7 +135,7 @@ def naive(log: list[Any]) -> list[bool]:
     """What is discounted, from the documentation: everything kept as it is, four a pane."""
     panes: dict[int, list[Any]] = {}
     for x in log:
-        panes.setdefault(x.at_ms // 10_000, []).append(x)
+        panes.setdefault((x.at_ms - T0) // 10_000, []).append(x)
     rank = {x.id: xxh3_64_intdigest(x.id.encode()) for x in log}
     kept = [x for found in panes.values() for x in sorted(found, key=lambda x: rank[x.id])[:4]]
     memory: deque[tuple[str, str, int, bool]] = deque(maxlen=128)  # text or "", viewer, second, copy
@@ -182,7 +182,7 @@ def test_the_oracle_sees_something() -> None:
 def test_disorder_within_lateness_and_restarts_change_nothing(seed: int, order: int) -> None:
     rng, log = Random(order), mixed(seed)
     shuffled = sorted(in_time(log, beats(45 * MINUTE)), key=lambda x: x.at_ms + rng.randint(0, 50_000))
-    plain, other, chunks = a_room(in_time(beats(45 * MINUTE), log)), Room("r"), {}  # type: ignore[var-annotated]
+    plain, other, chunks = a_room(in_time(beats(45 * MINUTE), log)), Room(ROOM_ID), {}  # type: ignore[var-annotated]
     half = rng.randrange(len(shuffled))
     feed(other, shuffled[:half])
     other = reborn(other, chunks)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.audit.build import MINUTE, SECOND, a_room, ask, beat, beats, ev, feed, reborn, say
+from tests.audit.build import MINUTE, ROOM_ID, SECOND, a_room, ask, beat, beats, ev, feed, reborn, say
 from tests.audit.rooms import random_log
 from worker.audit import events as e
 from worker.audit import snapshot
@@ -80,7 +80,7 @@ def test_events_sent_again_are_counted_once(seed: int, choice: int) -> None:
         repeated.append(event)
         if rng.random() < 0.3:
             repeated.append(rng.choice([x for x in log[max(0, i - 30) : i + 1] if x.at_ms >= event.at_ms - MINUTE]))
-    room = Room("r")
+    room = Room(ROOM_ID)
     statuses = feed(room, repeated)
     assert statuses.count(Status.DUPLICATE) == len(repeated) - len(log)
     plain = a_room(log)
@@ -123,9 +123,9 @@ def test_speech_chunks_newer_than_their_core_equal_the_uninterrupted_run(core_at
     rng = Random(core_at)
     texts = ["".join(rng.choices("天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏", k=16)) for _ in range(150)]
     log = [say(i * 2_000, texts[i % 150] if i % 5 else texts[i % 37]) for i in range(core_at + 300)]
-    plain = Room("r")
+    plain = Room(ROOM_ID)
     feed(plain, [beat(0), *log])
-    early = Room("r")
+    early = Room(ROOM_ID)
     feed(early, [beat(0), *log[:core_at]])
     chunks, core = snapshot.take_changed_chunks(early), snapshot.encode(early)
     later = snapshot.decode(core, chunks)

@@ -1,15 +1,17 @@
 """Windows, signals and families against the oracle, and their half-open boundaries by name."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.audit.build import MINUTE, SECOND, T0, a_room, ask, beat, beats, ev, feed, in_time, say
+from tests.audit.build import MINUTE, ROOM_ID, SECOND, T0, a_room, ask, beat, beats, ev, feed, in_time, say
 from tests.audit.oracle import Oracle
 from tests.audit.rooms import random_log
 from worker.audit import events as e
 from worker.audit.lifecycle import Status
-from worker.audit.room import Room
+from worker.audit.room import BLOCK_MS, PANE_MS, Room, block_start
 
 
 def log_e(room: Room) -> dict[str, float]:
@@ -56,6 +58,15 @@ def test_a_pane_closes_when_the_watermark_reaches_its_end_and_not_a_millisecond_
     assert list(room.panes) == [] and len(room.prompts) == 1
 
 
+def test_rooms_close_their_blocks_at_times_of_their_own_and_every_session_at_the_same() -> None:
+    starts = sorted(block_start(f"room:{n}", T0) for n in range(3_000))
+    assert starts[0] > T0 - BLOCK_MS and starts[-1] <= T0
+    in_each_pane = Counter((T0 - start) // PANE_MS for start in starts)
+    assert len(in_each_pane) == 30 and max(in_each_pane.values()) < 2 * 100  # a hundred on average
+    for at_ms in (T0 + 1, T0 + BLOCK_MS - 1, T0 + BLOCK_MS, T0 - 1):
+        assert (block_start(ROOM_ID, at_ms) - T0) % BLOCK_MS == 0 <= at_ms - block_start(ROOM_ID, at_ms) < BLOCK_MS
+
+
 def test_an_event_exactly_at_a_panes_end_belongs_to_the_next() -> None:
     room = a_room([beat(0), ask(10_000)])
     assert list(room.panes) == [T0 + 10_000]
@@ -94,7 +105,7 @@ def test_a_late_event_changes_nothing_but_the_count_of_late_ones() -> None:
 @pytest.mark.parametrize(("asked_ms", "due_in"), [(209_999, [3, 0]), (210_000, [0, 3])])
 def test_a_prompt_due_exactly_at_a_blocks_end_counts_in_the_next(asked_ms: int, due_in: list[int]) -> None:
     log = in_time(beats(12 * MINUTE), [ask(asked_ms) for _ in range(3)])
-    oracle, room = Oracle(log), Room("r")
+    oracle, room = Oracle(log), Room(ROOM_ID)
     found = []
     for event in log:
         before, counted = room.block_start_ms, room.counts.prompts

@@ -12,7 +12,7 @@ from worker.audit.events import ANSWERS, Event, ReviewDecided, RoomHeartbeat, Ro
 from worker.audit.facts import FACT_BIT, SESSION_BIT, Facts
 from worker.audit.history import kept_until_ms
 from worker.audit.panes import close_all
-from worker.audit.room import BLOCK_MS, BREAKS_MAX, LATENESS_MS, Block, Counts, Phase, Room
+from worker.audit.room import BLOCK_MS, BREAKS_MAX, LATENESS_MS, Block, Counts, Phase, Room, block_start
 from worker.audit.signals import unanswered
 from worker.audit.signals.fake_viewers import Askers
 
@@ -155,7 +155,7 @@ def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
     room.session_id = session_id
     room.first_offset = offset
     room.session_start_ms = room.unbroken_since_ms = room.max_at_ms = at_ms
-    room.block_start_ms = at_ms - at_ms % BLOCK_MS
+    room.block_start_ms = block_start(room.room_id, at_ms)
     room.asking = asking.begin(f"{room.room_id}/{session_id}", at_ms)
     room.due_ms = min(room.block_start_ms + BLOCK_MS, room.asking.due_ms - LATENESS_MS)
     room.changed |= FACT_BIT["room"]

@@ -1,7 +1,8 @@
 """Panes and blocks: event time passing. A pane closes when the watermark has passed its end, and folds into its block.
 
-Panes are integer milliseconds, half-open `[start, start + 10 s)`; blocks are 5 min. Within a pane everything is
-folded in event-time order (ties by a hash of the event id), so order of arrival within lateness changes nothing.
+Panes are integer milliseconds, half-open `[start, start + 10 s)`; blocks are 5 min, and begin at the room's own times
+(`room.block_start`). Within a pane everything is folded in event-time order (ties by a hash of the event id), so order
+of arrival within lateness changes nothing.
 """
 
 from worker.audit import asking, levels, sketch
@@ -18,7 +19,7 @@ PASSED_RECENTLY_MS = 3_600_000
 
 def pane_at(room: Room, at_ms: int) -> Pane:
     """The open pane of an event time, made if need be."""
-    start = at_ms - at_ms % PANE_MS
+    start = at_ms - (at_ms - room.block_start_ms) % PANE_MS
     pane = room.panes.get(start)
     if pane is None:
         pane = room.panes[start] = Pane(start)
@@ -76,7 +77,8 @@ def _ask(room: Room) -> None:
 
 def _skip_silence(room: Room, watermark_ms: int) -> None:
     """Nothing was open: jump over empty blocks at once."""
-    start_ms = (watermark_ms - BLOCK_MS) - (watermark_ms - BLOCK_MS) % BLOCK_MS
+    latest_ms = watermark_ms - BLOCK_MS
+    start_ms = latest_ms - (latest_ms - room.block_start_ms) % BLOCK_MS
     for _ in range(min(sketch.BLOCKS, (start_ms - room.block_start_ms) // BLOCK_MS)):
         _close_script(room)
     room.block_start_ms = start_ms

@@ -7,6 +7,7 @@ it is kept apart in chunks (`audit.speech`).
 from enum import IntEnum
 
 from msgspec import Struct, field, msgpack
+from xxhash import xxh32_intdigest
 
 from worker.audit import packed
 from worker.audit.asking import Asking
@@ -23,6 +24,16 @@ LATENESS_MS = 60_000
 PANE_MS = 10_000
 BLOCK_MS = 300_000
 FOREVER_MS = 1 << 62
+
+
+def block_start(room_id: str, at_ms: int) -> int:
+    """The start of the room's block that an event time falls into.
+
+    Every room's blocks, and the panes within them, begin at times of its own, by a hash of its id. On one grid all
+    rooms of a worker would close their blocks in the same second, and whatever happened in it would wait for them all.
+    """
+    return at_ms - (at_ms - xxh32_intdigest(room_id.encode())) % BLOCK_MS
+
 
 SEEN_MAX = 64 * 8  # bytes of each ring of recent event ids: 64 ids of 8 bytes
 EXCERPTS_MAX = 5

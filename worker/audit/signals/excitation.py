@@ -62,7 +62,7 @@ def remember(room: Room, pane: Pane, prompts: list[Prompt]) -> None:
         _keep(state, [*past, *(Asked(prompt.at_ms, prompt.kind, prompt.text) for prompt in prompts)][-PAST_MAX:])
     if prompts:
         halves = list(state.halves)
-        halves[-1 if pane.start_ms % BLOCK_MS >= SHIFT_MS else -2] += len(prompts)
+        halves[-1 if (pane.start_ms - room.block_start_ms) % BLOCK_MS >= SHIFT_MS else -2] += len(prompts)
         state.halves = tuple(halves)
 
 

@@ -101,12 +101,13 @@ def _reply(room: Room, at_ms: int) -> None:
     `room.answered_due_ms` holds the due times of those found.
     """
     found = room.answered_due_ms
-    blocks = {due_ms // BLOCK_MS for due_ms in found}
+    start_ms = room.block_start_ms
+    blocks = {(due_ms - start_ms) // BLOCK_MS for due_ms in found}
     for prompt in room.prompts:
         due_ms = prompt.at_ms + DUE_MS
-        if prompt.at_ms < at_ms <= due_ms and due_ms // BLOCK_MS not in blocks:
+        if prompt.at_ms < at_ms <= due_ms and (due_ms - start_ms) // BLOCK_MS not in blocks:
             found = room.answered_due_ms = (*found, due_ms)
-            blocks.add(due_ms // BLOCK_MS)
+            blocks.add((due_ms - start_ms) // BLOCK_MS)
 
 
 def _name(room: Room, pane: Pane, past: list[Asked]) -> None:
@@ -159,18 +160,19 @@ def _is_news(said: Said, fits: frozenset[str], enough_nats: float) -> bool:
 def _speak(room: Room, said: Said, heard: Heard) -> None:
     """An utterance answers the prompts that it fits with words that are new, and strikes those it fits otherwise."""
     found = room.answered_due_ms
-    blocks = {due_ms // BLOCK_MS for due_ms in found}
+    start_ms = room.block_start_ms
+    blocks = {(due_ms - start_ms) // BLOCK_MS for due_ms in found}
     struck = []
     for prompt in room.prompts:
         due_ms = prompt.at_ms + DUE_MS
-        if not prompt.at_ms < heard.at_ms <= due_ms or due_ms // BLOCK_MS in blocks:
+        if not prompt.at_ms < heard.at_ms <= due_ms or (due_ms - start_ms) // BLOCK_MS in blocks:
             continue
         fits, enough_nats = _fit(prompt, heard)
         if not fits:
             continue
         if _is_news(said, fits, enough_nats):
             found = room.answered_due_ms = (*found, due_ms)
-            blocks.add(due_ms // BLOCK_MS)
+            blocks.add((due_ms - start_ms) // BLOCK_MS)
         else:
             struck.append(prompt)
     if struck:
