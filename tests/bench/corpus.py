@@ -1,7 +1,7 @@
 """One corpus for every system: seeded events of six types as gateways send them, Chinese text, mean 314 bytes."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -67,13 +67,23 @@ def _body(kind: str, rng: random.Random, at_ms: int, host: str) -> dict[str, Any
     }  # fmt: skip
 
 
-def corpus(events: int, rooms: int = ROOMS, seed: int = 7) -> Iterator[tuple[int, bytes, bytes]]:
+def steady(per_second: int) -> Callable[[int], int]:
+    """Event time in ms of the nth event, where so many come a second over all rooms."""
+    return lambda i: i * 1000 // per_second
+
+
+USUAL_CLOCK = steady(EVENTS_PER_SECOND)
+
+
+def corpus(
+    events: int, rooms: int = ROOMS, seed: int = 7, *, clock_ms: Callable[[int], int] = USUAL_CLOCK
+) -> Iterator[tuple[int, bytes, bytes]]:
     """(record timestamp, key, value) of each event, in the order of the log; times jitter by ±300 ms."""
     rng = random.Random(seed)
     for i in range(events):
         number = rng.randrange(rooms)
         room = f"wechat:room-{number:08d}"
-        now_ms = T0_MS + 1000 + i * 1000 // EVENTS_PER_SECOND
+        now_ms = T0_MS + 1000 + clock_ms(i)
         at_ms = now_ms + rng.randrange(-300, 300)
         kind = MIX[rng.randrange(100)]
         event = {

@@ -11,8 +11,8 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tests.bench import corpus as made
 from tests.bench.core import Record
+from tests.bench.corpus import corpus, steady
 from tests.bench.systems import TOPIC, freeze
 from worker.audit.snapshot import encode
 from worker.lab.policyfiles import read_policies
@@ -37,7 +37,8 @@ def _rss_mb() -> float:
 
 def _batches(events: int, rooms: int, padding: int = 0) -> Iterator[list[Record]]:
     batch: list[Record] = []
-    for offset, (timestamp, key, value) in enumerate(made.corpus(events, rooms)):
+    clock_ms = steady(max(20, int(rooms * EVENTS_PER_ROOM_SECOND)))
+    for offset, (timestamp, key, value) in enumerate(corpus(events, rooms, clock_ms=clock_ms)):
         padded = b'%s,"pad":"%s"}' % (value[:-1], b"x" * padding) if padding else value
         batch.append(Record(offset, key, padded, timestamp))
         if len(batch) == BATCH:
@@ -64,7 +65,6 @@ class _Pauses:
 
 def point(rooms: int, padding: int) -> dict[str, float]:
     """CPU per event once rooms are warm, bytes a room, worst pause of the collector, bytes of a snapshot."""
-    made.EVENTS_PER_SECOND = max(20, int(rooms * EVENTS_PER_ROOM_SECOND))
     warm = min(WARM_MAX, rooms * EVENTS_PER_ROOM)
     measured = max(MEASURED_MIN, min(MEASURED_MAX, rooms * EVENTS_PER_ROOM))
     processor = _processor()

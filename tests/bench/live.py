@@ -24,6 +24,12 @@ from tests.support.engine import Log
 from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
 
 TRIGGER_EVERY_S = 0.02
+STRETCH_S, STRETCH_EVENT_MS = 20.0, 440_000
+LEAD_S = 25.0
+"""What is sent before anything is timed. For the first 20 s event time runs ahead by 22 to 1, while the broker and the
+worker warm up; from then on it runs with the clock, as it does live. So panes close every ten seconds in what is timed,
+and after 20 s of it the block of five minutes does, in all rooms at once.
+"""
 HOUR_US = 3_600_000_000
 
 
@@ -34,7 +40,8 @@ def histogram() -> HdrHistogram:
 
 @dataclass
 class Load:
-    """What is to be sent: `rate` events/s for `seconds`; `hot` of them in one room; room popularity by Zipf `zipf`."""
+    """What is to be sent: `rate` events/s for a lead and the `seconds` that are timed; `hot` of them in one room; room
+    popularity by Zipf `zipf`."""
 
     rate: int
     seconds: float
@@ -43,13 +50,25 @@ class Load:
     zipf: float = 0.0
     events: list[tuple[bytes, bytes]] = field(default_factory=list)
 
+    @property
+    def total_s(self) -> float:
+        """How long it takes to send, the lead included."""
+        return LEAD_S + self.seconds
+
+    def at_ms(self, number: int) -> int:
+        """Event time of the nth event, since the first."""
+        stretched = int(self.rate * STRETCH_S)
+        if number < stretched:
+            return number * STRETCH_EVENT_MS // stretched
+        return STRETCH_EVENT_MS + (number - stretched) * 1000 // self.rate
+
     def prepare(self, name: str) -> "Load":
         """Makes the events beforehand, so that sending costs little."""
         rng = random.Random(11)
         weights = [1 / (i + 1) ** self.zipf for i in range(self.rooms)] if self.zipf else []
         cumulated = list(accumulate(weights))
-        count = int(self.rate * self.seconds)
-        for i, (_, key, value) in enumerate(corpus(count, self.rooms)):
+        count = int(self.rate * self.total_s)
+        for i, (_, key, value) in enumerate(corpus(count, self.rooms, clock_ms=self.at_ms)):
             room = key
             if rng.random() < self.hot:
                 room = b"wechat:room-00000000"
@@ -57,7 +76,7 @@ class Load:
                 room = b"wechat:room-%08d" % bisect(cumulated, rng.random() * cumulated[-1])
             self.events.append((room, value if room == key else _moved(value, key, room)))
             if i % max(1, int(self.rate * TRIGGER_EVERY_S)) == 0:
-                self.events += _trigger(name, i, T0_MS + i // 2)
+                self.events += _trigger(name, i, T0_MS + self.at_ms(i))
         return self
 
 
@@ -130,11 +149,10 @@ def drive(
     load: Load,
     violations: Violations,
     *,
-    warm_s: float = 3.0,
     settle_s: float = 20.0,
     each_second: Callable[[], None] = lambda: None,
 ) -> Measured:
-    """Sends the load when it is due and times the violations that follow; the first `warm_s` are not timed."""
+    """Sends the load when it is due and times the violations that follow; the lead is not timed."""
     topic, partitions = log.topic(EVENTS_TOPIC), log.partitions
     producer = Producer(
         {"bootstrap.servers": log.kafka.bootstrap, "linger.ms": 2, "acks": 1, "compression.type": "lz4",
@@ -150,7 +168,7 @@ def drive(
     def take(place: tuple[int, int], read_s: float) -> None:
         known = measured.seen.get(place, 0)
         measured.seen[place] = known + 1
-        if not known and due_of[place] - begin_s >= warm_s:
+        if not known and due_of[place] - begin_s >= LEAD_S:
             measured.latency_us.record_value(max(1, int((read_s - due_of[place]) * 1e6)))
 
     def sent(due_s: float, error: Any, message: Any) -> None:
@@ -168,7 +186,7 @@ def drive(
                 early.setdefault((partition, offset), []).append(read_s)
 
     for i, (key, value) in enumerate(load.events):
-        due_s = begin_s + i / len(load.events) * load.seconds
+        due_s = begin_s + i / len(load.events) * load.total_s
         now_s = time.perf_counter()
         if now_s < due_s:
             producer.poll(0)

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench.live import Load, Violations, drive
+from tests.bench.live import LEAD_S, Load, Violations, drive
 from tests.support.engine import Log, Worker, oracle
 from tests.support.kafka import KafkaCluster, wait_until
 from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
@@ -29,7 +29,7 @@ def _pin_worker(worker: Worker) -> None:
 
 def under_load(kafka: KafkaCluster, name: str, load: Load, console: Console) -> dict[str, Any]:
     """One worker under one load; quantiles of event→violation in ms."""
-    console.print(f"[dim]{name}: making {load.rate * load.seconds:,.0f} events[/dim]")
+    console.print(f"[dim]{name}: making {load.rate * load.total_s:,.0f} events[/dim]")
     load.prepare(name)
     log = Log(kafka, f"{name}.", partitions=4).create()
     violations = Violations(log)
@@ -88,7 +88,7 @@ def recovery(kafka: KafkaCluster, rooms: int, rate: int, seconds: float, console
     ):
         kept.wait_ready()
         killed.wait_ready()
-        watcher = _Watcher(log, killed, at_s=seconds * 0.4, timeline=timeline)
+        watcher = _Watcher(log, killed, at_s=LEAD_S + seconds * 0.4, timeline=timeline)
         measured = drive(log, load, violations, settle_s=120, each_second=watcher.look)
         wait_until(watcher.caught_up, timeout_s=180, what="caught up")
         log.wait_committed(workers=[kept], timeout_s=120)
