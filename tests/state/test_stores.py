@@ -36,6 +36,19 @@ def test_beyond_the_cap_the_longest_idle_rooms_of_all_partitions_go_first() -> N
     assert {w.key for w in writes[0] if w.value is None} == {b"room0", b"room2"}
 
 
+def test_a_flush_of_some_partitions_sheds_their_share() -> None:
+    """Partitions flush in turns; the first to come must not lose for all."""
+    stores = Stores("changelog", 4)
+    stores.assign({0, 1})
+    for i in range(12):
+        keep(stores.by_partition[i % 3 // 2], room_at(i, room_id=f"room{i}", max_at_ms=i * HOUR_MS))
+    stores.capture({0: progress(12, 0), 1: progress(12, 0)})  # nothing is committed yet: all stay
+    stores.capture({0: progress(12, 12)})
+    assert [len(store) for store in stores.by_partition.values()] == [2, 4]  # 8 of 12 are too many: 6 of its 8 rooms
+    stores.capture({1: progress(12, 12)})
+    assert [len(store) for store in stores.by_partition.values()] == [2, 2]
+
+
 def test_rooms_that_are_not_committed_are_never_shed() -> None:
     stores = Stores("changelog", 1)
     stores.assign({0})

@@ -34,6 +34,7 @@ FAUST: dict[Any, tuple[str, ...]] = {
     ),
     faust_consumer.Consumer: (
         "_drain_messages",
+        "_commit_handler",
         "_commit_tps",
         "_commit_offsets",
         "_handle_attached",

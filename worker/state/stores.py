@@ -68,8 +68,13 @@ class Stores:
         return writes
 
     def _shed(self, progress: Mapping[int, Progress]) -> dict[int, list[Write]]:
-        """Tombstones for the rooms beyond the cap, the longest idle first over all partitions."""
-        excess = min(self.rooms() - self.rooms_max, SHED_PER_FLUSH_MAX)
+        """Tombstones for the rooms beyond the cap, the longest idle first.
+
+        A flush of some of the partitions sheds their share of what is too much.
+        """
+        rooms = self.rooms()
+        here = sum(len(self.by_partition[partition]) for partition in progress)
+        excess = min(-(-(rooms - self.rooms_max) * here // max(1, rooms)), SHED_PER_FLUSH_MAX)
         writes: dict[int, list[Write]] = {}
         candidates = dict(progress)
         while excess > 0 and candidates:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, cast
 
 from faust.transport.drivers import aiokafka as stock
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 POLL_S = 0.002
 #: How often to ask whether the group's coordinator has met an error; it waits, for ever, until somebody has.
 COORDINATOR_CHECK_S = 1.0
+COMMIT_TURNS = 4
+"""An interval's commits come in so many parts: taking the state of all partitions at once would hold up every event."""
 
 
 class GenerationLostError(RuntimeError):
@@ -223,6 +226,14 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
         offsets[tp] = next_offset - 1 if seen is None else max(seen, next_offset - 1)
 
     # ---- acks → commits
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _commit_handler(self) -> None:
+        """Every partition once per commit interval, in turns."""
+        turns = cycle(range(COMMIT_TURNS))
+        async for _ in self.itertimer(self.commit_interval / COMMIT_TURNS, name="commit"):
+            turn = next(turns)
+            await self.commit({tp for tp in self.tracker.partitions() if tp.partition % COMMIT_TURNS == turn})
+
     def ack(self, message: ConsumerMessage) -> bool:
         with ack_lock:
             if message.acked:
