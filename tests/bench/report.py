@@ -151,16 +151,19 @@ def _latency(rows: list[dict[str, Any]], directory: Path) -> list[str]:
     axes.legend()
     _save(figure, directory / "bench-latency.svg")
     table = [
-        (f"{r['rate']:,}", *(f"{r[q]:,.1f}" for q in _QUANTILES), f"{r['violations']:,.0f}", str(r["missing"]))
+        (f"{r['rate']:,}", *(f"{r[q]:,.1f}" for q in _QUANTILES), f"{r['violations']:,.0f}", str(r["missing"]),
+         f"{r['behind_ms']:,.0f}")
         for r in rows
-    ]
+    ]  # fmt: skip
     return [
         "## Event → violation", "",
-        "Open loop: latency counts from when an event was due, so a late sender hides nothing; until the "
-        "violation is read "
-        "back from its topic. One worker, one core; the broker, the sender and the reader share the other. "
-        f"Goal: p99 ≤ {LATENCY_GOAL_MS} ms at 20,000 events/s.", "",
-        *_table(("events/s", *(f"{q} ms" for q in _QUANTILES), "violations", "missing"), table), "",
+        "Open loop: latency counts from when an event was due, so a late sender hides nothing; until the violation is "
+        "read back from its topic. 1,000 rooms; event time runs with the clock, after a lead of 25 s (not timed) in "
+        "which brokers warm up and rooms grow seven minutes old, so that panes and blocks close as they do in live "
+        "rooms. One worker, one core; the broker, the sender and the reader share the other. "
+        f"Bar: p99 ≤ {LATENCY_GOAL_MS} ms at 20,000 events/s.", "",
+        *_table(("events/s", *(f"{q} ms" for q in _QUANTILES), "violations", "missing", "sender late, at most ms"),
+                table), "",
         "![Latency by rate](bench-latency.svg)",
     ]  # fmt: skip
 

@@ -1,6 +1,7 @@
 """`simulate`: a room log that replays, and the truth apart from it."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -51,6 +52,19 @@ def test_a_scene_is_written_with_the_truth_about_every_room(tmp_path: Path) -> N
     known = [json.loads(line) for line in truth.read_text().splitlines()]
     assert len(known) == 60
     assert {record.key for record in roomlog.read(log)} == {k["room_id"].encode() for k in known[:3]}
+
+
+def test_a_thinner_pace_has_fewer_events_and_as_many_rooms(tmp_path: Path) -> None:
+    """Of a recording too, which has a pace of its own."""
+    counts = {}
+    for pace in ("full", "sparse", "thin"):
+        log = tmp_path / f"{pace}.jsonl"
+        args = ["simulate", "quiet", "loop", "--minutes", "30", "--pace", pace, "-o", str(log)]
+        assert CliRunner().invoke(cli, args).exit_code == 0
+        counts[pace] = Counter(record.key for record in roomlog.read(log))
+    for room in counts["full"].keys() | counts["thin"].keys():
+        full, sparse, thin = (counts[pace][room] for pace in ("full", "sparse", "thin"))
+        assert full > 2 * sparse > 2.4 * thin > 0
 
 
 def test_an_unknown_archetype_or_no_file_is_wrong_usage() -> None:

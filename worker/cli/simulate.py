@@ -24,6 +24,14 @@ from worker.cli.outputs import OutputFile
     "--minutes", type=click.IntRange(1, 43_200), help="Length of each room, or of the scene.  [60, or the scene's own]"
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same rooms.")
+@click.option(
+    "--pace",
+    type=click.Choice(["full", "sparse", "thin"]),
+    default="full",
+    show_default=True,
+    help="How many events a room has: sparse has a quarter of them, enough of each kind for every signal; thin has an "
+    "eighth, for days of many rooms.",
+)
 @click.option("--list", "list_them", is_flag=True, help="List archetypes and scenes.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: print JSON.")
 def simulate(
@@ -34,6 +42,7 @@ def simulate(
     rooms: int | None,
     minutes: int | None,
     seed: int,
+    pace: str,
     list_them: bool,
     as_json: bool,
 ) -> None:
@@ -45,10 +54,11 @@ def simulate(
     Example:
       stream-audit simulate loop responsive --minutes 90 -o rooms.jsonl.zst --truth truth.jsonl
       stream-audit simulate --scene avatar_farm --minutes 60 -o farm.jsonl.zst
+      stream-audit simulate --scene avatar_fleet --pace thin -o - | stream-audit replay --memory -
       stream-audit replay rooms.jsonl.zst --rooms
     """
     from worker.lab import roomlog
-    from worker.lab.simulate import ARCHETYPES, at_ms_of
+    from worker.lab.simulate import ARCHETYPES, PACES, at_ms_of
     from worker.lab.simulate import simulate as play
     from worker.lab.simulate import truth as truth_of
     from worker.lab.simulate.scenes import SCENES
@@ -66,11 +76,13 @@ def simulate(
         raise click.UsageError(f"--rooms counts rooms per archetype; the scene {scene} has its own.")
     if scene is not None:
         truths = SCENES[scene].truths(seed)
-        log = SCENES[scene].play(seed, duration_ms=minutes * 60_000 if minutes else None)
+        log = SCENES[scene].play(seed, duration_ms=minutes * 60_000 if minutes else None, pace=PACES[pace])
     else:
         cast = [(name, seed + i) for name in dict.fromkeys(archetypes) for i in range(rooms or 1)]
         truths = [truth_of(name, one) for name, one in cast]
-        log = heapq.merge(*(play(name, one, duration_ms=(minutes or 60) * 60_000) for name, one in cast), key=at_ms_of)
+        duration_ms = (minutes or 60) * 60_000
+        rooms_logs = (play(name, one, duration_ms=duration_ms, pace=PACES[pace]) for name, one in cast)
+        log = heapq.merge(*rooms_logs, key=at_ms_of)
     count = roomlog.write(output, log)
     if truth is not None:
         roomlog.write(truth, (asdict(one) for one in truths))

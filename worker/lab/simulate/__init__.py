@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from worker.lab.simulate.archetypes import ARCHETYPES
-from worker.lab.simulate.stage import FULL, SPARSE, Event, Pace, Plan, Setting, Stage
+from worker.lab.simulate.stage import FULL, PACES, SPARSE, Event, Pace, Plan, Setting, Stage
 
-__all__ = ["ARCHETYPES", "FULL", "SPARSE", "Event", "Pace", "Setting", "Truth", "at_ms_of", "simulate", "truth"]
+__all__ = [
+    "ARCHETYPES", "FULL", "PACES", "SPARSE", "Event", "Pace", "Setting", "Truth", "at_ms_of", "simulate", "truth",
+]  # fmt: skip
 
 STARTED_AT_MS = 1_772_413_200_000  # 2026-03-02 01:00 UTC, 09:00 in Shanghai
 

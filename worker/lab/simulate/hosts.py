@@ -190,6 +190,12 @@ class Script:
         return line
 
 
+def _recorded_gap_ms(stage: Stage, rng: Random) -> float:
+    """A pause in a recording, at the room's pace."""
+    usual_ms = max(RECORDED_GAP_MS, stage.plan.pace.gap_ms)
+    return min(rng.lognormvariate(log(usual_ms), 0.8), max(20 * SECOND_MS, 4 * usual_ms))
+
+
 class Recording:
     """A recording of a host, played in a loop: the same segments at the same places in every round.
 
@@ -212,7 +218,7 @@ class Recording:
             if at + length >= period_ms:
                 break
             self._tape.append((at + length, length, text))
-            at += length + int(min(self._rng.lognormvariate(log(RECORDED_GAP_MS), 0.8), 20 * SECOND_MS))
+            at += length + int(_recorded_gap_ms(stage, self._rng))
         self._round_ms = stage.now_ms
         self._place = 0
         self._wind()
@@ -254,4 +260,4 @@ class Take:
     def _play(self, length_ms: int, text: str) -> None:
         speak(self._stage, self._rng, self._segments, length_ms, text)
         self._segments += 1
-        self._stage.after(min(self._rng.lognormvariate(log(RECORDED_GAP_MS), 0.8), 20 * SECOND_MS), self._next)
+        self._stage.after(_recorded_gap_ms(self._stage, self._rng), self._next)

@@ -8,7 +8,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from worker.lab.simulate import Event, Setting, Truth, at_ms_of, simulate, truth
+from worker.lab.simulate import FULL, Event, Pace, Setting, Truth, at_ms_of, simulate, truth
 from worker.lab.simulate.stage import HOUR_MS, MINUTE_MS
 
 MIDNIGHT_MS = 1_772_467_200_000  # 2026-03-03 00:00 in Shanghai
@@ -39,7 +39,7 @@ class Scene:
         """The truth about each room."""
         return [truth(member.archetype, member.seed) for member in self.cast(seed)]
 
-    def play(self, seed: int, *, duration_ms: int | None = None) -> Iterator[Event]:
+    def play(self, seed: int, *, duration_ms: int | None = None, pace: Pace = FULL) -> Iterator[Event]:
         """All rooms' events in order of event time; every room runs until the scene ends."""
         length_ms = int(self.hours * HOUR_MS) if duration_ms is None else duration_ms
         return heapq.merge(
@@ -50,6 +50,7 @@ class Scene:
                     duration_ms=length_ms - member.opens_ms,
                     started_at_ms=self.starts_ms + member.opens_ms,
                     setting=member.setting,
+                    pace=pace,
                 )
                 for member in self.cast(seed)
                 if member.opens_ms < length_ms
