@@ -111,7 +111,7 @@ public final class Flink {
 
     private static final String SOURCE = """
             CREATE TABLE events (room_id STRING, `type` STRING, at_ms BIGINT,
-              at AS TO_TIMESTAMP_LTZ(at_ms, 3), WATERMARK FOR at AS at - INTERVAL '1' SECOND)
+              happened AS TO_TIMESTAMP_LTZ(at_ms, 3), WATERMARK FOR happened AS happened - INTERVAL '1' SECOND)
             WITH ('connector'='kafka', 'topic'='%s', 'properties.bootstrap.servers'='%s',
               'properties.group.id'='%s', 'scan.startup.mode'='earliest-offset', 'format'='json')""";
     private static final String SINK = """
@@ -120,7 +120,7 @@ public final class Flink {
     private static final String QUERY = """
             INSERT INTO flooded
             SELECT room_id, window_end, COUNT(*) FILTER (WHERE `type` = 'viewer.comment'), COUNT(*)
-            FROM TABLE(HOP(TABLE events, DESCRIPTOR(at), INTERVAL '5' SECOND, INTERVAL '60' SECOND))
+            FROM TABLE(HOP(TABLE events, DESCRIPTOR(happened), INTERVAL '5' SECOND, INTERVAL '60' SECOND))
             GROUP BY room_id, window_start, window_end
             HAVING COUNT(*) FILTER (WHERE `type` = 'viewer.comment') >= 1000000""";
 
