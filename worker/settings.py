@@ -154,7 +154,7 @@ class Settings:
     requests: bool = _setting(True, _flag, "ask the platform for challenges and looks; off changes no verdict")
     rooms_max: int = _setting(200_000, _integer(100, 10_000_000), "rooms kept; beyond, the longest idle are shed")
 
-    commit_interval_s: float = _setting(1.0, _seconds(0.1, 60), "between flushes of state, each with its commit")
+    commit_interval_s: float = _setting(1.0, _seconds(0.1, 60), "between flushes of a partition, each with its commit")
     session_timeout_s: float = _setting(20.0, _seconds(1, 600), "silence after which the group drops this worker")
     heartbeat_interval_s: float = _setting(3.0, _seconds(0.1, 200), "between heartbeats; ≤ a third of the session")
     request_timeout_s: float = _setting(30.0, _seconds(1, 900), "for one request to a broker; ≥ session")

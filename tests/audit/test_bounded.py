@@ -117,7 +117,7 @@ def check(room: Room) -> None:
         assert room.pauses.count <= timing.PAUSES_MAX
     if room.sketch is not None:
         assert len(room.sketch.bins) == 4 * sketch.BINS
-        assert len(room.sketch.before + room.sketch.latest) <= sketch.BLOCKS * sketch.KEYS * sketch.KEY_BYTES
+        assert len(room.sketch.before + room.sketch.latest) <= sketch.SPANS * sketch.KEYS * sketch.KEY_BYTES
     if room.said is not None:
         assert len(room.said.now) == len(room.said.before) == 512
     if room.speech is not None and room.speech.store is not None:

@@ -97,15 +97,36 @@ def told_keys(room: Room) -> set[str]:
     return {key for key in identities.shown(room) if key.startswith("script:")}
 
 
-def test_a_room_tells_the_keys_of_its_last_two_blocks() -> None:
-    room = a_room(in_time(beats(6 * MINUTE + 20 * SECOND), reading(script(1))))
-    assert len(told_keys(room)) == sketch.KEYS
-    feed(room, in_time(beats(11 * MINUTE + 20 * SECOND, from_ms=6 * MINUTE + 40 * SECOND),
-                       reading(script(2), from_ms=7 * MINUTE, minutes=3)))  # fmt: skip
-    feed(room, beats(16 * MINUTE, from_ms=11 * MINUTE + 40 * SECOND))
-    assert len(told_keys(room)) == 0 + sketch.KEYS * 1
-    feed(room, beats(22 * MINUTE, from_ms=16 * MINUTE + 20 * SECOND))
-    assert told_keys(room) == set() and room.sketch is None
+SPAN_AT = -T0 % sketch.SPAN_MS
+"""The first of the spans that all rooms share begins there; the room's own blocks begin at other times."""
+
+
+def test_a_room_tells_the_keys_of_its_last_two_spans() -> None:
+    assert SPAN_AT > 0
+    spoken = reading(script(1), from_ms=SPAN_AT) + reading(script(2), from_ms=SPAN_AT + 6 * MINUTE, minutes=3)
+    log = in_time(beats(SPAN_AT + 30 * MINUTE), spoken)
+    # Nobody speaks on, so a span closes with the room's next block: the first at ten minutes, and a minute of lateness.
+    rooms = [a_room([event for event in log if event.at_ms <= T0 + at * MINUTE]) for at in (11, 16, 21, 26)]
+    first, both, second, none = map(told_keys, rooms)
+    assert len(first) == len(second) == sketch.KEYS and first.isdisjoint(second)
+    assert both == first | second
+    assert none == set() and rooms[-1].sketch is None
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rooms_whose_blocks_begin_at_different_times_find_each_other_by_what_is_said_at_one_time(seed: int) -> None:
+    """A script that never comes twice: nothing but the time at which it is said brings the two together."""
+    texts = script(seed, sentences=240)
+    spoken = [say(at, text) for at, text in zip(range(0, 20 * MINUTE, 5 * SECOND), texts, strict=True)]
+    log = in_time(beats(20 * MINUTE), spoken)
+    rooms = [Room(f"{seed}:{name}", 3) for name in "ab"]
+    shared = 0
+    for event in log:
+        for room in rooms:
+            feed(room, [event])
+        shared = max(shared, len(told_keys(rooms[0]) & told_keys(rooms[1])))
+    assert rooms[0].block_start_ms != rooms[1].block_start_ms
+    assert shared >= sketch.KEYS  # of eight that each tells
 
 
 @pytest.mark.parametrize("silence_minutes", [8, 13, 18, 40])

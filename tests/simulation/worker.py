@@ -8,7 +8,7 @@ seek to the commit). Every wait for the broker is a `pause`, where the schedule 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +27,7 @@ from worker.state.outputs import Identity, identity
 from worker.state.stores import Stores
 from worker.transport import Outgoing
 from worker.transport.batch import FetchBatch, RecordSlice
-from worker.transport.offsets import OffsetTracker
+from worker.transport.offsets import COMMIT_TURNS, OffsetTracker, share_of
 
 from .broker import NO_GENERATION, Broker
 
@@ -198,13 +198,13 @@ class SimulatedWorker:
     async def _commit_now_and_then(self) -> None:
         while True:
             await self.pause(self, "is about to commit")
-            await self.commit()
+            await self.commit(share_of(self._tracker.partitions(), self.rng.randrange(COMMIT_TURNS)))
 
-    async def commit(self) -> None:
-        """Flushes what is acknowledged, then commits its offsets."""
+    async def commit(self, tps: Collection[TP] | None = None) -> None:
+        """Flushes what is acknowledged, of all partitions or some, then commits its offsets."""
         async with self._committing:
             offsets = {}
-            for tp in self._tracker.partitions():
+            for tp in self._tracker.partitions() if tps is None else tps:
                 offset = self._tracker.committable(tp)
                 if offset is not None and offset > (self._committed.get(tp.partition) or 0):
                     offsets[tp] = offset

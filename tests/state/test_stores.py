@@ -36,17 +36,18 @@ def test_beyond_the_cap_the_longest_idle_rooms_of_all_partitions_go_first() -> N
     assert {w.key for w in writes[0] if w.value is None} == {b"room0", b"room2"}
 
 
-def test_a_flush_of_some_partitions_sheds_their_share() -> None:
-    """Partitions flush in turns; the first to come must not lose for all."""
+def test_a_flush_of_one_partition_sheds_what_is_oldest_of_all_and_leaves_the_rest_to_the_others() -> None:
+    """Partitions flush in turns: whose turn comes first must not lose its active rooms for the idle ones of another."""
     stores = Stores("changelog", 4)
     stores.assign({0, 1})
-    for i in range(12):
-        keep(stores.by_partition[i % 3 // 2], room_at(i, room_id=f"room{i}", max_at_ms=i * HOUR_MS))
-    stores.capture({0: progress(12, 0), 1: progress(12, 0)})  # nothing is committed yet: all stay
-    stores.capture({0: progress(12, 12)})
-    assert [len(store) for store in stores.by_partition.values()] == [2, 4]  # 8 of 12 are too many: 6 of its 8 rooms
-    stores.capture({1: progress(12, 12)})
-    assert [len(store) for store in stores.by_partition.values()] == [2, 2]
+    for i in range(8):
+        keep(stores.by_partition[i in (0, 1, 2, 7)], room_at(i, room_id=f"room{i}", max_at_ms=i * HOUR_MS))
+    stores.capture({0: progress(8, 0), 1: progress(8, 0)})  # nothing is committed yet: all stay
+    stores.capture({0: progress(8, 8)})
+    assert set(stores.by_partition[0]) == {"room4", "room5", "room6"}
+    stores.capture({1: progress(8, 8)})
+    assert set(stores.by_partition[1]) == {"room7"}
+    assert (stores.rooms(), stores.shed) == (4, 4)
 
 
 def test_rooms_that_are_not_committed_are_never_shed() -> None:

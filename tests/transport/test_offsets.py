@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.transport.offsets import OffsetTracker
+from worker.transport.offsets import COMMIT_TURNS, OffsetTracker, share_of
 
 
 @dataclass(eq=False)
@@ -80,3 +81,18 @@ def test_what_never_started_does_not_hold_up_what_ran() -> None:
         tracker.track("p", next_offset, work)
     tracker.keep(lambda work: work.acked)
     assert (tracker.committable("p"), tracker.unacked()) == (5, 0)
+
+
+@given(st.sets(st.integers(0, 63)), st.sampled_from(["rooms", "rooms and registry"]))
+def test_every_partition_has_one_turn_in_a_round_and_turns_are_as_even_as_can_be(numbers: set[int], which: str) -> None:
+    tps = {TP(topic, number) for topic in which.split(" and ") for number in numbers}
+    turns = [share_of(tps, turn) for turn in range(COMMIT_TURNS)]
+    assert sorted(tp for turn in turns for tp in turn) == sorted(tps)
+    sizes = [len({tp.partition for tp in turn}) for turn in turns]
+    assert max(sizes) - min(sizes) <= 1 and sum(sizes) == len(numbers)
+
+
+def test_partitions_of_one_remainder_which_is_what_a_worker_of_four_gets_are_spread() -> None:
+    assert [share_of({TP("rooms", number) for number in (1, 5, 9, 13)}, turn) for turn in range(COMMIT_TURNS)] == [
+        {TP("rooms", 1)}, {TP("rooms", 5)}, {TP("rooms", 9)}, {TP("rooms", 13)}
+    ]  # fmt: skip

@@ -5,7 +5,7 @@ Panes are integer milliseconds, half-open `[start, start + 10 s)`; blocks are 5 
 of arrival within lateness changes nothing.
 """
 
-from worker.audit import asking, levels, sketch
+from worker.audit import asking, levels
 from worker.audit.evidence import Level, copy_as, new_family, step
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REQUEST_BIT, Driven
 from worker.audit.markers import fleet, label, presenter
@@ -79,8 +79,7 @@ def _skip_silence(room: Room, watermark_ms: int) -> None:
     """Nothing was open: jump over empty blocks at once."""
     latest_ms = watermark_ms - BLOCK_MS
     start_ms = latest_ms - (latest_ms - room.block_start_ms) % BLOCK_MS
-    for _ in range(min(sketch.BLOCKS, (start_ms - room.block_start_ms) // BLOCK_MS)):
-        _close_script(room)
+    _close_scripts(room, start_ms)
     room.block_start_ms = start_ms
 
 
@@ -91,7 +90,8 @@ def _fold(room: Room, pane: Pane) -> None:
     unanswered.fold(room, pane, speech, spoken, locked)
     if speech:
         cadence.fold(room, speech)
-        shared_script.hear(room, spoken)
+        _close_scripts(room, pane.start_ms)
+        shared_script.hear(room, spoken, pane.start_ms)
     looks.fold(room, pane)
     if room.asking is not None:
         _learn(room, room.asking, pane, speech)
@@ -135,7 +135,7 @@ def _close_block(room: Room, end_ms: int) -> None:
     if silent:
         unanswered.quote_questions(room)
     _bet(room, "NONINT", end_ms, (silent, excitation.close(room)))
-    _close_script(room)
+    _close_scripts(room, end_ms)
     room.counts.prompts += block.due
     room.counts.answered += block.answered
     moved = [levels.update(room, name) for name in ("AI", "UNLABELLED", "NONINT", "PLAY", "CHALLENGE")]
@@ -150,9 +150,8 @@ def _close_block(room: Room, end_ms: int) -> None:
     room.changed |= BLOCK_BIT
 
 
-def _close_script(room: Room) -> None:
-    if room.sketch is not None:
-        shared_script.close(room)
+def _close_scripts(room: Room, until_ms: int) -> None:
+    if shared_script.close(room, until_ms):
         fleet.forget_scripts(room)
 
 

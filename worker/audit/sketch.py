@@ -1,8 +1,10 @@
-"""A sketch of what was said in a block, by which rooms that read one script find each other without telling it.
+"""A sketch of what was said in five minutes, by which rooms that read one script find each other without telling it.
+
+The five minutes are the same in all rooms, unlike their blocks: what is compared must have been said at one time.
 
 One-permutation MinHash (Li, Owen and Zhang, NIPS 2012) over runs of four letters: each run's hash falls into one of 24
-bins, which keep their smallest; two blocks agree in a bin with probability J, the Jaccard similarity of their runs.
-Four keys hash six bins each (locality-sensitive hashing: Indyk and Motwani, STOC 1998), so of blocks with similarity J
+bins, which keep their smallest; two spans agree in a bin with probability J, the Jaccard similarity of their runs.
+Four keys hash six bins each (locality-sensitive hashing: Indyk and Motwani, STOC 1998), so of spans with similarity J
 
     1 − (1 − J⁶)⁴ share a key:  J = 1: all, 0.8: 0.70, 0.7: 0.39, 0.6: 0.17 (0.90 in an hour), 0.3: 0.003, 0.1: 4·10⁻⁶
 
@@ -25,7 +27,8 @@ KEYS = 4
 ROWS = 6
 BINS = KEYS * ROWS
 KEY_BYTES = 8
-BLOCKS = 2
+SPAN_MS = 300_000
+SPANS = 2
 RUNS_MIN = 200
 _NONE = 0xFFFF_FFFF
 _bins = Layout(f"<{BINS}I")
@@ -33,11 +36,13 @@ EMPTY = _bins.pack(*[_NONE] * BINS)
 
 
 class Sketch(Struct, gc=False, array_like=True):
-    """Of one room: the open block's smallest hash in each bin, and the keys of the last two blocks, the latest last."""
+    """Of one room: the open span's smallest hash in each bin, and the keys of the last two, the latest last; the open
+    span's number, counted from 1970."""
 
     bins: bytes = EMPTY
     before: bytes = b""
     latest: bytes = b""
+    span: int = 0
 
 
 class _Hashes(dict[str, int]):
@@ -66,13 +71,14 @@ def hear(sketch: Sketch, spoken: Iterable[Words]) -> None:
 
 
 def close(sketch: Sketch) -> None:
-    """The block closes; one in which little was said has no keys."""
+    """The span closes; one in which little was said has no keys."""
     sketch.before, sketch.latest = sketch.latest, _keys(sketch.bins)
     sketch.bins = EMPTY
+    sketch.span += 1
 
 
 def _keys(bins: bytes) -> bytes:
-    """The keys of a block, none of one with fewer than about 200 different runs.
+    """The keys of a span, none of one with fewer than about 200 different runs.
 
     Of m hashes in a bin the smallest lies at 1/(m + 1) of the range in the mean.
     """
@@ -83,6 +89,6 @@ def _keys(bins: bytes) -> bytes:
 
 
 def keys(sketch: Sketch) -> list[str]:
-    """The keys of the last two blocks, in hex, each once."""
+    """The keys of the last two spans, in hex, each once."""
     both = sketch.before + sketch.latest
     return list(dict.fromkeys(both[at : at + KEY_BYTES].hex() for at in range(0, len(both), KEY_BYTES)))

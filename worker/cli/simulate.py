@@ -29,8 +29,8 @@ from worker.cli.outputs import OutputFile
     type=click.Choice(["full", "sparse", "thin"]),
     default="full",
     show_default=True,
-    help="How many events a room has: sparse has a quarter of them, enough of each kind for every signal; thin has an "
-    "eighth, for days of many rooms.",
+    help="How many events a room has: sparse a third of them, enough of each kind for every signal; thin a seventh, "
+    "for days of many rooms.",
 )
 @click.option("--list", "list_them", is_flag=True, help="List archetypes and scenes.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: print JSON.")

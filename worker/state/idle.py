@@ -1,5 +1,6 @@
 """Rooms by their newest event time, so that the longest idle are found without looking at all."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 BUCKET_MS = 600_000
@@ -12,14 +13,9 @@ class IdleIndex:
         self._rooms: dict[int, set[str]] = {}
         self._bucket: dict[str, int] = {}
 
-    @property
-    def oldest(self) -> int | None:
-        """Event time, in units of BUCKET_MS, of the rooms that have been idle longest; None without rooms."""
-        return min(self._rooms, default=None)
-
-    def in_bucket(self, bucket: int | None) -> list[str]:
-        """Rooms of a bucket, by id."""
-        return sorted(self._rooms[bucket]) if bucket is not None else []
+    def sizes(self) -> Counter[int]:
+        """How many rooms each bucket holds."""
+        return Counter({bucket: len(rooms) for bucket, rooms in self._rooms.items()})
 
     def before(self, at_ms: int) -> Iterator[str]:
         """Rooms of every bucket that ended by `at_ms`, the longest idle first; they may be removed meanwhile."""

@@ -6,6 +6,7 @@ if its source offset is not below what is held: a zombie's late flush loses, and
 again.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -284,10 +285,9 @@ class RoomStore:
         self._changelog_end = last_offset + 1
 
     # ---- forgetting
-    @property
-    def oldest_bucket(self) -> int | None:
-        """Event time, in units of BUCKET_MS, of the rooms that have been idle longest; None without rooms."""
-        return self._idle.oldest
+    def idle_rooms(self) -> Counter[int]:
+        """How many rooms had their newest event in each bucket of event time, in units of `idle.BUCKET_MS`."""
+        return self._idle.sizes()
 
     def _expire(self, before_ms: int, committed_offset: int) -> list[Write]:
         if before_ms // BUCKET_MS == self._swept:
@@ -317,10 +317,11 @@ class RoomStore:
                 self._rest(room, snapshot.encode(room))
         return self._kept[room_id]
 
-    def shed_oldest(self, count: int, committed_offset: int) -> list[Write]:
-        """Forgets up to `count` rooms of the oldest bucket that are behind the committed offset and not dirty."""
+    def shed_oldest(self, count: int, newest_bucket: int, committed_offset: int) -> list[Write]:
+        """Forgets up to `count` rooms that are behind the committed offset and not dirty, the longest idle first; none
+        of a newer bucket (`idle.BUCKET_MS`) than `newest_bucket`."""
         writes: list[Write] = []
-        for room_id in self._idle.in_bucket(self.oldest_bucket):
+        for room_id in self._idle.before((newest_bucket + 1) * BUCKET_MS):
             if count <= 0:
                 break
             if self._offset(room_id) < committed_offset and room_id not in self.dirty:

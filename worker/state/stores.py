@@ -1,8 +1,10 @@
 """The rooms of all partitions that this worker owns, and the flush that makes them durable."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from worker.ingress.record import Record
 from worker.state.codec import Write
@@ -68,32 +70,31 @@ class Stores:
         return writes
 
     def _shed(self, progress: Mapping[int, Progress]) -> dict[int, list[Write]]:
-        """Tombstones for the rooms beyond the cap, the longest idle first.
+        """Tombstones for the rooms beyond the cap, the longest idle of all partitions.
 
-        A flush of some of the partitions sheds their share of what is too much.
+        Those of partitions that are not in `progress` are left to their own flush.
         """
-        rooms = self.rooms()
-        here = sum(len(self.by_partition[partition]) for partition in progress)
-        excess = min(-(-(rooms - self.rooms_max) * here // max(1, rooms)), SHED_PER_FLUSH_MAX)
+        excess = min(self.rooms() - self.rooms_max, SHED_PER_FLUSH_MAX)
+        if excess <= 0:
+            return {}
+        bar = self._bucket_of_longest_idle(excess)
         writes: dict[int, list[Write]] = {}
-        candidates = dict(progress)
-        while excess > 0 and candidates:
-            oldest = [
-                (bucket, partition)
-                for partition in candidates
-                if (bucket := self.by_partition[partition].oldest_bucket) is not None
-            ]
-            if not oldest:
-                break
-            _, partition = min(oldest)
+        for partition, at in progress.items():
             store = self.by_partition[partition]
             before = len(store)
-            writes.setdefault(partition, []).extend(store.shed_oldest(excess, progress[partition].committed))
-            gone = before - len(store)
-            excess -= gone
-            if not gone:  # what is left of its oldest is not committed yet: next time
-                del candidates[partition]
+            writes[partition] = store.shed_oldest(excess, bar, at.committed)
+            excess -= before - len(store)
         return writes
+
+    def _bucket_of_longest_idle(self, count: int) -> int:
+        """The bucket (`idle.BUCKET_MS`) of the last of the `count` longest idle rooms."""
+        sizes: Counter[int] = Counter()
+        for store in self.by_partition.values():
+            sizes += store.idle_rooms()
+        buckets = sorted(sizes)
+        held = accumulate(sizes[bucket] for bucket in buckets)
+        found = (bucket for bucket, rooms in zip(buckets, held, strict=True) if rooms >= count)
+        return next(found, max(buckets, default=0))  # rooms that are new since the last flush are in no bucket yet
 
     async def write(self, writes: Mapping[int, Sequence[Write]], send: SendWrites) -> dict[int, int]:
         """Makes captured records durable; returns the changelog offset of each partition's last record.

@@ -23,8 +23,4 @@ def lz4_encode(payload: bytes) -> bytes:
 def use_fast_lz4() -> None:
     """From here on, all record batches that aiokafka builds in this process are compressed at the fast level."""
     for name in _BUILDERS:
-        try:
-            builder = import_module(name)
-        except ImportError:  # aiokafka was installed without its extensions
-            continue
-        builder.lz4_encode = lz4_encode  # type: ignore[attr-defined]
+        import_module(name).lz4_encode = lz4_encode  # type: ignore[attr-defined]

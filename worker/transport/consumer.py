@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from itertools import cycle
 from typing import TYPE_CHECKING, Any, cast
 
 from faust.transport.drivers import aiokafka as stock
@@ -16,7 +15,7 @@ from mode import Service
 from worker.transport.batch import BatchMessage, RecordSlice
 from worker.transport.counts import TransportCounts
 from worker.transport.fetch import BatchConsumerThread, Fetched
-from worker.transport.offsets import OffsetTracker
+from worker.transport.offsets import COMMIT_TURNS, OffsetTracker, share_of
 from worker.transport.shutdown import DeadlineError, KillDeadline
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 POLL_S = 0.002
 #: How often to ask whether the group's coordinator has met an error; it waits, for ever, until somebody has.
 COORDINATOR_CHECK_S = 1.0
-COMMIT_TURNS = 4
-"""An interval's commits come in so many parts: taking the state of all partitions at once would hold up every event."""
 
 
 class GenerationLostError(RuntimeError):
@@ -228,11 +225,14 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
     # ---- acks → commits
     @Service.task  # type: ignore[untyped-decorator]
     async def _commit_handler(self) -> None:
-        """Every partition once per commit interval, in turns."""
-        turns = cycle(range(COMMIT_TURNS))
-        async for _ in self.itertimer(self.commit_interval / COMMIT_TURNS, name="commit"):
-            turn = next(turns)
-            await self.commit({tp for tp in self.tracker.partitions() if tp.partition % COMMIT_TURNS == turn})
+        """Every partition once per commit interval, in turns; a turn that took long is not made up for."""
+        turn, due_s = 0, self.clock()
+        while not self.should_stop:
+            due_s = max(due_s + self.commit_interval / COMMIT_TURNS, self.clock())
+            await self.sleep(max(0.0, due_s - self.clock()))
+            if not self.should_stop:
+                await self.commit(share_of(self.tracker.partitions(), turn))
+                turn = (turn + 1) % COMMIT_TURNS
 
     def ack(self, message: ConsumerMessage) -> bool:
         with ack_lock:

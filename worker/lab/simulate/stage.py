@@ -63,11 +63,11 @@ FULL = Pace()
 SPARSE = Pace(
     heartbeat_ms=60_000, frame_ms=60_000, look_ms=30_000, chat=0.35, gap_ms=18_000, poll_ms=10_000, noise=False
 )
-"""A quarter of the events, enough of each kind for every signal: 10 looks, 5 prompts and 10 segments in a block."""
+"""A third of the events, enough of each kind for every signal: 10 looks, 5 prompts and 10 segments in a block."""
 THIN = Pace(
     heartbeat_ms=120_000, frame_ms=300_000, look_ms=120_000, chat=0.05, gap_ms=25_000, poll_ms=30_000, noise=False
 )
-"""An eighth of the events: too few to judge by, enough to fill every part of a room's state, for days of many rooms."""
+"""A seventh: too few to judge by, enough to fill every part of a room's state, for days of many rooms."""
 PACES = {"full": FULL, "sparse": SPARSE, "thin": THIN}
 
 
