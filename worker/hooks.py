@@ -125,6 +125,8 @@ class Hooks:
 
     async def _write_matches(self, partition: int, writes: Sequence[Write]) -> None:
         end = await self._send_to(self._identity_changelog, partition, writes)
+        assert self._identities is not None, "its writes"
+        self._identities.stores[partition].changelog_end.wrote(len(writes), end)
         self._app.consumer.advance_changelog(TP(self._identity_changelog, partition), end + 1)
 
     async def _send_writes(self, partition: int, writes: Sequence[Write]) -> int:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.faults.brokers import catch_up
-from tests.faults.records import append, newest_cores
+from tests.faults.records import append, newest_states
 from tests.faults.scenario import World
 from tests.support.engine import Worker, room_log
 from tests.support.kafka import KafkaCluster, wait_until
@@ -109,10 +109,10 @@ def _output_disk(world: World) -> None:
         log.wait_committed(workers=[worker])
         size = worker.path.stat().st_size
         resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (size, size))
-        old = world.rng.choice(newest_cores(log.read(log.changelog)))
+        old = world.rng.choice(newest_states(log.read(log.changelog)))
         log.produce(records[400:800])
         log.wait_committed(workers=[worker])
-        append(world, old, old.value)
+        append(world, log.changelog, old, old.value)
         log.produce(records[800:])
         assert worker.wait(ENDS_WITHIN_S) == 1
         assert worker.path.stat().st_size == size

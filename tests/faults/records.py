@@ -13,7 +13,7 @@ from tests.support.engine import Sent, oracle, room_log
 from tests.support.kafka import wait_until
 from worker.audit import snapshot
 from worker.processor import DEAD_LETTERS_TOPIC
-from worker.state import codec
+from worker.state import codec, matches
 
 LATENESS_STEPS = 60  # of 700 ms: within the lateness of a minute, jitter and disorder together
 
@@ -25,10 +25,10 @@ def poisoned(world: World) -> None:
     with world.worker() as worker:
         world.finish(worker)
     before = log.committed()
-    victim = rng.choice(newest_cores(log.read(log.changelog)))
+    victim = rng.choice(newest_states(log.read(log.changelog)))
     assert victim.value is not None
     how = rng.choice(("cut", "flipped", "later version", "older version", "rubbish"))
-    append(world, victim, _spoil(rng, how, victim.value))
+    append(world, log.changelog, victim, _spoil(rng, how, victim.value))
     log.produce(list(room_log(world.seed, rooms=10, steps=500))[400:])
     with world.worker() as worker:
         assert worker.wait(60) == 1, f"{how}: {worker.log()}"
@@ -53,40 +53,51 @@ def _spoil(rng: Random, how: str, value: bytes) -> bytes:
 
 
 def late_writer(world: World) -> None:
-    """An old state of a room is written behind the owner's back, as by a worker that wakes up late: the owner ends,
-    and after the next start that room's newest record is the newest state again."""
+    """An old state, of a room and then of an identity, is written behind the owner's back, as by a worker that wakes up
+    late: the owner ends, and after the next start the newest record of that key is the newest state again."""
     log = world.log
-    records = list(room_log(world.seed, rooms=10, steps=1_200))
+    records = list(room_log(world.seed, rooms=10, steps=1_600))
     log.produce(records[:400])
     with world.worker() as worker:
         world.finish(worker)
-    old = world.rng.choice(newest_cores(log.read(log.changelog)))
-    with world.worker() as worker:
-        log.produce(records[400:800])
-        log.wait_committed(workers=[worker])
-        append(world, old, old.value)
-        log.produce(records[800:])
-        assert worker.wait(60) == 1, worker.log()
-        assert "another worker wrote offsets" in worker.log().strip().splitlines()[-1]
+    olds = []
+    for changelog, first in ((log.changelog, 400), (log.identities_changelog, 1_000)):
+        old = world.rng.choice(newest_states(log.read(changelog)))
+        with world.worker() as worker:
+            log.produce(records[first : first + 400])
+            log.wait_committed(workers=[worker])
+            append(world, changelog, old, old.value)
+            log.produce(records[first + 400 : first + 600])
+            assert worker.wait(60) == 1, worker.log()
+            last = worker.log().strip().splitlines()[-1]
+            assert changelog in last and "another worker wrote offsets" in last
+        olds.append((changelog, old))
     with world.worker() as worker:
         world.finish(worker)
-    states = {sent.key: sent for sent in log.read(log.changelog)}
-    newest = states[old.key].value
-    assert newest is not None and old.value is not None
-    assert snapshot.offset_of(codec.split(newest)[1]) > snapshot.offset_of(codec.split(old.value)[1])
+    for changelog, old in olds:
+        newest = {sent.key: sent for sent in log.read(changelog)}[old.key]
+        assert state_offset(newest) >= state_offset(old) and newest.offset > old.offset
     world.check(repeats_max=5)
 
 
-def newest_cores(records: list[Sent]) -> list[Sent]:
-    """Of each room, the newest record of its core."""
-    cores = {s.key: s for s in records if s.key and s.value and b"#" not in s.key}
-    return [cores[key] for key in sorted(cores)]
+def state_offset(sent: Sent) -> int:
+    """The source offset that a room's or an identity's state has reached."""
+    assert sent.key is not None and sent.value is not None
+    if not sent.key.startswith(b"room:"):
+        return matches.decode(sent.key.decode(), sent.value).offset
+    return snapshot.offset_of(codec.split(sent.value)[1])
 
 
-def append(world: World, like: Sent, value: bytes | None) -> None:
-    """Writes to the changelog behind its owner's back, under another record's key."""
+def newest_states(records: list[Sent]) -> list[Sent]:
+    """Of each room, or identity, the newest record of its state."""
+    states = {s.key: s for s in records if s.key and s.value and b"#" not in s.key}
+    return [states[key] for key in sorted(states)]
+
+
+def append(world: World, changelog: str, like: Sent, value: bytes | None) -> None:
+    """Writes to a changelog behind its owner's back, under another record's key."""
     producer = Producer({"bootstrap.servers": world.kafka.bootstrap})
-    producer.produce(world.log.changelog, value, like.key, like.partition)
+    producer.produce(changelog, value, like.key, like.partition)
     assert producer.flush(10) == 0
 
 

@@ -75,6 +75,14 @@ def test_a_zombies_late_flush_loses_and_is_written_over() -> None:
     assert newer_registration.kept["host:h"] == host(3, 8)
 
 
+def test_what_another_worker_has_written_meanwhile_is_an_error() -> None:
+    owner = recovered(*store(voice_v=fleet(5)).capture(8, 10, T0, 0))  # records 0 to 2
+    owner.changelog_end.wrote(2, 4)
+    owner.changelog_end.wrote(2, 6)
+    with pytest.raises(ChangelogError, match=r"changelog\[0\]: another worker wrote offsets 7 to 8"):
+        owner.changelog_end.wrote(1, 9)
+
+
 def test_what_no_room_shows_any_more_is_forgotten_once_it_is_committed() -> None:
     kept = store(voice_v=fleet(5), host_h=host(4), host_r=host(4, 9), platform_douyin=Platform(7))
     kept.capture(8, 10, T0, 8)

@@ -34,6 +34,34 @@ class ChangelogError(Exception):
     less than it has seen. Or another worker has written to it. The message names partition, offset and key."""
 
 
+class ChangelogEnd:
+    """Where a partition of a changelog ends, as far as its owner has read and written it; there always is a meta."""
+
+    __slots__ = ("offset", "where")
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self.where = f"{topic}[{partition}]"
+        self.offset = 0
+
+    def read(self, offset: int) -> None:
+        """The record at `offset` was read."""
+        self.offset = max(self.offset, offset + 1)
+
+    def wrote(self, count: int, last_offset: int) -> None:
+        """A flush of `count` records ended at `last_offset`.
+
+        Raises ChangelogError when they do not follow what was known: a worker that was put out of the group has woken
+        up and written. Whatever it overwrote is found when the changelog is read again, until compaction removes it.
+        """
+        first_offset = last_offset - count + 1
+        if first_offset > self.offset:
+            raise ChangelogError(
+                f"changelog {self.where}: another worker wrote offsets {self.offset} to {first_offset - 1}, which this "
+                f"one has not read. Nothing is lost: start again to read them."
+            )
+        self.offset = last_offset + 1
+
+
 class Write(NamedTuple):
     """A changelog record to send; `value` None is a tombstone."""
 

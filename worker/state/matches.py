@@ -22,7 +22,7 @@ from worker.audit.hosts import Host
 from worker.audit.identities import TTL_MS
 from worker.ingress.record import Record
 from worker.state import codec
-from worker.state.codec import ChangelogError, Meta, Write
+from worker.state.codec import ChangelogEnd, ChangelogError, Meta, Write
 
 VERSION = 1
 REGISTRY_KEY = b"#registry"
@@ -48,6 +48,7 @@ class MatchStore:
         registry_applied: every offset of the registry below it is in the state that was flushed; 0 before the first.
         fleets, fleet_rooms: identities shared by two rooms or more, and their rooms, by kind, as of the last capture.
         stale: changelog records that lost against newer ones. expired: identities forgotten.
+        changelog_end: how far the changelog was read and written.
     """
 
     def __init__(self, topic: str, partition: int) -> None:
@@ -61,6 +62,7 @@ class MatchStore:
         self.fleet_rooms: dict[str, int] = {}
         self.stale = 0
         self.expired = 0
+        self.changelog_end = ChangelogEnd(topic, partition)
         self._sizes: dict[str, int] = {}
         self._buckets: dict[int, set[str]] = {}  # newest event time // BUCKET_MS at a capture → keys
         self._bucket: dict[str, int] = {}
@@ -69,6 +71,7 @@ class MatchStore:
     def apply(self, records: Iterable[Record]) -> None:
         """Takes consecutive changelog records. Raises ChangelogError for what cannot be read or is from the future."""
         for record in records:
+            self.changelog_end.read(record.offset)
             key = record.key or b""
             try:
                 if key == codec.META_KEY:

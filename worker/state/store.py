@@ -18,7 +18,7 @@ from worker.audit.speech import CHUNKS, chunks_of
 from worker.ingress.record import Record
 from worker.policy.caps import Ledger
 from worker.state import codec
-from worker.state.codec import ChangelogError, Meta, Write
+from worker.state.codec import ChangelogEnd, ChangelogError, Meta, Write
 from worker.state.idle import BUCKET_MS, IdleIndex
 
 IDLE_MAX_MS = 6 * 3_600_000
@@ -57,7 +57,7 @@ class RoomStore:
         self.stale = 0
         self.expired = 0
         self.shed = 0
-        self._changelog_end = 0  # after the newest record that was read or written; there always is a meta
+        self.changelog_end = ChangelogEnd(topic, partition)
         self._caps_at = -1  # source offset of the caps that were recovered
         self._caps_written: Write | None = None
         self._cold: dict[str, _Cold] = {}
@@ -105,7 +105,7 @@ class RoomStore:
     def apply(self, records: Iterable[Record]) -> None:
         """Takes consecutive changelog records. Raises ChangelogError for what cannot be read or is from the future."""
         for record in records:
-            self._changelog_end = max(self._changelog_end, record.offset + 1)
+            self.changelog_end.read(record.offset)
             key = record.key or b""
             try:
                 if key == codec.META_KEY:
@@ -269,20 +269,6 @@ class RoomStore:
         self._cold[room.room_id] = _Cold(room.max_at_ms, core, 0)
         if chunks:
             self._chunks[room.room_id] = chunks
-
-    def wrote(self, count: int, last_offset: int) -> None:
-        """A flush of `count` records ended at `last_offset` of the changelog.
-
-        Raises ChangelogError when they do not follow what was known: a worker that was put out of the group has woken
-        up and written. Whatever it overwrote is found when the changelog is read again, until compaction removes it.
-        """
-        first_offset = last_offset - count + 1
-        if first_offset > self._changelog_end:
-            raise ChangelogError(
-                f"changelog {self.topic}[{self.partition}]: another worker wrote offsets {self._changelog_end} to "
-                f"{first_offset - 1}, which this one has not read. Nothing is lost: start again to read them."
-            )
-        self._changelog_end = last_offset + 1
 
     # ---- forgetting
     def idle_rooms(self) -> Counter[int]:

@@ -107,7 +107,7 @@ class Stores:
             records = writes[partition]
             self.written_records += len(records)
             self.written_bytes += size_bytes(records)
-            self.by_partition[partition].wrote(len(records), end)
+            self.by_partition[partition].changelog_end.wrote(len(records), end)
         return dict(zip(partitions, ends, strict=True))
 
     # ---- for metrics, read from another thread
