@@ -2,8 +2,8 @@
 
 By default a backlog is drained, which gives the sustainable rate, and records are sent at 70 % of it; `--rate 300`
 sends so many a second instead, to run beside other work. The slope is that of a least-squares line through the resident
-set size, without the first quarter, in which rooms fill up; its interval is from block means, since samples that follow
-one another are alike.
+set size, without the first quarter, in which rooms and the process' memories of pure functions fill up; its interval is
+from block means, since samples that follow one another are alike.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from confluent_kafka import Producer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tests.bench.corpus import MIX, ROOMS, corpus
+from tests.bench.corpus import MIX, ROOMS, USUAL_CLOCK, corpus, steady
 from tests.faults import document, results
 from tests.support.engine import Log, Worker
 from tests.support.kafka import REPOSITORY, KafkaCluster, wait_until
@@ -36,6 +36,7 @@ from worker.processor import EVENTS_TOPIC
 RESULTS = REPOSITORY / "build" / "soak.json"
 BACKLOG = 200_000
 SHARE = 0.7
+COMMENT = b'{"type":"viewer.comment"'
 TICK_S = 0.05
 SAMPLE_EVERY_S = 5.0
 SLOPE_MAX_PERCENT = 1.0
@@ -57,11 +58,17 @@ class Sample(NamedTuple):
 
 
 class Feed:
-    """Produces the benchmarks' corpus, which goes on for ever, to the room log."""
+    """Produces the benchmarks' corpus, which goes on for ever, to the room log.
 
-    def __init__(self, log: Log, rooms: int) -> None:
+    No comment comes twice, as live: what is remembered of comments (`text.short_bigrams`) is full within minutes, not
+    hours. At a rate that is known, event time runs with the clock.
+    """
+
+    def __init__(self, log: Log, rooms: int, per_s: int | None = None) -> None:
         self._log = log
-        self._records: Iterator[tuple[int, bytes, bytes]] = corpus(EVENTS_MAX, rooms)
+        self._sent = 0
+        clock_ms = steady(per_s) if per_s else USUAL_CLOCK
+        self._records: Iterator[tuple[int, bytes, bytes]] = corpus(EVENTS_MAX, rooms, clock_ms=clock_ms)
         options = {"linger.ms": 20, "compression.type": "lz4", "queue.buffering.max.messages": 1_000_000}
         self._producer = Producer({"bootstrap.servers": log.kafka.bootstrap, **options})
 
@@ -69,6 +76,9 @@ class Feed:
         topic, partitions = self._log.topic(EVENTS_TOPIC), self._log.partitions
         for _ in range(count):
             timestamp, key, value = next(self._records)
+            self._sent += 1
+            if value.startswith(COMMENT):
+                value = value.replace(b'"text":"', b'"text":"%d ' % self._sent, 1)
             self._producer.produce(topic, value, key, crc32(key) % partitions, timestamp=timestamp)
         self._producer.poll(0)
 
@@ -91,7 +101,7 @@ def main(hours: float, rate: int | None, port: int | None, write: bool) -> None:
         kafka.create_topic(
             log.topic(EVENTS_TOPIC), log.partitions, retention_bytes=256 << 20, segment_bytes=64 << 20, retention_ms=-1
         )
-        feed = Feed(log, rooms_that_fill(rate, hours) if rate else ROOMS)
+        feed = Feed(log, rooms_that_fill(rate, hours) if rate else ROOMS, rate)
         with Worker(log, Path(directory)) as worker:
             worker.wait_ready()
             pace = f"{rate:,}/s asked for" if rate else ""
