@@ -74,7 +74,6 @@ def close(sketch: Sketch) -> None:
     """The span closes; one in which little was said has no keys."""
     sketch.before, sketch.latest = sketch.latest, _keys(sketch.bins)
     sketch.bins = EMPTY
-    sketch.span += 1
 
 
 def _keys(bins: bytes) -> bytes:

@@ -44,6 +44,7 @@ class RoomStore:
         meta: of the newest flush that was recovered or captured; None before the first.
         by_level: rooms in session by (family, level above 0), as of the last capture.
         stale: changelog records that lost against newer ones. expired, shed: rooms forgotten.
+        changelog_end: how far the changelog was read and written.
     """
 
     def __init__(self, topic: str, partition: int) -> None:

@@ -29,12 +29,12 @@ def close(room: Room, until_ms: int) -> bool:
 
     Returns whether there was any.
     """
-    sketched = room.sketch
-    if sketched is None or sketched.span >= until_ms // sketch.SPAN_MS:
+    sketched, span = room.sketch, until_ms // sketch.SPAN_MS
+    if sketched is None or sketched.span >= span:
         return False
-    for _ in range(min(until_ms // sketch.SPAN_MS - sketched.span, sketch.SPANS + 1)):
+    for _ in range(min(span - sketched.span, sketch.SPANS + 1)):
         sketch.close(sketched)
-    sketched.span = until_ms // sketch.SPAN_MS
+    sketched.span = span
     if not sketched.latest and not sketched.before:
         room.sketch = None
     return True
