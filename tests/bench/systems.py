@@ -141,18 +141,14 @@ class JobHooks:
         from worker.transport import Outgoing
 
         rooms, encode = self.job.rooms, msgspec.msgpack.encode
-        writes = {}
-        for partition, dirty in self.dirty.items():
-            writes[partition] = [Outgoing(r.encode(), encode(rooms[r]), [], None) for r in dirty]
+        for partition in [tp.partition for tp in offsets]:
+            dirty, made = self.dirty[partition], self.pending[partition]
+            outputs = [Outgoing(None, value, [], None) for value in made]
+            states = [Outgoing(room.encode(), encode(rooms[room]), [], None) for room in dirty]
+            made.clear()
             dirty.clear()
-        for partition, made in self.pending.items():
-            if made:
-                records = [Outgoing(None, value, [], None) for value in made]
-                made.clear()
-                await self.app.producer.send_batch(OUT, partition, records)
-        for partition, records in writes.items():
-            if records:
-                await self.app.producer.send_batch(self.changelog, partition, records)
+            await self.app.producer.send_batch(OUT, partition, outputs)
+            await self.app.producer.send_batch(self.changelog, partition, states)
 
     def apply_changelog(self, tp: Any, records: Sequence[Any]) -> None:
         """Restores rooms; the newer offset wins."""

@@ -170,7 +170,6 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
     def _count(self, part: RecordSlice) -> None:
         counts = self.counts
         counts.records += len(part.records)
-        counts.bytes += sum([len(value) for record in part.records if (value := record.value)])
         counts.position[part.tp] = part.next_offset
         highwater = self.highwater(part.tp)
         if highwater is not None:
@@ -240,7 +239,9 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
                 return False
             message.acked = True
             self._unacked_messages.discard(message)
-            return True
+        for part in message.parts if type(message) is BatchMessage else ():
+            self.tracker.advance(part.tp)  # its records go now, not at the next commit
+        return True
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Any:
         return (tp for tp in self.tracker.partitions() if topics is None or tp in topics or tp.topic in topics)

@@ -13,7 +13,6 @@ class TransportCounts:
 
     fetches: int = 0
     records: int = 0
-    bytes: int = 0
     commits: int = 0
     commit_failures: int = 0
     rebalances: int = 0

@@ -43,11 +43,15 @@ class OffsetTracker(Generic[P, D]):
             while queue and queue[-1][1] is delivery:
                 queue.pop()
 
-    def committable(self, partition: P) -> int | None:
-        """Offset below which all is acknowledged, or None if nothing is yet. Repeats until `drop`."""
+    def advance(self, partition: P) -> None:
+        """Lets go of the deliveries at the front that have been acknowledged, and of all that they hold."""
         queue = self._in_flight.get(partition)
         while queue and queue[0][1].acked:
             self._ready[partition] = queue.popleft()[0]
+
+    def committable(self, partition: P) -> int | None:
+        """Offset below which all is acknowledged, or None if nothing is yet. Repeats until `drop`."""
+        self.advance(partition)
         return self._ready.get(partition)
 
     def partitions(self) -> list[P]:
