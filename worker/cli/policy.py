@@ -31,7 +31,7 @@ PATHS = click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table.")
 
 
-@click.group()
+@click.group(epilog="Example: stream-audit policy diff old.yaml new.yaml")
 def policy() -> None:
     """Check, test, compare and publish policies."""
 

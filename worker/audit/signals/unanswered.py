@@ -105,9 +105,9 @@ def _reply(room: Room, at_ms: int) -> None:
     blocks = {(due_ms - start_ms) // BLOCK_MS for due_ms in found}
     for prompt in room.prompts:
         due_ms = prompt.at_ms + DUE_MS
-        if prompt.at_ms < at_ms <= due_ms and (due_ms - start_ms) // BLOCK_MS not in blocks:
+        if prompt.at_ms < at_ms <= due_ms and (block := (due_ms - start_ms) // BLOCK_MS) not in blocks:
             found = room.answered_due_ms = (*found, due_ms)
-            blocks.add((due_ms - start_ms) // BLOCK_MS)
+            blocks.add(block)
 
 
 def _name(room: Room, pane: Pane, past: list[Asked]) -> None:
@@ -165,14 +165,14 @@ def _speak(room: Room, said: Said, heard: Heard) -> None:
     struck = []
     for prompt in room.prompts:
         due_ms = prompt.at_ms + DUE_MS
-        if not prompt.at_ms < heard.at_ms <= due_ms or (due_ms - start_ms) // BLOCK_MS in blocks:
+        if not prompt.at_ms < heard.at_ms <= due_ms or (block := (due_ms - start_ms) // BLOCK_MS) in blocks:
             continue
         fits, enough_nats = _fit(prompt, heard)
         if not fits:
             continue
         if _is_news(said, fits, enough_nats):
             found = room.answered_due_ms = (*found, due_ms)
-            blocks.add((due_ms - start_ms) // BLOCK_MS)
+            blocks.add(block)
         else:
             struck.append(prompt)
     if struck:
