@@ -80,6 +80,12 @@ def say(at_ms: int, text: str = "今天天气不错我们慢慢聊", **fields: A
     return ev(e.HostSpeech, at_ms, text=text, **fields)
 
 
+def challenged(at_ms: int, **result: Any) -> list[Any]:
+    """A challenge of its own, and its result in the same moment: failed, unless `result` says otherwise."""
+    name = f"c{next(_ids)}"
+    return [ev(e.ChallengeIssued, at_ms, challenge_id=name), ev(e.ChallengeResult, at_ms, challenge_id=name, **result)]
+
+
 def beats(until_ms: int, *, from_ms: int = 0, every_ms: int = 20 * SECOND, **fields: Any) -> list[Any]:
     """Heartbeats from `from_ms` to `until_ms`, both included."""
     return [beat(at_ms, **fields) for at_ms in range(from_ms, until_ms + 1, every_ms)]

@@ -142,7 +142,7 @@ class Oracle:
         kinds = e.ViewerComment | e.ViewerGift | e.ViewerOrder | e.HostSpeech | e.HostReply | e.HostAction
         found = set()
         for x in self.events:
-            if isinstance(x, kinds | e.DetectorScore | e.ChallengeResult):
+            if isinstance(x, kinds | e.DetectorScore | e.ChallengeIssued | e.ChallengeResult):
                 start = _floor(x.at_ms, PANE)
                 if start + PANE <= self.watermark:
                     found.add(start)
@@ -307,14 +307,26 @@ class Oracle:
 
     def _challenges(self) -> None:
         known: list[tuple[int, bool]] = []
+        waiting: list[str] = []
         for pane in self.panes():
-            results = [x for x in self.of(e.ChallengeResult, pane, pane + PANE) if x.outcome != "void"]
-            results = [x for x in results if not any(s <= x.at_ms < end for s, end in self.breaks)]
-            for x in sorted(sorted(results, key=_rank)[:4], key=lambda x: (x.at_ms, _rank(x))):
+            for x in self._four(e.ChallengeIssued, pane):
+                if x.challenge_id not in waiting:
+                    waiting.append(x.challenge_id)
+                    del waiting[:-8]
+            for x in self._four(e.ChallengeResult, pane):
+                if x.challenge_id not in waiting:
+                    continue
+                waiting.remove(x.challenge_id)
+                if x.outcome == "void" or any(s <= x.at_ms < end for s, end in self.breaks):
+                    continue
                 failed = x.outcome != "passed"
                 hot = any(bad and x.at_ms - at <= 600_000 for at, bad in known)
                 self.challenge.step(x.at_ms, (float(failed),), (0.10,) if hot else (0.05,))
                 known = [*known, (x.at_ms, failed)][-12:]
+
+    def _four(self, kind: type, pane: int) -> list[Any]:
+        kept = sorted(self.of(kind, pane, pane + PANE), key=_rank)[:4]
+        return sorted(kept, key=lambda x: (x.at_ms, _rank(x)))
 
     # --- playback ---
 

@@ -31,13 +31,12 @@ def sentence(rng: Random) -> str:
     return "".join(rng.choice(_SYLLABLES) for _ in range(rng.randint(6, 24)))
 
 
-def random_log(seed: int, *, minutes: int = 50, pauses: bool = True) -> list[Any]:
+def random_log(seed: int, *, minutes: int = 50) -> list[Any]:
     """A room's log by event time; it asks, answers, falls silent, loops, is looked at and challenged."""
     rng = Random(seed)
     events: list[Any] = [beat(at, viewers=rng.randint(1, 90)) for at in range(0, minutes * MINUTE + 1, 20 * SECOND)]
     events += _viewers(rng, minutes) + _host(rng, minutes) + _markers(rng, minutes)
-    breaks = _pauses(rng, minutes) if pauses else []
-    log = in_time(breaks, events)  # of one millisecond, the break comes first
+    log = in_time(_pauses(rng, minutes), events)  # of one millisecond, the break comes first
     return _detailed(_consistent(log), Random(seed + 1))
 
 
@@ -92,12 +91,25 @@ def _markers(rng: Random, minutes: int) -> list[Any]:
             score = 0.99 if rng.random() < share else 0.1
             version = "9" if rng.random() < 0.05 else "1"
             events.append(ev(e.DetectorScore, at, detector=detector, modality=modality, score=score, version=version))
-    outcomes = ("passed", "failed", "no_response", "void")
-    events += [ev(e.ChallengeResult, at, outcome=rng.choice(outcomes)) for at in _times(rng, minutes, 200)]
+    events += _challenges(rng, minutes)
     visible = False
     for at in _times(rng, minutes, 900):
         visible = not visible
         events.append(ev(e.LabelState, at, visible=visible, by="platform"))
+    return events
+
+
+def _challenges(rng: Random, minutes: int) -> list[Any]:
+    """Some are judged twice, some were never issued, some have no result."""
+    events: list[Any] = []
+    for number, at in enumerate(_times(rng, minutes, 200)):
+        name = f"c{number}"
+        if rng.random() < 0.9:
+            events.append(ev(e.ChallengeIssued, at, challenge_id=name))
+        for _ in range(rng.choice([0, 1, 1, 1, 1, 2])):
+            outcome = rng.choice(("passed", "failed", "no_response", "void"))
+            after_ms = rng.choice([0, rng.randint(1, 45_000)])
+            events.append(ev(e.ChallengeResult, at + after_ms, challenge_id=name, outcome=outcome))
     return events
 
 

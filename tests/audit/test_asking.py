@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.audit.build import HOUR, MINUTE, SECOND, T0, a_room, beats, ev, feed, in_time, say
+from tests.audit.build import HOUR, MINUTE, SECOND, T0, a_room, beats, challenged, ev, feed, in_time, say
 from worker.audit import asking, snapshot
 from worker.audit import events as e
 from worker.audit.asking import Request
@@ -185,9 +185,9 @@ def a_suspicious_room(seed: int) -> list[Any]:
     rng = Random(seed)
     questions = [ev(e.ViewerComment, at + rng.randint(0, 9_999), text="多少钱？") for at in range(0, 2 * HOUR, 20_000)]
     scores = [ev(e.DetectorScore, at, score=rng.random()) for at in range(0, 2 * HOUR, 10_000)]
-    issued = [ev(e.ChallengeIssued, at) for at in range(5 * MINUTE, 2 * HOUR, 9 * MINUTE)]
+    issued = [ev(e.ChallengeIssued, at, challenge_id=f"c{at}") for at in range(5 * MINUTE, 2 * HOUR, 9 * MINUTE)]
     results = [
-        ev(e.ChallengeResult, at + 30_000, outcome=rng.choice(["passed", "failed"]))
+        ev(e.ChallengeResult, at + 30_000, challenge_id=f"c{at}", outcome=rng.choice(["passed", "failed"]))
         for at in range(5 * MINUTE, 2 * HOUR, 9 * MINUTE)
     ]
     speech = [say(at, f"随便说说第{at}句话没有人听") for at in range(0, 2 * HOUR, 15_000)]
@@ -243,7 +243,7 @@ def test_more_looks_are_asked_for_while_detectors_stand_between_watch_and_label_
 
 
 def test_a_closed_room_asks_for_nothing() -> None:
-    failures = [ev(e.ChallengeResult, at) for at in range(2 * MINUTE, 30 * MINUTE, 2 * MINUTE)]
+    failures = [event for at in range(2 * MINUTE, 30 * MINUTE, 2 * MINUTE) for event in challenged(at)]
     room = a_room(in_time([ev(e.RoomOpened, 0)], beats(30 * MINUTE), failures, [ev(e.RoomClosed, 30 * MINUTE)]))
     assert room.asking is not None
     assert all(request.at_ms <= T0 + 30 * MINUTE for request in asking.take(room.asking))

@@ -22,6 +22,7 @@ BOUNDS = {
     "prompts": r.PROMPTS_MAX,
     "answered_due_ms": r.PROMPTS_MAX,
     "challenges": 12,
+    "posed": 8,
     "label_marks": r.LABEL_MARKS_MAX,
     "mentions": r.MENTIONS_MAX,
     "excerpts": r.EXCERPTS_MAX,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.audit.build import HOUR, MINUTE, SECOND, a_room, ask, beats, ev, in_time, say
+from tests.audit.build import HOUR, MINUTE, SECOND, a_room, ask, beats, challenged, ev, in_time, say
 from tests.audit.rooms import QUESTIONS, sentence
 from worker.audit import events as e
 from worker.audit.facts import UNKNOWN, Certainty, Facts
@@ -84,11 +84,11 @@ def scripts_that_a_machine_may_have_written() -> list[Any]:
 
 
 def voided() -> list[Any]:
-    return every(120, lambda at: ev(e.ChallengeResult, at, outcome="void"))
+    return [event for at in range(0, LENGTH, 2 * MINUTE) for event in challenged(at, outcome="void")]
 
 
 def failed_on_break() -> list[Any]:
-    return [ev(e.RoomPaused, 1), *every(120, lambda at: ev(e.ChallengeResult, at + 2))]
+    return [ev(e.RoomPaused, 1), *(event for at in range(0, LENGTH, 2 * MINUTE) for event in challenged(at + 2))]
 
 
 def hands_only() -> list[Any]:

@@ -44,6 +44,9 @@ def test_synthetic_media_that_does_not_mislead_accuses_nobody() -> None:
 
 
 def test_the_worst_product_holds() -> None:
+    harmless, bad = ev(e.ProductMedia, 1, misleading=False), ev(e.ProductMedia, 5)
+    found = facts(harmless, bad, ev(e.ProductMedia, 9)).product_media
+    assert found == ProductMedia(Certainty.POSSIBLE, True, True, "p", T0 + 5), "since the offence, not since the first"
     misleading = ev(e.ProductMedia, 1, product_id="bad", synthetic=False, misleading=True)
     honest = ev(e.ProductMedia, 2, product_id="good", synthetic=False, misleading=False)
     fact = facts(misleading, honest).product_media

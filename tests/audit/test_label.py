@@ -94,3 +94,19 @@ def test_flickering_out_of_order_for_minutes_stays_bounded_and_stops_nothing() -
     feed(room, [label(60_000, False), *beats(12 * MINUTE, from_ms=60_000)])
     assert len(room.label_marks) == LABEL_MARKS_MAX
     assert room.facts.label.continuous is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "by", "certainty"),
+    [
+        ("digital_human", "host", Certainty.POSSIBLE),
+        ("virtual_host", "host", Certainty.POSSIBLE),
+        ("ai_generated", "host", Certainty.NONE),
+        ("digital_human", "platform", Certainty.NONE),
+    ],
+)
+def test_only_a_hosts_own_label_of_an_avatar_declares_the_presenter(kind: str, by: str, certainty: Certainty) -> None:
+    """A host who labels product pictures as generated says nothing of herself."""
+    room = after(ev(e.LabelState, 0, kind=kind, by=by))
+    assert room.facts.label.visible
+    assert room.facts.ai_presenter.certainty == certainty

@@ -1,10 +1,8 @@
 """Levels and their guards: each blocks and lets through; levels hold until a twentieth; NONINT stops at LABEL."""
 
-from typing import Any
-
 import pytest
 
-from tests.audit.build import MINUTE, SECOND, T0, a_room, beat, beats, ev, feed, in_time
+from tests.audit.build import MINUTE, SECOND, T0, a_room, beat, beats, challenged, ev, feed, in_time
 from worker.audit import events as e
 from worker.audit.evidence import BALANCED, DESIGNS, THRESHOLDS, Level, new_family
 from worker.audit.facts import LEVEL_BIT, Certainty
@@ -79,8 +77,8 @@ def test_challenges_above_label_need_several_failures_among_the_last_twelve(fail
 
 
 def test_old_failures_leave_the_last_twelve() -> None:
-    results = [ev(e.ChallengeResult, i * 2 * MINUTE) for i in range(6)]
-    results += [ev(e.ChallengeResult, (6 + i) * 2 * MINUTE, outcome="passed") for i in range(12)]
+    outcomes = ["failed"] * 6 + ["passed"] * 12
+    results = [event for i, outcome in enumerate(outcomes) for event in challenged(i * 2 * MINUTE, outcome=outcome)]
     room = a_room(in_time(beats(40 * MINUTE), results))
     assert len(room.challenges) == 12 and not any(failed for _, failed in room.challenges)
 
@@ -149,7 +147,7 @@ def test_what_evidence_says_of_a_recording(play: int, challenge: int, same_sourc
 
 
 def test_failed_challenges_reach_restrict_through_events_alone() -> None:
-    results: list[Any] = [ev(e.ChallengeResult, i * 2 * MINUTE + 3 * SECOND) for i in range(12)]
+    results = [event for i in range(12) for event in challenged(i * 2 * MINUTE + 3 * SECOND)]
     room = a_room(in_time(beats(30 * MINUTE), results))
     assert room.families["CHALLENGE"].level == Level.RESTRICT
     assert room.evidence("CHALLENGE") is room.families["CHALLENGE"]

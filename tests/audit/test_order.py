@@ -20,12 +20,12 @@ SEEDS = settings(derandomize=True, deadline=None, phases=(Phase.generate,))  # a
 
 STATISTICAL = (
     e.ViewerComment, e.ViewerGift, e.ViewerOrder, e.ViewerLiked, e.HostSpeech, e.HostReply, e.HostAction,
-    e.DetectorScore, e.ChallengeResult,
+    e.DetectorScore, e.ChallengeIssued, e.ChallengeResult,
 )  # fmt: skip
 """Whatever else there is speaks in log order: its order is part of the log."""
 
 
-WEIGHING = (*STATISTICAL[:3], e.HostSpeech, e.HostReply, e.DetectorScore, e.ChallengeResult)
+WEIGHING = (*STATISTICAL[:3], e.HostSpeech, e.HostReply, e.DetectorScore, e.ChallengeIssued, e.ChallengeResult)
 """Events that are remembered against repeats, among those of `random_log`."""
 
 
@@ -54,7 +54,7 @@ def families(room: Room) -> dict[str, Family]:
 @settings(SEEDS, max_examples=15)
 @given(st.integers(0, 2**32), st.integers(0, 2**32))
 def test_disorder_within_lateness_gives_the_same_evidence_facts_and_bytes(seed: int, order: int) -> None:
-    log = random_log(seed, minutes=25, pauses=False)
+    log = random_log(seed, minutes=25)
     end = ending(log)
     plain, other = a_room(log + end), a_room(disordered(log, order) + end)
     assert plain.counts.late == other.counts.late == 0
@@ -98,6 +98,20 @@ def test_a_flood_of_viewers_does_not_wash_out_the_ids_of_evidence() -> None:
     failed = ev(e.ChallengeResult, 1_000)
     room = a_room([beat(0), failed, *(ev(e.ViewerGift, 2_000 + i) for i in range(1_000))])
     assert feed(room, [failed]) == [Status.DUPLICATE]
+
+
+@pytest.mark.parametrize("kind", [e.ViewerComment, e.ViewerGift, e.HostSpeech, e.HostReply, e.DetectorScore])
+def test_a_repeat_beyond_the_ring_of_ids_weighs_nothing_while_its_pane_is_open(kind: type) -> None:
+    text = {"text": "这件衣服多少钱？"} if kind in (e.ViewerComment, e.HostSpeech) else {}
+    first = [ev(kind, 70_000 + i, **text) for i in range(3)]
+    flood = [ev(o, 80_001 + i) for i in range(80) for o in (e.ViewerGift, e.HostAction)]
+    end = beats(20 * MINUTE, from_ms=82_000)
+    once, twice = a_room([beat(0), *first, *flood, *end]), a_room([beat(0), *first, *flood, *first, *end])
+    for room in (once, twice):
+        room.offset, room.counts = 0, type(room.counts)()
+        room.seen_viewer, room.seen_other = bytearray(), bytearray()
+        room.seen_viewer_at = room.seen_other_at = 0
+    assert once == twice
 
 
 @settings(SEEDS, max_examples=15)

@@ -28,8 +28,8 @@ RULES = (
 )  # fmt: skip
 KINDS = {
     "room.heartbeat": 12, "viewer.comment": 12, "viewer.liked": 8, "host.speech": 24, "host.reply": 4,
-    "watermark.read": 8, "label.state": 8, "challenge.result": 6, "detector.score": 12, "provenance.read": 3,
-    "room.paused": 1, "room.resumed": 2, "room.closed": 2,
+    "watermark.read": 8, "label.state": 8, "challenge.issued": 6, "challenge.result": 6, "detector.score": 12,
+    "provenance.read": 3, "room.paused": 1, "room.resumed": 2, "room.closed": 2,
 }  # fmt: skip
 
 
@@ -129,7 +129,11 @@ def _body(rng: Random, kind: str, step: int, now_ms: int, session: int) -> dict[
         "host.reply": {"medium": "voice", "comment_id": f"c{step - 3}"},
         "watermark.read": {"scheme": "w", "detector": "d", "outcome": rng.choice(("detected", "not_detected"))},
         "label.state": {"kind": "digital_human", "visible": rng.random() < 0.5, "by": "host"},
-        "challenge.result": {"challenge_id": f"q{step}", "outcome": rng.choice(("failed", "failed", "passed"))},
+        "challenge.issued": {"challenge_id": f"q{rng.randrange(9)}", "kind": "wave", "deadline_ms": now_ms + 45_000},
+        "challenge.result": {
+            "challenge_id": f"q{rng.randrange(9)}",
+            "outcome": rng.choice(("failed", "failed", "passed")),
+        },
         "provenance.read": {"source": "c2pa", "trusted": True, "tampered": rng.random() < 0.5},
     }
     return bodies.get(kind, {})

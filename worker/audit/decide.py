@@ -3,7 +3,8 @@
 The way of an event: its session is right → it is not late → it was not seen before → event time passes, closing panes
 and blocks → its handler changes the room. Counting a viewer's event costs one addition: a like or a join is no
 evidence, so one that is delivered twice counts twice, and heartbeats say the same when said again. Everything that can
-weigh is taken once.
+weigh is taken once: by the latest 64 ids of a side, and, since a repeat has the time of the first, by what its open
+pane holds.
 """
 
 from collections.abc import Callable
@@ -45,7 +46,7 @@ from worker.audit.room import (
     Utterance,
     spoken_in,
 )
-from worker.audit.signals import cadence, looks
+from worker.audit.signals import cadence, challenge, looks
 from worker.audit.signals.fake_viewers import viewer_hash
 from worker.audit.signals.unanswered import GIFT, GREETING, ORDER, QUESTION, meets_break
 from worker.audit.text import is_greeting, is_question
@@ -247,9 +248,11 @@ def _prompt(
     if room.phase == _PAUSED or (room.breaks and meets_break(room, event.at_ms)):
         return
     pane = pane_at(room, event.at_ms)
-    pane.prompts_seen += 1
     rank = xxh3_64_intdigest(event.id.encode())
     kept = pane.prompts
+    if any(prompt.rank == rank for prompt in kept):
+        return
+    pane.prompts_seen += 1
     if len(kept) >= PROMPTS_PER_PANE and rank >= kept[-1].rank:
         return
     comment = xxh32_intdigest(event.comment_id.encode()) if isinstance(event, e.ViewerComment) else 0
@@ -262,13 +265,15 @@ def _prompt(
 
 
 def _speech(room: Room, event: e.HostSpeech, offset: int) -> None:
+    pane = pane_at(room, event.at_ms)
+    rank = xxh3_64_intdigest(event.id.encode())
+    if rank.to_bytes(8, "big") in pane.speech:
+        return  # repeated; as msgpack writes large numbers
     room.counts.speech += 1
     room.last_speech_ms = max(room.last_speech_ms, event.at_ms)
     software.read(room, event.text, event.at_ms, "speech", offset)
     if event.voice_id is not None:
         identities.see(room, "voice", event.voice_id, event.at_ms)
-    pane = pane_at(room, event.at_ms)
-    rank = xxh3_64_intdigest(event.id.encode())
     text = event.text[:SPEECH_CHARS]
     utterance = Utterance(event.at_ms, rank, text, offset, *cadence.times(event))
     pane.speech = packed.add(pane.speech, utterance)
@@ -285,7 +290,7 @@ def _reply(room: Room, event: e.HostReply, offset: int) -> None:
     _replied(room, event.at_ms)
     if event.comment_id is not None:
         pane = pane_at(room, event.at_ms)
-        named = (*pane.named, (event.at_ms, xxh32_intdigest(event.comment_id.encode())))
+        named = {*pane.named, (event.at_ms, xxh32_intdigest(event.comment_id.encode()))}
         pane.named = tuple(sorted(named))[:REPLIES_PER_PANE]
 
 
@@ -298,9 +303,8 @@ def _action(room: Room, event: e.HostAction, offset: int) -> None:
 def _replied(room: Room, at_ms: int) -> None:
     room.last_reply_ms = max(room.last_reply_ms, at_ms)
     pane = pane_at(room, at_ms)
-    pane.replies = (*pane.replies, at_ms)
-    if len(pane.replies) > REPLIES_PER_PANE:
-        pane.replies = tuple(sorted(pane.replies))[:REPLIES_PER_PANE]
+    if at_ms not in pane.replies:
+        pane.replies = tuple(sorted((*pane.replies, at_ms)))[:REPLIES_PER_PANE]
     if room.absent_since_ms:
         frame.refresh_idle(room)
 
@@ -316,22 +320,20 @@ def _detector(room: Room, event: e.DetectorScore, offset: int) -> None:
 def _challenge_issued(room: Room, event: e.ChallengeIssued, offset: int) -> None:
     room.counts.markers += 1
     pane = pane_at(room, event.at_ms)
-    pane.issued = (*pane.issued, (event.at_ms, xxh3_64_intdigest(event.id.encode())))
-    if len(pane.issued) > CHALLENGES_PER_PANE:
-        pane.issued = tuple(sorted(pane.issued, key=lambda c: c[1]))[:CHALLENGES_PER_PANE]
+    new = (event.at_ms, xxh3_64_intdigest(event.id.encode()), xxh3_64_intdigest(event.challenge_id.encode()))
+    pane.issued = tuple(sorted({*pane.issued, new}, key=_rank))[:CHALLENGES_PER_PANE]
 
 
 def _challenge_result(room: Room, event: e.ChallengeResult, offset: int) -> None:
     room.counts.markers += 1
-    if event.outcome == "void" or room.phase == _PAUSED:
-        return
     pane = pane_at(room, event.at_ms)
-    pane.challenges = (
-        *pane.challenges,
-        (event.at_ms, xxh3_64_intdigest(event.id.encode()), int(event.outcome != "passed")),
-    )
-    if len(pane.challenges) > CHALLENGES_PER_PANE:
-        pane.challenges = tuple(sorted(pane.challenges, key=lambda c: c[1]))[:CHALLENGES_PER_PANE]
+    rank, posed = xxh3_64_intdigest(event.id.encode()), xxh3_64_intdigest(event.challenge_id.encode())
+    new = (event.at_ms, rank, posed, challenge.OUTCOMES[event.outcome])
+    pane.challenges = tuple(sorted({*pane.challenges, new}, key=_rank))[:CHALLENGES_PER_PANE]
+
+
+def _rank(kept: tuple[int, ...]) -> int:
+    return kept[1]
 
 
 def _review(room: Room, event: e.ReviewDecided, offset: int) -> None:

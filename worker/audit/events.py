@@ -260,7 +260,10 @@ class ChallengeIssued(Envelope, tag="challenge.issued", kw_only=True, gc=False):
 
 
 class ChallengeResult(Envelope, tag="challenge.result", kw_only=True, gc=False):
-    """How a challenge ended. `void` (host on break, not delivered, cannot be done) is not a failure."""
+    """How a challenge ended. `void` (host on break, not delivered, cannot be done) is not a failure.
+
+    Only the first result after `challenge.issued` of the same `challenge_id` counts.
+    """
 
     challenge_id: Id
     outcome: Literal["passed", "failed", "no_response", "void"]

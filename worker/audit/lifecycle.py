@@ -163,6 +163,6 @@ def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
 
 _KEPT = {"room_id", "partition", "offset", "seen_viewer", "seen_other", "seen_viewer_at", "seen_other_at",
          "published_ms", "changed", "facts", "reviews", "episodes"}  # fmt: skip
-_WHILE_IT_RUNS = ("panes", "prompts", "answered_due_ms", "block", "speech", "said", "challenges", "breaks",
+_WHILE_IT_RUNS = ("panes", "prompts", "answered_due_ms", "block", "speech", "said", "challenges", "posed", "breaks",
                   "excitation", "label_marks", "mentions")  # fmt: skip
 _OF_THE_SESSION = tuple(name for name in Room.__struct_fields__ if name not in _KEPT)

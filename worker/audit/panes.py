@@ -93,10 +93,10 @@ def _fold(room: Room, pane: Pane) -> None:
         _close_scripts(room, pane.start_ms)
         shared_script.hear(room, spoken, pane.start_ms)
     looks.fold(room, pane)
+    posed = challenge.pose(room, pane)
     if room.asking is not None:
-        _learn(room, room.asking, pane, speech)
-    if pane.challenges:
-        challenge.fold(room, pane)
+        _learn(room, room.asking, pane, speech, posed)
+    if challenge.fold(room, pane):
         if levels.update(room, "CHALLENGE"):
             presenter.combine(room, pane.start_ms + PANE_MS)
         if room.asking is not None:
@@ -106,13 +106,15 @@ def _fold(room: Room, pane: Pane) -> None:
         presenter.combine(room, pane.start_ms + PANE_MS)
 
 
-def _learn(room: Room, state: asking.Asking, pane: Pane, speech: list[Utterance]) -> None:
-    """What a pane tells the policy of asking: challenges issued, whether speech repeats, and ids to draw times from."""
+def _learn(room: Room, state: asking.Asking, pane: Pane, speech: list[Utterance], posed: list[int]) -> None:
+    """What a pane tells the policy of asking: when challenges were issued, whether speech repeats, and ids to draw
+    times from."""
     now_ms = pane.start_ms + PANE_MS + LATENESS_MS
     ranks = [p.rank for p in pane.prompts] + [u.rank for u in speech] + [look.order for look in pane.looks]
-    ranks += [rank for _, rank in pane.issued] + [rank for _, rank, _ in pane.challenges]
+    ranks += [rank for _, rank, _ in pane.issued]
+    ranks += [rank for _, rank, _, outcome in pane.challenges if outcome != challenge.VOID]
     asking.stir(state, sum(ranks))
-    for at_ms, _rank in sorted(pane.issued):
+    for at_ms in posed:
         asking.issued(state, at_ms, now_ms)
     if speech and "PLAY" in room.families:
         asking.look(state, asking.PLAY, room.families["PLAY"], now_ms)
@@ -138,15 +140,15 @@ def _close_block(room: Room, end_ms: int) -> None:
     _close_scripts(room, end_ms)
     room.counts.prompts += block.due
     room.counts.answered += block.answered
-    moved = [levels.update(room, name) for name in ("AI", "UNLABELLED", "NONINT", "PLAY", "CHALLENGE")]
+    for name in ("AI", "UNLABELLED", "NONINT", "PLAY", "CHALLENGE"):
+        levels.update(room, name)
     _set_driven(room, block.answered + block.replies > 0 or (silent is None and room.facts.driven.replies), end_ms)
     label.refresh(room)
     if room.asking is not None:
         _suspect(room, room.asking, end_ms + LATENESS_MS)
     room.block = Block()
     room.block_start_ms = end_ms
-    if any(moved):
-        presenter.combine(room, end_ms)
+    presenter.combine(room, end_ms)  # of two sides of a family one can gain while its level stays
     room.changed |= BLOCK_BIT
 
 

@@ -156,8 +156,8 @@ class Pane(Struct, gc=False, array_like=True):
     prompts: tuple[Prompt, ...] = ()
     speech: bytes = packed.EMPTY  # of Utterance
     replies: tuple[int, ...] = ()  # at_ms of replies, thanks and pinned comments
-    challenges: tuple[tuple[int, int, int], ...] = ()  # at_ms, rank, failed 0/1
-    issued: tuple[tuple[int, int], ...] = ()  # challenges: at_ms, rank
+    challenges: tuple[tuple[int, int, int, int], ...] = ()  # results: at_ms, rank, hash of the challenge's id, outcome
+    issued: tuple[tuple[int, int, int], ...] = ()  # challenges: at_ms, rank, hash of the challenge's id
     looks: tuple[Look, ...] = ()
     named: tuple[tuple[int, int], ...] = ()  # replies to one comment: at_ms, hash of its id
 
@@ -341,6 +341,7 @@ class Room(Struct, gc=False, array_like=True):
     sketch: Sketch | None = None
     askers: Askers | None = None
     failures: tuple[tuple[str, int, int], ...] = ()  # rules that fail here: id, version of the policy, times in a row
+    posed: tuple[int, ...] = ()  # challenges whose result has not come: hash of the id
 
     @property
     def watermark_ms(self) -> int:

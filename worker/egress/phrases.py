@@ -108,6 +108,7 @@ WORDS: dict[str, dict[Any, Phrase]] = {
         "detectors_and_challenge": Phrase("检测器统计与真人验证", "detectors and challenge"),
         "repetition": Phrase("内容重复统计", "repetition"),
         "repetition_and_challenge": Phrase("内容重复统计与真人验证", "repetition and challenge"),
+        "repetition_and_source": Phrase("内容重复统计，且声音与嵌入视频同源", "repetition and same source audio"),
         "same_source_audio": Phrase("声音与嵌入视频同源", "same source audio"),
         "label": Phrase("标识被取下", "label"),
         "speech": Phrase("口播", "speech"),

@@ -33,7 +33,11 @@ RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
         "voice_and_visual": ("AI",),
         "detectors_and_challenge": ("AI", "CHALLENGE"),
     },
-    "recorded": {"repetition": ("PLAY",), "repetition_and_challenge": ("PLAY", "CHALLENGE")},
+    "recorded": {
+        "repetition": ("PLAY",),
+        "repetition_and_challenge": ("PLAY", "CHALLENGE"),
+        "repetition_and_source": ("PLAY",),
+    },
 }
 """Facts that statistics may make (`audit.markers.presenter`): by the value of `by`, the families they rest on."""
 

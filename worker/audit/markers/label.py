@@ -1,7 +1,7 @@
 """The AI label on screen. A state holds until the next event; rules may demand that it is continuous.
 
 `continuous`: visible now, shown no later than a minute after AI was first known, and without a gap in the last ten
-minutes. A label put up by the host declares AI. A platform's label that the host takes off is hidden marking.
+minutes. A label of an avatar that the host puts up declares AI. A platform's label that he takes off is hidden marking.
 """
 
 from worker.audit.events import LabelState
@@ -11,10 +11,12 @@ from worker.audit.room import LABEL_MARKS_MAX, Room
 
 GRACE_MS = 60_000
 HEALED_MS = 600_000
+PRESENTER_KINDS = ("digital_human", "virtual_host")
+"""`ai_generated` may speak of product pictures: a host who labels those says nothing of who presents."""
 
 
 def apply(room: Room, event: LabelState, offset: int) -> None:
-    """Take over the label's state; a host's own label declares the presenter to be AI."""
+    """Take over the label's state; a host's own label of an avatar declares the presenter to be AI."""
     old = room.facts.label
     if event.visible != old.visible or not room.label_marks:
         room.label_marks = tuple(sorted((*room.label_marks, (event.at_ms, event.visible)))[-LABEL_MARKS_MAX:])
@@ -25,7 +27,7 @@ def apply(room: Room, event: LabelState, offset: int) -> None:
     room.facts.label = Label(event.visible, False, old.ever or event.visible, event.kind, event.by, area, since_ms)
     room.changed |= FACT_BIT["label"]
     refresh(room)
-    if event.visible and event.by == "host":
+    if event.visible and event.by == "host" and event.kind in PRESENTER_KINDS:
         presenter.mark(room, Certainty.POSSIBLE, "declared", event.at_ms, declared=True)
 
 

@@ -11,7 +11,7 @@ def apply(room: Room, event: ProductMediaEvent, offset: int) -> None:
     if (event.misleading, event.synthetic) < (old.misleading, old.synthetic):
         return
     certainty = Certainty.POSSIBLE if event.misleading else Certainty.NONE
-    room.facts.product_media = ProductMedia(
-        certainty, event.synthetic, event.misleading, event.product_id, old.since_ms or event.at_ms
-    )
+    worse = (event.misleading, event.synthetic) > (old.misleading, old.synthetic)
+    since_ms = event.at_ms if worse else old.since_ms or event.at_ms
+    room.facts.product_media = ProductMedia(certainty, event.synthetic, event.misleading, event.product_id, since_ms)
     room.changed |= FACT_BIT["product_media"]

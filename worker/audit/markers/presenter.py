@@ -1,7 +1,8 @@
 """`ai_presenter` and `recorded`: what markers and evidence say together about who presents.
 
 CONFIRMED   a trusted marker on the presenter (`marked`), or two independent kinds of evidence at LIMIT: both voice
-            and visual would reach LIMIT without the other, or AI and CHALLENGE both have.
+            and visual would reach LIMIT without the other, or AI and CHALLENGE both have. Held as long as AI
+            stays at LIMIT.
 POSSIBLE    the room itself declares it; GB 45438 label "2"; the AI family at LIMIT.
 SUSPECTED   GB 45438 label "3"; explicit traces; the AI family at LABEL.
 """
@@ -43,7 +44,9 @@ def _by_evidence(room: Room) -> tuple[Certainty, str]:
     if level >= Level.LIMIT:
         family = room.families["AI"]
         limit = THRESHOLDS[Level.LIMIT]
-        if family.mass_without(0) >= limit and family.mass_without(1) >= limit:
+        was = room.facts.ai_presenter
+        held = was.certainty == Certainty.CONFIRMED and was.by == "voice_and_visual"
+        if held or (family.mass_without(0) >= limit and family.mass_without(1) >= limit):
             return Certainty.CONFIRMED, "voice_and_visual"
         if room.level("CHALLENGE") >= Level.LIMIT:
             return Certainty.CONFIRMED, "detectors_and_challenge"
@@ -60,8 +63,10 @@ def _combine_recorded(room: Room, at_ms: int) -> None:
         certainty, by = Certainty.POSSIBLE, "same_source_audio"
     if play >= Level.LIMIT:
         certainty, by = Certainty.POSSIBLE, "repetition"
-        if challenge >= Level.LIMIT or room.facts.frame.same_source_audio:
+        if challenge >= Level.LIMIT:
             certainty, by = Certainty.CONFIRMED, "repetition_and_challenge"
+        elif room.facts.frame.same_source_audio:
+            certainty, by = Certainty.CONFIRMED, "repetition_and_source"
     elif play >= Level.LABEL and challenge >= Level.LIMIT:
         certainty, by = Certainty.POSSIBLE, "repetition_and_challenge"
     elif play >= Level.LABEL and certainty < Certainty.SUSPECTED:

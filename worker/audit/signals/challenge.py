@@ -2,31 +2,58 @@
 
 Y = 1 for `failed` and `no_response`, 0 for `passed`; `void` abstains: a host on break, or who cannot do that kind, has
 not failed. The norm is 0.05, and 0.10 within ten minutes of a failure, because human failures come in spells.
-Abstains: no challenge issued. Evasion: a person on standby. Cost: one step a result.
+A challenge bets once: with the first result after `challenge.issued`, by event time. What is said of it again, be it by
+a second grader, and results of what nobody issued, tell nothing.
+Abstains: no challenge issued; a result during a break. Evasion: a person on standby. Cost: one step a result.
 """
 
 from worker.audit.asking import answered, gained
 from worker.audit.evidence import new_family, step
 from worker.audit.room import LATENESS_MS, PANE_MS, Pane, Room
+from worker.audit.signals.unanswered import is_break
 
 HOT_MS = 600_000
 NORM, NORM_HOT = (0.05,), (0.10,)
 KEPT = 12
+OPEN_MAX = 8
+PASSED, FAILED, VOID = 0, 1, 2
+OUTCOMES = {"passed": PASSED, "failed": FAILED, "no_response": FAILED, "void": VOID}
 
 
-def fold(room: Room, pane: Pane) -> None:
-    """Fold the pane's results in event-time order."""
-    for at_ms, _rank, failed in sorted(pane.challenges):
-        family = room.families.get("CHALLENGE")
-        if family is None:
-            family = room.families["CHALLENGE"] = new_family("CHALLENGE", room.session_start_ms)
-        hot = any(bad and at_ms - then <= HOT_MS for then, bad in room.challenges)
-        mass, last_ms = family.mass(), family.last_ms
-        step(family, at_ms, (float(failed),), NORM_HOT if hot else NORM)
-        if room.asking is not None:
-            now_ms = pane.start_ms + PANE_MS + LATENESS_MS
-            answered(room.asking, bool(failed), gained(family, last_ms, mass), now_ms)
-        room.challenges = (*room.challenges, (at_ms, failed))[-KEPT:]
+def pose(room: Room, pane: Pane) -> list[int]:
+    """Remember the pane's challenges until their results come; returns when they were issued, by event time."""
+    at = []
+    for at_ms, _rank, posed in sorted(pane.issued):
+        if posed not in room.posed:
+            room.posed = (*room.posed, posed)[-OPEN_MAX:]
+            at.append(at_ms)
+    return at
+
+
+def fold(room: Room, pane: Pane) -> bool:
+    """Fold the pane's results in event-time order; returns whether one of them was a bet."""
+    bet = False
+    for at_ms, _rank, posed, outcome in sorted(pane.challenges):
+        if posed not in room.posed:
+            continue
+        room.posed = tuple(other for other in room.posed if other != posed)
+        if outcome != VOID and not is_break(room, at_ms):
+            _bet(room, pane, at_ms, outcome)
+            bet = True
+    return bet
+
+
+def _bet(room: Room, pane: Pane, at_ms: int, failed: int) -> None:
+    family = room.families.get("CHALLENGE")
+    if family is None:
+        family = room.families["CHALLENGE"] = new_family("CHALLENGE", room.session_start_ms)
+    hot = any(bad and at_ms - then <= HOT_MS for then, bad in room.challenges)
+    mass, last_ms = family.mass(), family.last_ms
+    step(family, at_ms, (float(failed),), NORM_HOT if hot else NORM)
+    if room.asking is not None:
+        now_ms = pane.start_ms + PANE_MS + LATENESS_MS
+        answered(room.asking, bool(failed), gained(family, last_ms, mass), now_ms)
+    room.challenges = (*room.challenges, (at_ms, failed))[-KEPT:]
 
 
 def failures(room: Room) -> int:

@@ -16,7 +16,19 @@ from typing import NamedTuple
 
 from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
 from worker.audit.excerpts import quote
-from worker.audit.room import BLOCK_MS, PANE_MS, PROMPTS_MAX, Asked, Excitation, Pane, Prompt, Room, Utterance
+from worker.audit.room import (
+    BLOCK_MS,
+    FOREVER_MS,
+    PANE_MS,
+    PROMPTS_MAX,
+    Asked,
+    Excitation,
+    Pane,
+    Phase,
+    Prompt,
+    Room,
+    Utterance,
+)
 from worker.audit.said import Said, new_said, note, unsaid
 from worker.audit.signals import cadence, excitation, fake_viewers, latency
 from worker.audit.text import Words, bigrams, thanks, welcomes
@@ -225,6 +237,12 @@ def void_open(room: Room, break_ms: int) -> None:
 def meets_break(room: Room, at_ms: int) -> bool:
     """Whether a prompt of `at_ms` that arrives now would have waited through a break."""
     return any(start <= at_ms + DUE_MS and at_ms < end for start, end in room.breaks)
+
+
+def is_break(room: Room, at_ms: int) -> bool:
+    """Whether the room was on a break at `at_ms`; asked for times whose block is open."""
+    since_ms = room.paused_since_ms if room.phase == Phase.PAUSED else FOREVER_MS
+    return at_ms >= since_ms or any(start <= at_ms < end for start, end in room.breaks)
 
 
 def quote_questions(room: Room) -> None:
