@@ -33,6 +33,11 @@ ENTRY_POINTS = {
 }
 """path → who uses it, since no module imports it. Commands are found by their name in worker/cli/__init__.py."""
 
+NO_SIGNALS = {
+    "worker/audit/signals/newest.py": "no signal of its own: it reads the values of the others",
+}
+"""path → why it need not say what it costs and how somebody gets around it."""
+
 SHAPELESS_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 
 CLOCK_CALLS = {
@@ -138,7 +143,7 @@ def test_no_module_is_longer_than_400_lines() -> None:
 
 
 def test_every_exemption_is_still_needed_and_says_why() -> None:
-    exemptions = {**LONG_FUNCTIONS, **LONG_MODULES, **CLOCK_READERS, **ENTRY_POINTS}
+    exemptions = {**LONG_FUNCTIONS, **LONG_MODULES, **CLOCK_READERS, **ENTRY_POINTS, **NO_SIGNALS}
     gone = [where for where in exemptions if not (REPOSITORY / where.partition(":")[0]).is_file()]
     refuse(gone, "an exemption names a file that exists")
     refuse([where for where, why in exemptions.items() if len(why) < 10], "an exemption says why")
@@ -201,6 +206,24 @@ def test_public_functions_and_classes_say_what_they_are() -> None:
 
 def test_modules_say_what_they_are() -> None:
     refuse([name_of(path) for path in SHIPPED if not ast.get_docstring(tree_of(path))], "modules have a docstring")
+
+
+def left_unsaid(docstring: str | None) -> list[str]:
+    """What a signal or a marker must say and does not: what it costs, how somebody gets around it."""
+    return [word for word in ("Cost:", "Evasion:") if not re.search(rf"\b{word}\s+\S", docstring or "")]
+
+
+def test_signals_and_markers_say_what_they_cost_and_how_one_gets_around_them() -> None:
+    folders = {REPOSITORY / "worker" / "audit" / name for name in ("signals", "markers")}
+    judging = [path for path in SHIPPED if path.parent in folders and path.name != "__init__.py"]
+    assert len(judging) > 20
+    found = [
+        f"{name_of(path)} has no {word}"
+        for path in judging
+        if name_of(path) not in NO_SIGNALS
+        for word in left_unsaid(ast.get_docstring(tree_of(path)))
+    ]
+    refuse(found, "a signal or marker names its cost and its evasion in the module's docstring")
 
 
 def test_tests_are_named_as_sentences() -> None:
@@ -296,6 +319,11 @@ def test_the_map_names_every_folder_of_the_worker() -> None:
 )
 def test_a_reader_of_the_clock_would_be_seen(line: str) -> None:
     assert list(clock_reads_in(ast.parse(line), "sample.py"))
+
+
+@pytest.mark.parametrize("docstring", [None, "Abstains: no look.", "Evasion: jitter.", "Evasion: jitter. Cost:"])
+def test_a_signal_that_leaves_its_cost_out_would_be_seen(docstring: str | None) -> None:
+    assert "Cost:" in left_unsaid(docstring)
 
 
 @pytest.mark.parametrize(

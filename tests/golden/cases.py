@@ -14,13 +14,16 @@ from worker.lab import roomlog
 from worker.lab.policyfiles import read_policies
 from worker.lab.replay import Replay
 from worker.lab.roomlog import LogRecord
-from worker.lab.simulate import STARTED_AT_MS, simulate
+from worker.lab.simulate import STARTED_AT_MS, at_ms_of, simulate
 from worker.policy.judge import Judge
 
 ROOMS = Path(__file__).with_name("rooms")
 ZST = ".jsonl.zst"
 DAY_MS = 24 * 3_600_000
+LABELLED: dict[str, object] = {"type": "label.state", "kind": "ai_generated", "visible": True, "by": "platform"}
 AFTER_ARTICLE_50_MS = 1_786_954_800_000  # 2026-08-17 09:00 UTC
+Added = tuple[int, dict[str, object]]
+"""Seconds after the start, and an event without its envelope."""
 
 
 class Case(NamedTuple):
@@ -38,6 +41,7 @@ class Case(NamedTuple):
     started_at_ms: int = STARTED_AT_MS
     upheld: str = ""  # a rule that a person upholds in this broadcast; a day later the room broadcasts again
     climbs: tuple[str, ...] = ()  # "rule step action…" of each step that a live rule must take, in order
+    adds: tuple[Added, ...] = ()  # what no archetype emits
 
     @property
     def log(self) -> Path:
@@ -51,6 +55,10 @@ class Case(NamedTuple):
     def requests(self) -> Path:
         """What the worker asks of the platform; written for the rooms in `ASKED`."""
         return ROOMS / f"{self.name}.requests.jsonl"
+
+
+def _product(at_s: int, product_id: str, *, synthetic: bool, misleading: bool) -> Added:
+    return at_s, {"type": "product.media", "product_id": product_id, "synthetic": synthetic, "misleading": misleading}
 
 
 CASES: tuple[Case, ...] = (
@@ -159,6 +167,64 @@ CASES: tuple[Case, ...] = (
         climbs=("TT-COVER-01 0 notify", "TT-COVER-01 1 deduct_points", "TT-VOICE-01 0 review"),
     ),
     Case("tw_deepfake", "deepfake", 12, 6, ("~TW-NCII-01",), suffix=ZST, platform="twitch", region="US"),
+    # Media of products made by AI. Synthetic pictures that show the product as it is are no offence on Douyin, nor does
+    # this rule look at bad ones that a person made; one that is both opens, and good products after it change nothing.
+    Case(
+        "dy_product_synthetic",
+        "responsive",
+        11,
+        6,
+        suffix=ZST,
+        platform="douyin",
+        adds=(
+            _product(60, "p15", synthetic=True, misleading=False),
+            _product(150, "p16", synthetic=False, misleading=True),
+            _product(240, "p17", synthetic=True, misleading=False),
+        ),
+    ),
+    Case(
+        "dy_product_false",
+        "responsive",
+        13,
+        6,
+        ("DY-FALSE-01",),
+        suffix=ZST,
+        platform="douyin",
+        climbs=("DY-FALSE-01 0 review",),
+        adds=(
+            _product(60, "p16", synthetic=True, misleading=True),
+            _product(150, "p15", synthetic=True, misleading=False),
+            _product(240, "p17", synthetic=False, misleading=False),
+        ),
+    ),
+    # Declared: the platform's label is on screen all the time. It does not excuse what shows a product falsely.
+    Case(
+        "dy_product_false_declared",
+        "responsive",
+        15,
+        6,
+        ("DY-FALSE-01",),
+        suffix=ZST,
+        platform="douyin",
+        climbs=("DY-FALSE-01 0 review",),
+        adds=(
+            (1, LABELLED),
+            _product(150, "p16", synthetic=True, misleading=True),
+        ),
+    ),
+    # What is declared and true is nothing.
+    Case(
+        "dy_product_synthetic_declared",
+        "responsive",
+        17,
+        6,
+        suffix=ZST,
+        platform="douyin",
+        adds=(
+            (1, LABELLED),
+            _product(150, "p15", synthetic=True, misleading=False),
+        ),
+    ),
     # The EU lies over the platform's own rules from the day on which Article 50 applies, and not before.
     Case(
         "eu_tt_avatar_watermark",
@@ -206,6 +272,16 @@ def _again(
         yield {**event, "id": f"{event['id']}.again"}
 
 
+def _with_added(case: Case, simulated: Iterable[dict[str, object]]) -> list[dict[str, object]]:
+    """The simulated log with what the case adds to it, by event time."""
+    events = list(simulated)
+    envelope = {name: events[0][name] for name in ("room_id", "session_id")}
+    for n, (at_s, event) in enumerate(case.adds):
+        at_ms = case.started_at_ms + at_s * 1_000
+        events.append({"type": event["type"], "id": f"added-{n}", "at_ms": at_ms, **envelope, **event})
+    return sorted(events, key=at_ms_of)
+
+
 def write_missing() -> list[Path]:
     """Simulates every room that has no file yet; returns what was written."""
     ROOMS.mkdir(exist_ok=True)
@@ -224,7 +300,8 @@ def write_missing() -> list[Path]:
             )
             for later_ms in (0, DAY_MS)
         )
-        roomlog.write(case.log, _again(case, list(first), second) if case.upheld else first)
+        log = _with_added(case, first)
+        roomlog.write(case.log, _again(case, log, second) if case.upheld else log)
     return [case.log for case in missing]
 
 

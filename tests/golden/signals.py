@@ -1,4 +1,4 @@
-"""The golden signals: a small room log for each signal, and one for detectors, that the golden rooms do not show.
+"""The golden signals: a small room log for each signal, and for detectors, that the golden rooms do not show.
 
 `python -m tests.golden.signals` writes logs that are missing. A log that exists is never written again: it is an
 input, and stays as it is when the simulator changes.
@@ -54,6 +54,11 @@ class _Room:
         """A segment of four seconds."""
         end_ms = STARTED_AT_MS + at_ms
         self.add(at_ms, "host.speech", segment_id=f"g{at_ms}", start_ms=end_ms - 4 * SECOND, end_ms=end_ms, text=text)
+
+    def look(self, at_ms: int, detector: str, modality: str, score: float, version: str = "1") -> None:
+        """One look of a detector."""
+        self.add(at_ms, "detector.score", detector=detector, version=version, modality=modality, score=score,
+                 look_ms=10 * SECOND)  # fmt: skip
 
     def in_time(self) -> list[Event]:
         """The events by event time."""
@@ -131,12 +136,35 @@ def _disagreement() -> list[Event]:
         if at >= 11 * MINUTE:
             del seen["lip_sync"]
         for modality, (detector, score) in seen.items():
-            room.add(at + 1, "detector.score", detector=detector, version="1", modality=modality, score=score,
-                     look_ms=10 * SECOND)  # fmt: skip
+            room.look(at + 1, detector, modality, score)
     return room.in_time()
 
 
-DETECTORS: dict[str, Callable[[], list[Event]]] = {"disagreement": _disagreement}
+def _motion() -> list[Event]:
+    """Of the whole picture only the motion is looked at, and it moves as a generator moves it, for an hour. Motion
+    bets as any other detector of the picture."""
+    room = _Room("motion")
+    for at in range(0, 62 * MINUTE, 10 * SECOND):
+        if at % (30 * SECOND) == 0:
+            room.beat(at)
+        room.look(at + 1, "motion-audit", "motion", 0.9)
+    return room.in_time()
+
+
+def _script() -> list[Event]:
+    """The same hour, of which what is said is looked at: it scores as high, and that bets nowhere. For two minutes a
+    detector without a table looks, too."""
+    room = _Room("script")
+    for at in range(0, 62 * MINUTE, 10 * SECOND):
+        if at % (30 * SECOND) == 0:
+            room.beat(at)
+        room.look(at + 1, "script-audit", "script", 0.9)
+        if 20 * MINUTE <= at < 22 * MINUTE:
+            room.look(at + 2, "script-audit", "script", 0.9, version="2")
+    return room.in_time()
+
+
+DETECTORS: dict[str, Callable[[], list[Event]]] = {"disagreement": _disagreement, "motion": _motion, "script": _script}
 """Logs that are golden for what a room's record says of its detectors."""
 
 

@@ -12,4 +12,6 @@ media          synthetic or misleading product media
 fleet          one identity in several live rooms
 restriction    whether the platform can bear a restriction
 presenter      all of it together: is the presenter AI, and how sure is that
+
+Costs are CPU time of the marker's own function, warm, the least of several runs (`python -m tests.bench.markers`).
 """

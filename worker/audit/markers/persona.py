@@ -1,6 +1,12 @@
 """Personas that platforms name as abuse: fake foreigner, fake elite, attractive bait; with what they are used for.
 
-A classifier's confidence alone reaches POSSIBLE at most; what it is used for is part of the fact.
+Reads `persona.flag`: a classifier's confidence from 0.60 up is SUSPECTED, from 0.90 POSSIBLE, and never more; what it
+is used for is part of the fact. The thresholds are ours, and not audited. The most confident flag of the session
+holds, the later one of equals.
+
+Abstains: no classifier, confidence below 0.60. Evasion: a conduct that changes after a confident flag, since a less
+confident one is passed over; luring people in pictures or in private. Nothing else here looks at personas; that the
+presenter is AI is seen without them. Cost: 0.3 µs a flag, 0.1 for one that is less sure.
 """
 
 from worker.audit.events import PersonaFlag

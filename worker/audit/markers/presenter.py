@@ -1,10 +1,28 @@
 """`ai_presenter` and `recorded`: what markers and evidence say together about who presents.
 
-CONFIRMED   a trusted marker on the presenter (`marked`), or two independent kinds of evidence at LIMIT: both voice
-            and visual would reach LIMIT without the other, or AI and CHALLENGE both have. Held as long as AI
-            stays at LIMIT.
-POSSIBLE    the room itself declares it; GB 45438 label "2"; the AI family at LIMIT.
-SUSPECTED   GB 45438 label "3"; explicit traces; the AI family at LABEL.
+    ai_presenter
+    CONFIRMED   a conclusive marker (`marked`): detected watermark, trusted provenance, GB 45438 label "1"; or two
+                independent kinds of evidence at LIMIT: voice and visual, or AI and CHALLENGE. Voice and visual
+                hold as long as AI stays at LIMIT
+    POSSIBLE    the room itself declares it; GB 45438 label "2", `compositeSynthetic`; the AI family at LIMIT
+    SUSPECTED   GB 45438 label "3"; explicit traces; the AI family at LABEL
+
+    recorded
+    CONFIRMED   PLAY at LIMIT, with CHALLENGE at LIMIT or `same_source_audio`
+    POSSIBLE    PLAY at LIMIT; `same_source_audio`; PLAY at LABEL with CHALLENGE at LIMIT
+    SUSPECTED   PLAY at LABEL
+
+Two independent kinds are not always two families of `audit.evidence`. Voice and visual bet in one, AI, and confirm
+together (`voice_and_visual`) when AI is at LIMIT and each of the two has LIMIT's mass while the other is taken for
+abstaining (`Family.mass_without`). So one family's evidence can reach CONFIRMED, one kind of detector alone never:
+here they stand for two families. Their masses are not multiplied, so nothing is assumed of how they depend on each
+other: both are falsely there at most as often as either, 10⁻⁵ per room-hour as far as the norms hold. That they err
+for different reasons is our assumption, and not measured. A rule that reads `level("AI")` itself gets no such credit:
+it is POSSIBLE, and confirmed only with another family (`policy.reasons`, where AI and UNLABELLED are one).
+
+Abstains: no marker, and no family at LABEL. Evasion: a person's own voice under a made face, or the reverse, never is
+`voice_and_visual`: AI at LIMIT is then POSSIBLE, and failed challenges confirm it. Somebody on standby passes those,
+and only both kinds of detectors confirm him. Cost: 1 µs a block, 1.5 when the fact changes.
 """
 
 from msgspec.structs import replace

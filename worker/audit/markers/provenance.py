@@ -2,8 +2,13 @@
 
 IPTC (cv.iptc.org/newscodes/digitalsourcetype): `trainedAlgorithmicMedia` and `compositeWithTrainedAlgorithmicMedia`
 are AI; `compositeSynthetic` possibly; `virtualRecording` alone is not evidence. GB 45438-2025 `Label`: "1" is,
-"2" possibly, "3" suspected generated; read leniently, since files in the wild deviate.
-An untrusted signature is a trace, not proof; a mismatch under a trusted signature is tampering.
+"2" possibly, "3", and whatever else stands there, suspected generated; read leniently, since files in the wild
+deviate, and as it stands: whether it is signed is not asked. Of C2PA and IPTC an untrusted signature is a trace,
+SUSPECTED, not proof. A mismatch is tampering: CONFIRMED under a trusted signature, else POSSIBLE.
+
+Abstains: no metadata, no label in it, another source type. Evasion: encoding a stream again drops metadata, and its
+absence says nothing; then watermarks, detectors and challenges are left. Who changes what is signed breaks its hash,
+which is tampering. Cost: 2 µs a read, 4–7 when it is news (it is quoted).
 """
 
 from worker.audit.events import ProvenanceRead

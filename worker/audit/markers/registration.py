@@ -1,4 +1,12 @@
-"""What the platform's registry says of the host. Until it has spoken, nothing is known and nothing is missing."""
+"""What the platform's registry says of the host. Until it has spoken, nothing is known and nothing is missing.
+
+Reads `registration.state`, which the identity agent writes from `live.host.registry`; there is nothing to compute.
+
+Abstains: before the first one; one about another host; one that only passes on what people upheld (`known` is false).
+Evasion: the account of somebody who is registered, or a verified driver who then leaves; nothing here compares the
+registered avatar with the one shown. Challenges, NONINT and `driven` still look for the driver, and fleets for one
+account in many rooms. Cost: 0.4 µs a state, 4 with three upheld violations.
+"""
 
 from worker.audit import history
 from worker.audit.events import RegistrationState

@@ -1,4 +1,12 @@
-"""The platform's test of a restriction, and the session's place among all sessions (`audit.elond`)."""
+"""The platform's test of a restriction, and the session's place among all sessions.
+
+Reads `restriction.tested`, which the identity agent writes; the maths is in `audit.elond`. The first place of a
+session holds; what was once allowed stays so for the session.
+
+Abstains: until it comes, rules see LIMIT where RESTRICT was reached. Evasion: a host cannot answer in the agent's
+place; short sessions, since masses and places begin anew with each, and none may reach RESTRICT. Levels up to LIMIT
+and what people upheld (`history`) are left. Cost: 0.1 µs a test.
+"""
 
 from worker.audit.events import RestrictionTested
 from worker.audit.facts import LEVEL_BIT

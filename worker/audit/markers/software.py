@@ -3,8 +3,12 @@
 An utterance counts when it names such software *and* sells or teaches it, and does not warn or deny. A warning within
 a minute before cancels: a room that warns against the software talks about it all the time. Where warnings are as
 many as mentions, nothing is suspected. One mention is SUSPECTED, two POSSIBLE, four over at least a minute CONFIRMED.
-Ordinary hosts say 促单, 下单, 链接 too: without a software term nothing counts.
-Evasion: homophones, pictures of text. Cost: one regular expression a segment.
+Ordinary hosts say 促单, 下单, 链接 too: without a software term nothing counts. The words and counts are ours, and no
+platform has audited them; the latest 16 mentions and warnings are kept.
+
+Abstains: no speech recognised, no title, no comment of the host. Evasion: homophones, new names, pictures of text, or
+a warning now and then; nothing else here reads what is sold. Cost: 1 µs a segment, 4 when it has a letter of such a
+term, 15 with a term.
 """
 
 import re

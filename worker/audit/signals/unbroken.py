@@ -1,6 +1,11 @@
 """`unbroken`: no absence of at least 60 s for four hours. A stratum for reviewers, never evidence: people work long.
 
-An absence is a frame without a person for 60 s, or a declared break.
+An absence is a frame without a person, and the next one with a person 60 s later or more; or a declared break, however
+short. The value is the hours since the last, or since the session began. The minute and the four hours are ours, not
+audited.
+
+Abstains: less than four hours. Where frames are not measured, only breaks are absences. Evasion: a break declared, or
+the lens covered for a minute, every four hours; no family rests on it. Cost: 0.1 µs a return, 0.1 a look.
 """
 
 from worker.audit.room import Room
