@@ -15,7 +15,10 @@ from tests.support.kafka import KafkaCluster
 from worker.cli.dlq import dlq
 from worker.ingress.reject import Reason, Reject, dead_letter
 from worker.lab.kafkalog import KafkaLog
+from worker.lab.policyfiles import read_policies
 from worker.lab.roomlog import LogRecord
+from worker.policy.judge import Judge
+from worker.processor import MemoryRooms, PartitionProcessor
 
 START_MS = 1_718_672_400_000  # 2024-06-18T01:00:00Z
 BAD = b"rubbish"
@@ -27,6 +30,19 @@ def event(number: int, room: str) -> bytes:
 
 
 HEADERS = (("trace", b"t"), ("null", None))
+OPENED = {"platform": "jd", "region": "CN", "host_id": "h", "started_at_ms": START_MS, "selling": True, "shop_ids": []}
+NOTHING = {"replayed before": 0, "replayed and refused again": 0, "would be refused again": 0, "to send": 0}
+
+
+def left_behind() -> list[bytes]:
+    """A room opens, closes, and hears of a viewer a second later: out of session, however often it is told."""
+    head = {"room_id": "jd:r0", "session_id": "s"}
+    events = [
+        {**head, **OPENED, "type": "room.opened", "id": "a", "at_ms": START_MS},
+        {**head, "type": "room.closed", "id": "b", "at_ms": START_MS + 1_000},
+        {**head, "type": "viewer.joined", "id": "c", "at_ms": START_MS + 2_000, "viewer_id": "v1"},
+    ]
+    return [json.dumps(event).encode() for event in events]
 
 
 @dataclass
@@ -49,6 +65,16 @@ class Topics:
             producer.produce(self.letters, letter.value, letter.key, number % 2,
                              timestamp=letter.timestamp_ms, headers=letter.headers)  # fmt: skip
         assert producer.flush(30) == 0
+
+    def judge(self, worker: PartitionProcessor) -> int:
+        """Lets a worker of partition 0 read what is new there, and writes its letters; how many they are."""
+        out = worker.process(record for record in self.came() if record.partition == 0)
+        producer = Producer({"bootstrap.servers": self.kafka.bootstrap})
+        for letter in out.dead_letters:
+            producer.produce(self.letters, letter.value, letter.key, 0,
+                             timestamp=letter.timestamp_ms, headers=list(letter.headers))  # fmt: skip
+        assert producer.flush(30) == 0
+        return len(out.dead_letters)
 
     def replay(self, *arguments: str, send: bool = True) -> dict[str, object]:
         result = self.run(*arguments, *(["--send"] if send else []), "--json")
@@ -84,8 +110,8 @@ def test_records_go_where_they_came_from_as_they_came_but_for_what_would_be_refu
     said = topics.replay()
     assert (said["sent"], said["left"]) == (8, 0)
     assert said["classes"] == {
-        "missing_field": {"replayed before": 0, "would be refused again": 1, "to send": 3},
-        "unknown_type": {"replayed before": 0, "would be refused again": 1, "to send": 5},
+        "missing_field": {**NOTHING, "would be refused again": 1, "to send": 3},
+        "unknown_type": {**NOTHING, "would be refused again": 1, "to send": 5},
     }
     came = topics.came()
     assert sorted((r.partition, r.key, r.value) for r in came) == sorted(
@@ -102,6 +128,34 @@ def test_a_second_run_sends_nothing_and_a_third_only_what_is_new(topics: Topics)
     topics.refuse(12)
     assert topics.replay()["sent"] == 1
     assert len(topics.came()) == 9
+
+
+def test_what_its_room_refuses_again_is_sent_again_only_when_asked_for(topics: Topics) -> None:
+    worker = PartitionProcessor(topic=topics.events, partition=0, rooms=MemoryRooms(), judge=Judge(read_policies()))
+    producer = Producer({"bootstrap.servers": topics.kafka.bootstrap})
+    for value in left_behind():
+        producer.produce(topics.events, value, b"jd:r0", 0)
+    assert producer.flush(30) == 0
+    assert topics.judge(worker) == 1
+    only = ("--class", "out_of_session")
+
+    assert topics.replay(*only)["sent"] == 1
+    assert topics.judge(worker) == 1
+    said = topics.replay(*only)
+    assert said["sent"] == 0
+    assert said["classes"] == {"out_of_session": {**NOTHING, "replayed before": 1, "replayed and refused again": 1}}
+    assert topics.run(*only).output.splitlines()[-1] == (
+        "0 records would be replayed: add --send; 1 were replayed before and refused again (--again)"
+    )
+    ls = ["ls", "--bootstrap", topics.kafka.bootstrap, "--dead-letters", topics.letters, "--json", *only]
+    rows = json.loads(CliRunner().invoke(dlq, ls).output)["records"]
+    assert [(row["replayed"], row["refused_again"]) for row in rows] == [(True, False), (False, True)]
+
+    assert topics.replay(*only, "--again")["sent"] == 1
+    assert topics.judge(worker) == 1
+    said = topics.replay(*only)
+    assert said["sent"] == 0
+    assert said["classes"] == {"out_of_session": {**NOTHING, "replayed before": 2, "replayed and refused again": 1}}
 
 
 def test_a_letter_that_was_written_twice_is_replayed_once(topics: Topics) -> None:

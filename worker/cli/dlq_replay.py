@@ -2,7 +2,8 @@
 
 What was replayed is noted among the letters, in the transaction that replays it: a letter that is still there has its
 note behind it, so no second run sends it again, and no crash leaves one without the other. The note is known by the
-place of the original, so a letter that was written twice is replayed once.
+place of the original, so a letter that was written twice is replayed once. A record that is refused again has another
+place; its letter is known by `dlq.replay_of`, which the record carries, and stays unless it is asked for.
 """
 
 import json
@@ -15,7 +16,7 @@ from rich.progress import track
 from rich.table import Table
 
 from worker import clock
-from worker.cli.dlq_letters import DEAD_LETTERS, REPLAYED_TO, TIMEOUT_S, Letter, Reader, Since, letter_of
+from worker.cli.dlq_letters import DEAD_LETTERS, REPLAY_OF, REPLAYED_TO, TIMEOUT_S, Letter, Reader, Since, letter_of
 from worker.cli.terminal import console
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reason, Reject
@@ -24,9 +25,13 @@ from worker.processor import EVENTS_TOPIC
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
-REPLAY_OF = "dlq.replay_of"
 BATCH_RECORDS_MAX = 100
-FATES = ("replayed before", "would be refused again", "to send")
+FATES = REPLAYED, REFUSED_AGAIN, WOULD_BE_REFUSED, TO_SEND = (
+    "replayed before",
+    "replayed and refused again",
+    "would be refused again",
+    "to send",
+)
 
 
 class Wanted(NamedTuple):
@@ -64,7 +69,7 @@ class Found(NamedTuple):
 
     def to_send(self) -> list[Letter]:
         """Oldest first, each partition in its order."""
-        wanted = [letter for original, letter in self.letters.items() if self.fates[original] == "to send"]
+        wanted = [letter for original, letter in self.letters.items() if self.fates[original] == TO_SEND]
         return sorted(wanted, key=lambda one: (one.timestamp_ms, one.partition, one.offset))
 
     def by_reason(self) -> dict[str, Counter[str]]:
@@ -115,6 +120,7 @@ class OffsetRange(click.ParamType):
     "--scan", type=click.IntRange(1, 10_000_000), default=100_000, show_default=True,
     help="Letters to read at most, the newest of each partition.",
 )  # fmt: skip
+@click.option("--again", is_flag=True, help="Also records that were replayed and refused again.")
 @click.option("--send", is_flag=True, help="Send them. Without it, only say what would be sent.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def replay(
@@ -130,24 +136,26 @@ def replay(
     limit: int,
     rate: int,
     scan: int,
+    again: bool,
     send: bool,
     as_json: bool,
 ) -> None:
     """Send dead letters again to where they came from, as they came; nothing is sent without --send.
 
     A record goes to its own topic and partition with its key, value and headers and with `dlq.replay_of`, stamped with
-    the present time. A second run does not send it again. Left out is what this version would refuse again.
+    the present time. A second run does not send it again, even if it was refused again (but --again does). Left out is
+    what this version would refuse again.
     """
     wanted = Wanted(reasons, topic, partition, offsets, since, until, room)
     with Reader(bootstrap, dead_letters) as reader:
-        found = _find(reader, wanted, scan)
+        found = _find(reader, wanted, scan, again)
         chosen = found.to_send()[:limit]
         if send and chosen:
             _Sender(bootstrap, dead_letters, rate).send(reader, chosen)
     _report(found, len(chosen), send, as_json)
 
 
-def _find(reader: Reader, wanted: Wanted, scan: int) -> Found:
+def _find(reader: Reader, wanted: Wanted, scan: int, again: bool) -> Found:
     letters: dict[str, Letter] = {}
     fates: dict[str, str] = {}
     replayed: set[str] = set()
@@ -162,13 +170,16 @@ def _find(reader: Reader, wanted: Wanted, scan: int) -> Found:
             replayed.add(letter.original)
         elif wanted.fits(letter, _bytes(message.key())) and letter.original not in letters:
             letters[letter.original] = letter
-            fates[letter.original] = FATES[1] if _is_refused(message, letter, now_ms) else FATES[2]
-    fates |= dict.fromkeys(replayed & letters.keys(), FATES[0])
+            if letter.is_again and not again:
+                fates[letter.original] = REFUSED_AGAIN
+            else:
+                fates[letter.original] = WOULD_BE_REFUSED if _is_refused(message, letter, now_ms) else TO_SEND
+    fates |= dict.fromkeys(replayed & letters.keys(), REPLAYED)
     return Found(letters, fates, read, reader.left_out)
 
 
 def _is_refused(message: "Message", letter: Letter, now_ms: int) -> bool:
-    """By the decoder of this version; what a room would say to it is not known here."""
+    """By the decoder of this version; what a room would say to it is known once it has been replayed."""
     if not letter.about("dlq.original.topic").endswith(EVENTS_TOPIC):
         return False
     return isinstance(decode(_bytes(message.key()), _bytes(message.value()), now_ms), Reject)
@@ -267,8 +278,10 @@ def _report(found: Found, sending: int, sent: bool, as_json: bool) -> None:
     if by_reason:
         console().print(table)
     beyond = f"; {left:,} more match (--limit)" if left else ""
+    refused = sum(fates[REFUSED_AGAIN] for fates in by_reason.values())
+    again = f"; {refused:,} were replayed before and refused again (--again)" if refused else ""
     older = f"; {found.left_out:,} older letters were not read (--scan)" if found.left_out else ""
     if sent:
-        click.echo(f"{sending:,} records replayed{beyond}{older}")
+        click.echo(f"{sending:,} records replayed{beyond}{again}{older}")
     else:
-        click.echo(f"{sending:,} records would be replayed: add --send{beyond}{older}")
+        click.echo(f"{sending:,} records would be replayed: add --send{beyond}{again}{older}")
