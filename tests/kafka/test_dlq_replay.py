@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.kafka.test_dlq_cli import Read
-from tests.support.kafka import KafkaCluster
+from tests.support.kafka import REPOSITORY, KafkaCluster, wait_until
 from worker.cli.dlq import dlq
 from worker.ingress.reject import Reason, Reject, dead_letter
 from worker.lab.kafkalog import KafkaLog
@@ -84,6 +89,19 @@ class Topics:
     def run(self, *arguments: str) -> Result:
         options = ["--bootstrap", self.kafka.bootstrap, "--dead-letters", self.letters, "--rate", "10000"]
         return CliRunner().invoke(dlq, ["replay", *options, *arguments], env={"COLUMNS": "200"})
+
+    @contextmanager
+    def running(self, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+        """A run with --send in a process of its own, which does not outlive the block."""
+        words = ["dlq", "replay", "--bootstrap", self.kafka.bootstrap, "--dead-letters", self.letters, "--send"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "worker", *words, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, cwd=REPOSITORY, env={**os.environ, **environment},
+        ) as process:  # fmt: skip
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def came(self) -> list[LogRecord]:
         with KafkaLog(self.kafka.bootstrap) as log:
@@ -170,6 +188,89 @@ def test_a_limit_is_kept_and_the_next_run_goes_on(topics: Topics) -> None:
     assert (said["sent"], said["left"]) == (3, 5)
     assert topics.replay("--limit", "100")["sent"] == 5
     assert len({r.value for r in topics.came()}) == len(topics.came()) == 8
+
+
+def opened_by_its_reader(pipe: Path, process: subprocess.Popen[str]) -> int:
+    """The writing end of a pipe, once the process reads it: there the process waits."""
+    ends: list[int] = []
+
+    def opened() -> bool:
+        assert process.poll() is None, process.communicate()
+        try:
+            ends.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:  # nobody reads yet
+            return False
+        return True
+
+    wait_until(opened, timeout_s=60, what=f"a reader of {pipe}")
+    return ends[0]
+
+
+def test_a_run_sends_nothing_that_another_sent_while_it_waited(topics: Topics, tmp_path: Path) -> None:
+    """Each client of a run reads the password's file: the run waits before its second one, which sends."""
+    pipe = tmp_path / "password"
+    os.mkfifo(pipe)
+    with topics.running("--json", STREAM_AUDIT_SASL_PASSWORD_FILE=str(pipe)) as late:
+        first = opened_by_its_reader(pipe, late)
+        pipe.unlink()
+        os.mkfifo(pipe)  # another pipe: the second reader cannot be taken for the first
+        os.close(first)
+        second = opened_by_its_reader(pipe, late)
+        assert topics.replay()["sent"] == 8
+        os.close(second)
+        said, complaint = late.communicate(timeout=90)
+    assert late.returncode == 0, complaint
+    assert json.loads(said)["sent"] == 0
+    assert len(topics.came()) == 8
+
+
+def test_what_a_killed_run_left_open_is_undone_before_letters_are_read(topics: Topics) -> None:
+    killed = Producer({
+        "bootstrap.servers": topics.kafka.bootstrap, "transactional.id": f"stream-audit-dlq-replay-{topics.letters}",
+    })  # fmt: skip
+    killed.init_transactions(30)
+    killed.begin_transaction()
+    for partition in range(2):
+        killed.produce(topics.letters, None, None, partition)
+        killed.produce(topics.events, event(0, "jd:r0"), b"jd:r0", partition)
+    killed.flush(30)
+    topics.refuse(10, 11)  # behind what nobody can read
+    assert topics.replay()["sent"] == 10
+    assert len(topics.came()) == 10
+
+
+def test_a_run_ends_with_a_sentence_when_another_begins_even_one_with_nothing_to_send(topics: Topics) -> None:
+    topics.refuse(*range(10, 50))
+    with topics.running("--rate", "1") as early:
+        wait_until(lambda: len(topics.came()) > 0, timeout_s=60, what="the first record")
+        assert topics.replay("--room", "nobody")["sent"] == 0
+        _, complaint = early.communicate(timeout=90)
+    assert early.returncode == 1
+    assert "were replayed, then another `dlq replay --send` began" in complaint
+    topics.replay()
+    assert len({record.value for record in topics.came()}) == len(topics.came()) == 40
+
+
+def end_of(kafka: KafkaCluster, topic: str, isolation: str) -> int:
+    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "ends", "isolation.level": isolation})
+    end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=30)[1]
+    consumer.close()
+    return int(end)
+
+
+def test_a_run_that_ends_early_leaves_no_transaction_open(topics: Topics) -> None:
+    """The last record is too large for the client that should send it."""
+    record = Read(1, START_MS + 3_600_000, b"h", b"x" * 1_000_000)
+    rejected = Reject(Reason.WRONG_TYPE, "a detail")
+    letter = dead_letter(record, rejected, topic=topics.letters, partition=0, worker_version="0")
+    producer = Producer({"bootstrap.servers": topics.kafka.bootstrap, "message.max.bytes": 2_000_000})
+    producer.produce(topics.letters, letter.value, letter.key, 0, timestamp=letter.timestamp_ms, headers=letter.headers)
+    assert producer.flush(30) == 0
+    result = topics.run("--send", "--rate", "10")
+    assert result.exit_code == 1
+    assert "0 of 9 were replayed, then the broker said: " in result.output
+    ends = [end_of(topics.kafka, topics.events, level) for level in ("read_committed", "read_uncommitted")]
+    assert ends[0] == ends[1] > 0
 
 
 @pytest.mark.parametrize(

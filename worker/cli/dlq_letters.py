@@ -123,6 +123,7 @@ class Reader:
             "group.id": "stream-audit-dlq",  # demanded by the client; nothing is committed
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "isolation.level": "read_committed",  # of the ends, too
             "auto.offset.reset": "error",
         })  # fmt: skip
 

@@ -148,10 +148,11 @@ def replay(
     """
     wanted = Wanted(reasons, topic, partition, offsets, since, until, room)
     with Reader(bootstrap, dead_letters) as reader:
+        sender = _Sender(bootstrap, dead_letters, rate) if send else None  # before anything is read
         found = _find(reader, wanted, scan, again)
         chosen = found.to_send()[:limit]
-        if send and chosen:
-            _Sender(bootstrap, dead_letters, rate).send(reader, chosen)
+        if sender is not None and chosen:
+            sender.send(reader, chosen)
     _report(found, len(chosen), send, as_json)
 
 
@@ -190,31 +191,34 @@ def _bytes(data: str | bytes | None) -> bytes | None:
 
 
 class _Sender:
-    """Replays letters with their notes, a transaction for every second's worth."""
+    """Replays letters with their notes, a transaction for every second's worth.
+
+    Once it is made, no run that began earlier can send any more, and what such a run did send is there to be read.
+    """
 
     def __init__(self, bootstrap: str, dead_letters: str, rate: int) -> None:
-        from confluent_kafka import Producer
+        from confluent_kafka import KafkaException, Producer
 
-        from worker.lab.kafkaclient import connect
+        from worker.lab.kafkaclient import connect, reason
 
         self._dead_letters = dead_letters
         self._rate = rate
         self._producer: Producer = connect(Producer, bootstrap, {
-            # One at a time: who starts later fences who is still at it.
             "transactional.id": f"stream-audit-dlq-replay-{dead_letters}",
         })  # fmt: skip
+        try:
+            self._producer.init_transactions(TIMEOUT_S)
+        except KafkaException as error:
+            raise click.ClickException(
+                f"nothing was replayed: the broker at {bootstrap} gives no transaction: {reason(error)}"
+            ) from error
 
     def send(self, reader: Reader, letters: Sequence[Letter]) -> None:
         """Ends the command with exit 1 when the broker refuses; what was not sent is sent by the next run."""
-        from confluent_kafka import KafkaException
-
-        from worker.lab.kafkaclient import reason
-
         size = min(BATCH_RECORDS_MAX, self._rate)
         sent = 0
         began_s = clock.monotonic_s()
         try:
-            self._producer.init_transactions(TIMEOUT_S)
             self._check_targets(letters)
             batches = range(0, len(letters), size)
             for first in track(batches, "replaying", console=console(stderr=True), transient=True):
@@ -225,11 +229,29 @@ class _Sender:
                     self._replay(reader.fetch(letter.partition, letter.offset), letter)
                 self._producer.commit_transaction(TIMEOUT_S)
                 sent += len(batch)
-        except KafkaException as error:
+        except BaseException as error:
+            why = self._give_up(error)
+            if why is None:
+                raise
             raise click.ClickException(
-                f"{sent} of {len(letters)} were replayed, then the broker said: {reason(error)}. "
+                f"{sent} of {len(letters)} were replayed, then {why}. "
                 f"Run the same command again: it goes on where this one ended."
             ) from error
+
+    def _give_up(self, error: BaseException) -> str | None:
+        """Ends the transaction, for workers wait behind one that stays open; why, if Kafka was the reason."""
+        from confluent_kafka import KafkaError, KafkaException
+
+        from worker.lab.kafkaclient import reason
+
+        found = [error]
+        try:
+            self._producer.abort_transaction(TIMEOUT_S)
+        except KafkaException as refused:  # it names who fenced where `error` may not, but is refused after a commit
+            found.append(refused)
+        if any(isinstance(one, KafkaException) and one.args[0].code() == KafkaError._FENCED for one in found):
+            return "another `dlq replay --send` began and took over"
+        return f"the broker said: {reason(error)}" if isinstance(error, KafkaException) else None
 
     def _check_targets(self, letters: Sequence[Letter]) -> None:
         for topic in sorted({letter.about("dlq.original.topic") for letter in letters}):
