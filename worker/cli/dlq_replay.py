@@ -144,7 +144,8 @@ def replay(
 
     A record goes to its own topic and partition with its key, value and headers and with `dlq.replay_of`, stamped with
     the present time. A second run does not send it again, even if it was refused again (but --again does). Left out is
-    what this version would refuse again.
+    what this version would refuse again. In a live room, an event over a minute older than the room's newest is late:
+    replayed, it changes nothing.
     """
     wanted = Wanted(reasons, topic, partition, offsets, since, until, room)
     with Reader(bootstrap, dead_letters) as reader:
