@@ -71,7 +71,7 @@ def test_ls_prints_the_newest_last_and_counts_all(kafka: KafkaCluster, letters: 
     assert listed["records"][-1] == {
         "partition": 1, "offset": 9, "time": "2024-06-18T01:19:00.000+00:00", "class": "key_mismatch",
         "stage": "decode", "original_topic": "live.room.events",
-        "original_partition": "7", "original_offset": "1019", "bytes": 7, "replayed": False,
+        "original_partition": "7", "original_offset": "1019", "bytes": 7, "replayed": False, "refused_again": False,
     }  # fmt: skip
 
 

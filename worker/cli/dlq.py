@@ -88,7 +88,10 @@ def ls(
         left_out = reader.left_out
     newest.reverse()
     if as_json:
-        rows = [{**letter.row(), "replayed": letter.original in replayed} for letter in newest]
+        rows = [
+            {**letter.row(), "replayed": letter.original in replayed, "refused_again": letter.is_again}
+            for letter in newest
+        ]
         click.echo(json.dumps({"records": rows, "counts": counts, "read": read, "not_read": left_out}))
         return
     table = Table("partition", "offset", "time", "class", "stage", "original", "bytes", "replayed")
@@ -104,7 +107,7 @@ def ls(
             original,
             row["bytes"],
         )
-        cells += ("yes" if letter.original in replayed else "",)
+        cells += ("yes" if letter.original in replayed else "refused again" if letter.is_again else "",)
         table.add_row(*(escape(str(cell)) for cell in cells))
     if newest:
         Console().print(table)

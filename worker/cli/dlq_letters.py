@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
 DEAD_LETTERS = "live.audit.deadletter"
+REPLAY_OF = "dlq.replay_of"
+"""Header of a record that `dlq replay` sent: the place of its letter. Refused again, its new letter has it, too."""
 REPLAYED_TO = "dlq.replayed_to"
 """Header of a note that stands among the letters: the one of this original was replayed, to where it says."""
 TIMEOUT_S = 15.0
@@ -54,6 +56,11 @@ class Letter(NamedTuple):
     def is_note(self) -> bool:
         """Whether this is no letter, but notes that one was replayed."""
         return any(header == REPLAYED_TO for header, _ in self.headers)
+
+    @property
+    def is_again(self) -> bool:
+        """Whether the refused record was itself a replay, so that its letter is another one's successor."""
+        return any(header == REPLAY_OF for header, _ in self.headers)
 
     def row(self) -> dict[str, Any]:
         """What `ls` and `show` print of it."""
@@ -116,6 +123,7 @@ class Reader:
             "group.id": "stream-audit-dlq",  # demanded by the client; nothing is committed
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "isolation.level": "read_committed",  # of the ends, too
             "auto.offset.reset": "error",
         })  # fmt: skip
 

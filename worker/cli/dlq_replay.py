@@ -2,7 +2,8 @@
 
 What was replayed is noted among the letters, in the transaction that replays it: a letter that is still there has its
 note behind it, so no second run sends it again, and no crash leaves one without the other. The note is known by the
-place of the original, so a letter that was written twice is replayed once.
+place of the original, so a letter that was written twice is replayed once. A record that is refused again has another
+place; its letter is known by `dlq.replay_of`, which the record carries, and stays unless it is asked for.
 """
 
 import json
@@ -15,7 +16,7 @@ from rich.progress import track
 from rich.table import Table
 
 from worker import clock
-from worker.cli.dlq_letters import DEAD_LETTERS, REPLAYED_TO, TIMEOUT_S, Letter, Reader, Since, letter_of
+from worker.cli.dlq_letters import DEAD_LETTERS, REPLAY_OF, REPLAYED_TO, TIMEOUT_S, Letter, Reader, Since, letter_of
 from worker.cli.terminal import console
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reason, Reject
@@ -24,9 +25,13 @@ from worker.processor import EVENTS_TOPIC
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
-REPLAY_OF = "dlq.replay_of"
 BATCH_RECORDS_MAX = 100
-FATES = ("replayed before", "would be refused again", "to send")
+FATES = REPLAYED, REFUSED_AGAIN, WOULD_BE_REFUSED, TO_SEND = (
+    "replayed before",
+    "replayed and refused again",
+    "would be refused again",
+    "to send",
+)
 
 
 class Wanted(NamedTuple):
@@ -64,7 +69,7 @@ class Found(NamedTuple):
 
     def to_send(self) -> list[Letter]:
         """Oldest first, each partition in its order."""
-        wanted = [letter for original, letter in self.letters.items() if self.fates[original] == "to send"]
+        wanted = [letter for original, letter in self.letters.items() if self.fates[original] == TO_SEND]
         return sorted(wanted, key=lambda one: (one.timestamp_ms, one.partition, one.offset))
 
     def by_reason(self) -> dict[str, Counter[str]]:
@@ -115,6 +120,7 @@ class OffsetRange(click.ParamType):
     "--scan", type=click.IntRange(1, 10_000_000), default=100_000, show_default=True,
     help="Letters to read at most, the newest of each partition.",
 )  # fmt: skip
+@click.option("--again", is_flag=True, help="Also records that were replayed and refused again.")
 @click.option("--send", is_flag=True, help="Send them. Without it, only say what would be sent.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def replay(
@@ -130,24 +136,28 @@ def replay(
     limit: int,
     rate: int,
     scan: int,
+    again: bool,
     send: bool,
     as_json: bool,
 ) -> None:
     """Send dead letters again to where they came from, as they came; nothing is sent without --send.
 
     A record goes to its own topic and partition with its key, value and headers and with `dlq.replay_of`, stamped with
-    the present time. A second run does not send it again. Left out is what this version would refuse again.
+    the present time. A second run does not send it again, even if it was refused again (but --again does). Left out is
+    what this version would refuse again. In a live room, an event over a minute older than the room's newest is late:
+    replayed, it changes nothing.
     """
     wanted = Wanted(reasons, topic, partition, offsets, since, until, room)
     with Reader(bootstrap, dead_letters) as reader:
-        found = _find(reader, wanted, scan)
+        sender = _Sender(bootstrap, dead_letters, rate) if send else None  # before anything is read
+        found = _find(reader, wanted, scan, again)
         chosen = found.to_send()[:limit]
-        if send and chosen:
-            _Sender(bootstrap, dead_letters, rate).send(reader, chosen)
+        if sender is not None and chosen:
+            sender.send(reader, chosen)
     _report(found, len(chosen), send, as_json)
 
 
-def _find(reader: Reader, wanted: Wanted, scan: int) -> Found:
+def _find(reader: Reader, wanted: Wanted, scan: int, again: bool) -> Found:
     letters: dict[str, Letter] = {}
     fates: dict[str, str] = {}
     replayed: set[str] = set()
@@ -162,13 +172,16 @@ def _find(reader: Reader, wanted: Wanted, scan: int) -> Found:
             replayed.add(letter.original)
         elif wanted.fits(letter, _bytes(message.key())) and letter.original not in letters:
             letters[letter.original] = letter
-            fates[letter.original] = FATES[1] if _is_refused(message, letter, now_ms) else FATES[2]
-    fates |= dict.fromkeys(replayed & letters.keys(), FATES[0])
+            if letter.is_again and not again:
+                fates[letter.original] = REFUSED_AGAIN
+            else:
+                fates[letter.original] = WOULD_BE_REFUSED if _is_refused(message, letter, now_ms) else TO_SEND
+    fates |= dict.fromkeys(replayed & letters.keys(), REPLAYED)
     return Found(letters, fates, read, reader.left_out)
 
 
 def _is_refused(message: "Message", letter: Letter, now_ms: int) -> bool:
-    """By the decoder of this version; what a room would say to it is not known here."""
+    """By the decoder of this version; what a room would say to it is known once it has been replayed."""
     if not letter.about("dlq.original.topic").endswith(EVENTS_TOPIC):
         return False
     return isinstance(decode(_bytes(message.key()), _bytes(message.value()), now_ms), Reject)
@@ -179,31 +192,34 @@ def _bytes(data: str | bytes | None) -> bytes | None:
 
 
 class _Sender:
-    """Replays letters with their notes, a transaction for every second's worth."""
+    """Replays letters with their notes, a transaction for every second's worth.
+
+    Once it is made, no run that began earlier can send any more, and what such a run did send is there to be read.
+    """
 
     def __init__(self, bootstrap: str, dead_letters: str, rate: int) -> None:
-        from confluent_kafka import Producer
+        from confluent_kafka import KafkaException, Producer
 
-        from worker.lab.kafkaclient import connect
+        from worker.lab.kafkaclient import connect, reason
 
         self._dead_letters = dead_letters
         self._rate = rate
         self._producer: Producer = connect(Producer, bootstrap, {
-            # One at a time: who starts later fences who is still at it.
             "transactional.id": f"stream-audit-dlq-replay-{dead_letters}",
         })  # fmt: skip
+        try:
+            self._producer.init_transactions(TIMEOUT_S)
+        except KafkaException as error:
+            raise click.ClickException(
+                f"nothing was replayed: the broker at {bootstrap} gives no transaction: {reason(error)}"
+            ) from error
 
     def send(self, reader: Reader, letters: Sequence[Letter]) -> None:
         """Ends the command with exit 1 when the broker refuses; what was not sent is sent by the next run."""
-        from confluent_kafka import KafkaException
-
-        from worker.lab.kafkaclient import reason
-
         size = min(BATCH_RECORDS_MAX, self._rate)
         sent = 0
         began_s = clock.monotonic_s()
         try:
-            self._producer.init_transactions(TIMEOUT_S)
             self._check_targets(letters)
             batches = range(0, len(letters), size)
             for first in track(batches, "replaying", console=console(stderr=True), transient=True):
@@ -214,11 +230,29 @@ class _Sender:
                     self._replay(reader.fetch(letter.partition, letter.offset), letter)
                 self._producer.commit_transaction(TIMEOUT_S)
                 sent += len(batch)
-        except KafkaException as error:
+        except BaseException as error:
+            why = self._give_up(error)
+            if why is None:
+                raise
             raise click.ClickException(
-                f"{sent} of {len(letters)} were replayed, then the broker said: {reason(error)}. "
+                f"{sent} of {len(letters)} were replayed, then {why}. "
                 f"Run the same command again: it goes on where this one ended."
             ) from error
+
+    def _give_up(self, error: BaseException) -> str | None:
+        """Ends the transaction, for workers wait behind one that stays open; why, if Kafka was the reason."""
+        from confluent_kafka import KafkaError, KafkaException
+
+        from worker.lab.kafkaclient import reason
+
+        found = [error]
+        try:
+            self._producer.abort_transaction(TIMEOUT_S)
+        except KafkaException as refused:  # it names who fenced where `error` may not, but is refused after a commit
+            found.append(refused)
+        if any(isinstance(one, KafkaException) and one.args[0].code() == KafkaError._FENCED for one in found):
+            return "another `dlq replay --send` began and took over"
+        return f"the broker said: {reason(error)}" if isinstance(error, KafkaException) else None
 
     def _check_targets(self, letters: Sequence[Letter]) -> None:
         for topic in sorted({letter.about("dlq.original.topic") for letter in letters}):
@@ -267,8 +301,10 @@ def _report(found: Found, sending: int, sent: bool, as_json: bool) -> None:
     if by_reason:
         console().print(table)
     beyond = f"; {left:,} more match (--limit)" if left else ""
+    refused = sum(fates[REFUSED_AGAIN] for fates in by_reason.values())
+    again = f"; {refused:,} were replayed before and refused again (--again)" if refused else ""
     older = f"; {found.left_out:,} older letters were not read (--scan)" if found.left_out else ""
     if sent:
-        click.echo(f"{sending:,} records replayed{beyond}{older}")
+        click.echo(f"{sending:,} records replayed{beyond}{again}{older}")
     else:
-        click.echo(f"{sending:,} records would be replayed: add --send{beyond}{older}")
+        click.echo(f"{sending:,} records would be replayed: add --send{beyond}{again}{older}")
