@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 
-from tests.bench.gates import verdicts
+from tests.bench.gates import unmeasured, verdicts
 from tests.bench.peers import PEERS
 from tests.bench.throughput import ENGINE, FULL
 
@@ -107,6 +107,7 @@ def _throughput(found: dict[str, Any], directory: Path) -> list[str]:
         )
         for v in verdicts(systems)
     ]  # fmt: skip
+    table += [(gate.name, "–", "–", f"{gate.bar:g}", "**not measured**") for gate in unmeasured(systems)]
     lines += ["", *_table(("events per CPU-second, within a round", "median", "rounds", "bar", "met"), table)]
     _bars(systems, order, directory / "bench-throughput.svg")
     return [*lines, "", "![CPU-seconds per million events, by system](bench-throughput.svg)"]
