@@ -17,7 +17,7 @@ mpl.rcParams.update(
     {"svg.hashsalt": "stream-audit", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 )
 OURS, THEIRS = "#0b6e4f", "#9aa5b1"
-LATENCY_GOAL_MS, SKEW_MAX, ROOMS_COST_MAX = 100, 2.0, 2.0
+LATENCY_GOAL_MS, SENDER_LATE_MS, SKEW_MAX, ROOMS_COST_MAX = 100, 100, 2.0, 2.0
 
 
 def write(results: Path, out: Path) -> str:
@@ -139,6 +139,11 @@ def _save(figure: Any, path: Path) -> None:
 _QUANTILES = ("p50", "p99", "p99.9", "max")
 
 
+def _share(row: dict[str, Any]) -> str:
+    most = row.get("sustainable")
+    return f"{row['rate'] / most:.0%}" if most else "–"
+
+
 def _latency(rows: list[dict[str, Any]], directory: Path) -> list[str]:
     from matplotlib import pyplot as plt
 
@@ -152,19 +157,24 @@ def _latency(rows: list[dict[str, Any]], directory: Path) -> list[str]:
     axes.legend()
     _save(figure, directory / "bench-latency.svg")
     table = [
-        (f"{r['rate']:,}", *(f"{r[q]:,.1f}" for q in _QUANTILES), f"{r['violations']:,.0f}", str(r["missing"]),
-         f"{r['behind_ms']:,.0f}")
+        (f"{r['rate']:,}" + (" ²" if r["behind_ms"] > SENDER_LATE_MS else ""), _share(r),
+         *(f"{r[q]:,.1f}" for q in _QUANTILES), f"{r['violations']:,.0f}", str(r["missing"]), f"{r['behind_ms']:,.0f}")
         for r in rows
     ]  # fmt: skip
+    head = ("events/s", "of sustainable", *(f"{q} ms" for q in _QUANTILES), "violations", "missing",
+            "sender late, at most ms")  # fmt: skip
+    late = any(r["behind_ms"] > SENDER_LATE_MS for r in rows)
     return [
         "## Event → violation", "",
         "Open loop: latency counts from when an event was due, so a late sender hides nothing; until the violation is "
         "read back from its topic. 1,000 rooms; event time runs with the clock, after a lead of 25 s (not timed) in "
         "which brokers warm up and rooms grow seven minutes old, so that panes and blocks close as they do in live "
         "rooms. One worker, one core; the broker, the sender and the reader share the other. "
-        f"Bar: p99 ≤ {LATENCY_GOAL_MS} ms at 20,000 events/s.", "",
-        *_table(("events/s", *(f"{q} ms" for q in _QUANTILES), "violations", "missing", "sender late, at most ms"),
-                table), "",
+        f"Bar: p99 ≤ {LATENCY_GOAL_MS} ms at 20,000 events/s. "
+        "Sustainable is what the full audit reads of a backlog a second (throughput, above).", "",
+        *_table(head, table), "",
+        *([f"² The sender fell behind by more than {SENDER_LATE_MS} ms: part of the latency is its own.", ""]
+          if late else []),
         "![Latency by rate](bench-latency.svg)",
     ]  # fmt: skip
 
