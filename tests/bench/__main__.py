@@ -160,6 +160,16 @@ def curves(sizes: tuple[int, ...], rounds: int) -> None:
 
 
 @main.command()
+@click.option("--events", default=1_000_000, show_default=True, help="Events in the file.")
+@click.option("--rounds", default=3, show_default=True)
+def replay(events: int, rounds: int) -> None:
+    """`stream-audit replay` of a compressed room log, as a user runs it."""
+    from tests.bench import replay as part
+
+    save("replay", part.measure(events, rounds, console))
+
+
+@main.command()
 @click.option("--out", type=click.Path(path_type=Path), default=REPOSITORY / "docs" / "BENCHMARKS.md")
 def report(out: Path) -> None:
     """Write docs/BENCHMARKS.md and its plots from what was measured last."""
@@ -172,7 +182,7 @@ def report(out: Path) -> None:
 @click.pass_context
 def everything(context: click.Context) -> None:
     """All parts, then the report; about an hour."""
-    for command in (throughput, latency, skew, recovery, curves, report):
+    for command in (throughput, latency, skew, recovery, curves, replay, report):
         context.invoke(command)
 
 

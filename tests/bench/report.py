@@ -27,7 +27,7 @@ def write(results: Path, out: Path) -> str:
         return f"nothing was measured yet: no results in {results}"
     sections: list[tuple[str, Callable[[Any, Path], list[str]]]] = [
         ("throughput", _throughput), ("latency", _latency), ("skew", _skew), ("recovery", _recovery),
-        ("curves", _curves),
+        ("curves", _curves), ("replay", _replay),
     ]  # fmt: skip
     lines = ["# Benchmarks", "", *_about(next(iter(parts.values()))["machine"])]
     for name, section in sections:
@@ -249,3 +249,19 @@ def _curves(rows: list[dict[str, Any]], directory: Path) -> list[str]:
     ]
     lines += ["", *_table(("bytes an event", "CPU µs an event"), sizes)] if sizes else []
     return [*lines, "", "![Cost of an event by number of rooms](bench-rooms.svg)"]
+
+
+def _replay(found: dict[str, Any], directory: Path) -> list[str]:
+    rounds = found["rounds"]
+    row = (
+        f"{found['events']:,}", f"{found['file_mb']:,.0f}", str(len(rounds)),
+        _spread([r["events_per_s"] for r in rounds], ",.0f"),
+        _spread([r["cpu_s_per_million"] for r in rounds], ",.2f"),
+        f"{statistics.median(r['rss_mb'] for r in rounds):,.0f}",
+    )  # fmt: skip
+    return [
+        "## Replay of a file", "",
+        "`stream-audit replay` of the corpus as one room log (JSONL, zstd), every signal and rule; the start of the "
+        "process counts. Nothing is pinned.", "",
+        *_table(("events", "MB", "rounds", "events/s", "CPU-s per million", "peak RSS MB"), [row]),
+    ]  # fmt: skip
