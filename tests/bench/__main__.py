@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.gates import BAR_SYSTEMS, unmeasured, verdicts
-from tests.bench.throughput import measure, names
+from tests.bench.throughput import by_partitions, measure, names
 from tests.support.kafka import KAFKA_VERSION, REPOSITORY, KafkaCluster
 
 RESULTS = REPOSITORY / "build" / "bench" / "results"
@@ -144,8 +144,11 @@ def recovery(sizes: tuple[int, ...], rate: int, seconds: float) -> None:
 @click.option("--rooms", "sizes", multiple=True, type=int, help="Rooms (repeatable).  [default: 100 … 1,000,000]")
 @click.option("--rounds", default=3, show_default=True, help="Of each point up to 10,000 rooms; one above.")
 def curves(sizes: tuple[int, ...], rounds: int) -> None:
-    """Cost of an event against the number of rooms and the size of events, in memory."""
-    from tests.bench.curves import PADDINGS
+    """Cost of an event against rooms and the size of events, in memory; against partitions, on a real Kafka.
+
+    With --rooms only these.
+    """
+    from tests.bench.curves import PADDINGS, PARTITION_EVENTS, PARTITIONS
 
     found = []
     points = [("rooms", n) for n in sizes or (100, 1_000, 10_000, 100_000, 1_000_000)]
@@ -155,8 +158,13 @@ def curves(sizes: tuple[int, ...], rounds: int) -> None:
             command = [sys.executable, "-m", "tests.bench.curves", kind, str(number)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found.append({"kind": kind, "number": number, **json.loads(done.stdout)})
-            console.print(f"{kind:6}{number:>10,} {found[-1]['cpu_us_per_event']:8.1f} µs CPU an event")
+            console.print(f"{kind:10}{number:>10,} {found[-1]['cpu_us_per_event']:8.1f} µs CPU an event")
     save("curves", found)
+    for number in () if sizes else PARTITIONS:
+        for run in by_partitions(number, events=PARTITION_EVENTS, rounds=rounds, console=console):
+            found.append({"kind": "partitions", "number": number, "cpu_us_per_event": run["cpu_s_per_million"], **run})
+            console.print(f"{'partitions':10}{number:>10,} {run['cpu_s_per_million']:8.1f} µs CPU an event")
+        save("curves", found)
 
 
 @main.command()

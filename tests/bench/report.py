@@ -235,7 +235,7 @@ def _curves(rows: list[dict[str, Any]], directory: Path) -> list[str]:
         for n in numbers["rooms"]
     ]  # fmt: skip
     lines = [
-        "## Number of rooms, size of events", "",
+        "## Number of rooms, size of events, partitions", "",
         "The full audit in memory, no broker; each room gets one event every five seconds of event time.", "",
         *_table(("rooms", "CPU µs an event", "GC pause ms", "snapshot bytes", "KB a room", "warm-up"), rooms),
     ]  # fmt: skip
@@ -248,7 +248,23 @@ def _curves(rows: list[dict[str, Any]], directory: Path) -> list[str]:
         for n in numbers["size"]
     ]
     lines += ["", *_table(("bytes an event", "CPU µs an event"), sizes)] if sizes else []
-    return [*lines, "", "![Cost of an event by number of rooms](bench-rooms.svg)"]
+    lines += ["", "![Cost of an event by number of rooms](bench-rooms.svg)"]
+    return [*lines, *_partitions([r for r in rows if r["kind"] == "partitions"])]
+
+
+def _partitions(rows: list[dict[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    fields = (("events_per_s", ",.0f"), ("cpu_us_per_event", ".1f"), ("rss_mb", ",.0f"))
+    table = [
+        (f"{n:,}", *(_spread([r[field] for r in rows if r["number"] == n], form) for field, form in fields))
+        for n in sorted({r["number"] for r in rows})
+    ]
+    return [
+        "", "The full audit on a real Kafka, one process, pinned as above; the same events in so many partitions, of "
+        "the room log and of what the worker writes.", "",
+        *_table(("partitions", "events/s", "CPU µs an event", "RSS MB"), table),
+    ]  # fmt: skip
 
 
 def _replay(found: dict[str, Any], directory: Path) -> list[str]:
