@@ -1,4 +1,8 @@
-"""`python -m tests.bench`: measures on a real Kafka, keeps results, writes docs/BENCHMARKS.md from them."""
+"""`python -m tests.bench`: measures on a real Kafka, keeps results, writes docs/BENCHMARKS.md from them.
+
+What docs/BENCHMARKS.remarks.md says comes from commands of their own, `tests.bench.core`, `memory`, `policies` and
+others.
+"""
 
 import json
 import os
@@ -189,7 +193,7 @@ def report(out: Path) -> None:
 @main.command("all")
 @click.pass_context
 def everything(context: click.Context) -> None:
-    """All parts, then the report; about an hour."""
+    """All parts of this command, then the report; about an hour."""
     for command in (throughput, latency, skew, recovery, curves, replay, report):
         context.invoke(command)
 

@@ -29,7 +29,9 @@ def write(results: Path, out: Path) -> str:
         ("throughput", _throughput), ("latency", _latency), ("skew", _skew), ("recovery", _recovery),
         ("curves", _curves), ("replay", _replay),
     ]  # fmt: skip
-    lines = ["# Benchmarks", "", *_about(next(iter(parts.values()))["machine"])]
+    beside = out.with_suffix(".remarks.md")
+    remarks = beside.read_text().strip() if beside.exists() else ""
+    lines = ["# Benchmarks", "", *_about(next(iter(parts.values()))["machine"], remarks)]
     for name, section in sections:
         if name in parts:
             part = parts[name]
@@ -39,14 +41,13 @@ def write(results: Path, out: Path) -> str:
                 "",
                 f"Made by `{part['command']}`, {part['machine']['on']}.",
             ]
-    remarks = out.with_suffix(".remarks.md")
-    if remarks.exists():
-        lines += ["", remarks.read_text().strip()]
+    if remarks:
+        lines += ["", remarks]
     out.write_text("\n".join(lines) + "\n")
     return f"wrote {out} from {', '.join(parts)}"
 
 
-def _about(machine: dict[str, Any]) -> list[str]:
+def _about(machine: dict[str, Any], remarks: str) -> list[str]:
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     return [
         "All corpora are **synthetic**: seeded events of six types, 315 bytes on average, Chinese text. Apache Kafka "
@@ -54,8 +55,19 @@ def _about(machine: dict[str, Any]) -> list[str]:
         f"{machine['python']}, "
         f"{libraries}. The machine is shared and noisy: trust ratios within a round more than figures.",
         "",
-        "`make bench` measures everything and writes this file; each section names its own command.",
+        "`make bench` measures the sections that end with *Made by* and writes this file." + _remarked(remarks),
     ]
+
+
+def _remarked(remarks: str) -> str:
+    names = [line[3:] for line in remarks.splitlines() if line.startswith("## ")]
+    if not names:
+        return ""
+    quoted = ", ".join(f"*{name}*" for name in names)
+    return (
+        f" The others are remarks, written by hand ({quoted}): their figures come from the commands that they name, "
+        "which `make bench` does not run."
+    )
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
