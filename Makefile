@@ -52,7 +52,7 @@ bench: java $(VENV)/.bench  ## Measure the worker beside its peers on a real Kaf
 	$(BIN)/python -m tests.bench all
 
 .PHONY: bench-gate
-bench-gate: java $(VENV)/.bench  ## The ratio gates alone, in ten minutes; fails when one is missed
+bench-gate: java $(VENV)/.bench  ## Every ratio bar on fewer events, in ten minutes; fails when one is missed or not measured
 	$(BIN)/python -m tests.bench gate $(ARGS)
 
 .PHONY: lock

@@ -1,7 +1,7 @@
-"""Curves of the full audit in memory: cost against the number of rooms and the size of events; and, on a real Kafka,
-against the number of partitions. Each point runs in a process of its own.
+"""Curves of the full audit in memory: cost against the number of rooms and the size of events. Each point runs in a
+process of its own. Points of the curve against partitions need a real Kafka: `throughput.by_partitions` measures them.
 
-    python -m tests.bench.curves rooms 10000      one point, one line of JSON
+    python -m tests.bench.curves rooms 10000      one point in memory, one line of JSON
 """
 
 import gc
@@ -24,6 +24,7 @@ EVENTS_PER_ROOM = 30  # before measuring, and while: rooms of every curve are eq
 MEASURED_MIN, MEASURED_MAX, WARM_MAX = 30_000, 300_000, 3_000_000
 BATCH = 2_000
 PADDINGS = (0, 700, 3_700, 15_700)
+PARTITIONS, PARTITION_EVENTS = (1, 4, 16, 64), 300_000
 
 
 def _processor() -> PartitionProcessor:

@@ -37,6 +37,12 @@ GATES: tuple[Gate, ...] = (
 )
 
 
+BAR_SYSTEMS: tuple[str, ...] = tuple(
+    dict.fromkeys(name for gate in GATES if not gate.goal for name in (gate.ours, gate.theirs))
+)
+"""Every system that a bar names; goals are reported where their systems ran."""
+
+
 class Verdict(NamedTuple):
     """A gate with what was measured, one ratio a round."""
 
@@ -64,3 +70,9 @@ def verdicts(systems: dict[str, list[dict[str, Any]]]) -> list[Verdict]:
         if ratios:
             found.append(Verdict(gate, ratios))
     return found
+
+
+def unmeasured(systems: dict[str, list[dict[str, Any]]]) -> list[Gate]:
+    """Bars whose two systems ran in no common round; goals are left out."""
+    measured = {verdict.gate for verdict in verdicts(systems)}
+    return [gate for gate in GATES if not gate.goal and gate not in measured]

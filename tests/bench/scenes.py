@@ -3,7 +3,9 @@
 The load, the broker and the reader share one core, the worker has the other; with two workers nothing is pinned.
 """
 
+import json
 import os
+import statistics
 import tempfile
 import time
 from collections import Counter
@@ -13,11 +15,17 @@ from typing import Any
 from rich.console import Console
 
 from tests.bench.live import LEAD_S, Load, Violations, drive
+from tests.bench.throughput import FULL
 from tests.support.engine import Log, Worker, oracle
 from tests.support.kafka import KafkaCluster, wait_until
 from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
 
 COMMIT_INTERVAL_S = "1"
+GOAL_RATE = 20_000
+SHARES = (0.25, 0.5, 0.75, 0.9)
+"""Of the sustainable rate: what the full audit reads of a backlog, on the same core."""
+UNKNOWN = (5_000, 10_000)
+"""Rates beside the goal's where nobody has measured what is sustainable."""
 CAUGHT_UP_S = 1.5
 """Of load that may not be committed yet: an interval of commits and a fetch."""
 
@@ -58,9 +66,24 @@ def _line(name: str, found: dict[str, Any]) -> str:
     )
 
 
-def latency(kafka: KafkaCluster, rates: list[int], seconds: float, console: Console) -> list[dict[str, Any]]:
-    """Latency at each rate."""
-    return [under_load(kafka, f"rate{rate}", Load(rate, seconds), console) for rate in rates]
+def sustainable(results: Path) -> float | None:
+    """Events/s of the full audit in the median of rounds, where throughput was measured."""
+    path = results / "throughput.json"
+    rows = json.loads(path.read_text())["results"]["systems"].get(FULL) if path.exists() else None
+    return statistics.median(row["events_per_s"] for row in rows) if rows else None
+
+
+def rates_of(most: float | None) -> list[int]:
+    """The goal's rate and shares of what is sustainable, in hundreds."""
+    others = [round(share * most, -2) for share in SHARES] if most else UNKNOWN
+    return sorted({GOAL_RATE, *map(int, others)})
+
+
+def latency(
+    kafka: KafkaCluster, rates: list[int], seconds: float, most: float | None, console: Console
+) -> list[dict[str, Any]]:
+    """Latency at each rate; `most` is the sustainable one, if known."""
+    return [{"sustainable": most, **under_load(kafka, f"rate{rate}", Load(rate, seconds), console)} for rate in rates]
 
 
 def skew(kafka: KafkaCluster, rate: int, seconds: float, console: Console) -> list[dict[str, Any]]:

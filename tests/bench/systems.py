@@ -202,7 +202,7 @@ def engine(bootstrap: str, events: int) -> None:
     _run_app(app)
 
 
-def full_audit(bootstrap: str, events: int) -> None:
+def full_audit(bootstrap: str, events: int, partitions: int = PARTITIONS) -> None:
     """The worker itself: every signal, marker and shipped rule, durable state, violations, room records."""
     import uvloop
 
@@ -214,9 +214,9 @@ def full_audit(bootstrap: str, events: int) -> None:
     uvloop.install()
     name = f"audit-{uuid.uuid4().hex[:8]}"
     for table in ("rooms", "identities"):
-        create_topic(bootstrap, f"{name}-{table}-changelog")
+        create_topic(bootstrap, f"{name}-{table}-changelog", partitions)
     settings = load_settings({"STREAM_AUDIT_BROKERS": bootstrap, "STREAM_AUDIT_APP_ID": name})
-    worker = build_app(settings, partitions=Partitions(PARTITIONS, PARTITIONS), judge=_judge(settings.policies_dir))
+    worker = build_app(settings, partitions=Partitions(partitions, partitions), judge=_judge(settings.policies_dir))
     meter = Meter(events)
     process = worker.engine.process
 
@@ -319,13 +319,13 @@ SYSTEMS: dict[str, Callable[[str, int], None]] = {
 }
 
 
-def create_topic(bootstrap: str, name: str) -> None:
+def create_topic(bootstrap: str, name: str, partitions: int = PARTITIONS) -> None:
     """A compacted topic with the log's partitions."""
     from confluent_kafka.admin import AdminClient, NewTopic
 
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     config = {"cleanup.policy": "compact"}
-    admin.create_topics([NewTopic(name, PARTITIONS, 1, config=config)])[name].result(20)
+    admin.create_topics([NewTopic(name, partitions, 1, config=config)])[name].result(20)
 
 
 def _run_app(app: Any) -> None:
@@ -340,5 +340,11 @@ if __name__ == "__main__":
     parser.add_argument("system", choices=SYSTEMS)
     parser.add_argument("bootstrap")
     parser.add_argument("events", type=int)
+    parser.add_argument(
+        "--partitions", type=int, help="Of the log, where it has not the usual number: full audit only."
+    )
     options = parser.parse_args()
-    SYSTEMS[options.system](options.bootstrap, options.events)
+    if options.partitions:
+        full_audit(options.bootstrap, options.events, options.partitions)
+    else:
+        SYSTEMS[options.system](options.bootstrap, options.events)

@@ -43,7 +43,7 @@ def cores() -> tuple[int | None, int | None]:
 
 
 @contextmanager
-def broker(console: Console, events: int, rooms: int = ROOMS) -> Iterator[KafkaCluster]:
+def broker(console: Console, events: int, rooms: int = ROOMS, partitions: int = PARTITIONS) -> Iterator[KafkaCluster]:
     """A pinned broker whose event topic holds the corpus."""
     core, _ = cores()
     everything = os.sched_getaffinity(0)
@@ -52,18 +52,18 @@ def broker(console: Console, events: int, rooms: int = ROOMS) -> Iterator[KafkaC
     try:
         with KafkaCluster(heap="1g") as kafka:
             for name in (TOPIC, OUT, "live.audit.violations", "live.audit.deadletter"):
-                kafka.create_topic(name, PARTITIONS, **{"retention.ms": -1})
+                kafka.create_topic(name, partitions, **{"retention.ms": -1})
             for name in ("live.audit.requests", "live.audit.identities"):
-                kafka.create_topic(name, PARTITIONS)
+                kafka.create_topic(name, partitions)
             for name in ("live.audit.rooms", "live.host.registry"):
-                kafka.create_topic(name, PARTITIONS, **{"cleanup.policy": "compact"})
-            fill(kafka.bootstrap, events, rooms, console)
+                kafka.create_topic(name, partitions, **{"cleanup.policy": "compact"})
+            fill(kafka.bootstrap, events, rooms, partitions, console)
             yield kafka
     finally:
         os.sched_setaffinity(0, everything)
 
 
-def fill(bootstrap: str, events: int, rooms: int, console: Console) -> None:
+def fill(bootstrap: str, events: int, rooms: int, partitions: int, console: Console) -> None:
     """Writes the corpus; a room stays on one partition."""
     producer = Producer(
         {
@@ -76,7 +76,7 @@ def fill(bootstrap: str, events: int, rooms: int, console: Console) -> None:
         for i, (timestamp, key, value) in enumerate(corpus(events, rooms)):
             while True:
                 try:
-                    producer.produce(TOPIC, value, key=key, partition=int(key[-8:]) % PARTITIONS, timestamp=timestamp)
+                    producer.produce(TOPIC, value, key=key, partition=int(key[-8:]) % partitions, timestamp=timestamp)
                     break
                 except BufferError:
                     producer.poll(0.1)
@@ -101,8 +101,8 @@ def events_of(name: str, events: int) -> int:
     return min(events, (peer.events if peer else OWN_EVENTS.get(name, 0)) or events)
 
 
-def run(name: str, bootstrap: str, events: int, *, check: bool = False) -> Result:
-    """One system in a process of its own, pinned.
+def run(name: str, bootstrap: str, events: int, *, check: bool = False, partitions: int | None = None) -> Result:
+    """One system in a process of its own, pinned; `partitions` only for the full audit, on a log that has so many.
 
     Raises:
         RuntimeError: it failed, or took too long.
@@ -113,6 +113,7 @@ def run(name: str, bootstrap: str, events: int, *, check: bool = False) -> Resul
     with tempfile.TemporaryDirectory(prefix="bench-") as state:
         if peer is None:
             argv, env = [sys.executable, "-m", "tests.bench.systems", name, bootstrap, str(events)], dict(os.environ)
+            argv += ["--partitions", str(partitions)] if partitions else []
         else:
             argv, env = command(peer, bootstrap, TOPIC, OUT, events, Path(state)), variables(peer, bootstrap, events)
         if check:
@@ -200,3 +201,9 @@ def measure(systems: list[str], *, events: int, rounds: int, console: Console, s
                 rate, cpu = result["events_per_s"], result["cpu_s_per_million"]
                 console.print(f"round {number + 1}  {name:34} {rate:12,.0f} events/s {cpu:9.2f} CPU-s/M")
     return found
+
+
+def by_partitions(partitions: int, *, events: int, rounds: int, console: Console) -> list[Result]:
+    """The full audit on logs of the same corpus in so many partitions; every round reads it anew."""
+    with broker(console, events, partitions=partitions) as kafka:
+        return [run(FULL, kafka.bootstrap, events, partitions=partitions) for _ in range(rounds)]
