@@ -29,7 +29,7 @@ def apply(room: Room, event: FleetMatched, offset: int) -> None:
 
 
 def forget_scripts(room: Room) -> None:
-    """A block has closed: matches of scripts that the room does not read any more hold no longer."""
+    """A sketch's span has ended: matches of scripts that the room does not read any more hold no longer."""
     ties = room.ties
     if ties is None or not any(match.kind == "script" for _, match in ties.fleets):
         return

@@ -23,7 +23,9 @@ WATCH, LABEL, LIMIT and RESTRICT are the levels of evidence; a family's false al
 time watched; – was not reached. Minutes count from the start of the room, or from when the host left it. Intervals are
 exact at 95 % (Poisson, Clopper–Pearson, order statistics). "shown: open" means that the room-hours are too few to tell:
 no alarm in N hours proves no more than a rate below 3/N. The rare levels are shown in another way, by importance
-sampling at the edge of the null hypothesis (last table). "design" is what a study of the evidence alone promised,
+sampling at the edge of the null hypothesis (last table). There NONINT breaks its bound at LIMIT and above where rooms
+differ for good, which is why a guard lets it reach no more than LABEL; rows without the envelope show what the envelope
+is for. "design" is what a study of the evidence alone promised,
 before guards; "bar" is what the product asks of itself, median (p90), after guards.
 
 Most honest rooms are simulated at a *sparse* pace (`worker/lab/simulate/stage.py`): a third of the comments, fewer
