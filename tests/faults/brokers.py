@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 
+from confluent_kafka import KafkaError, KafkaException
+
 from tests.faults.scenario import World
 from tests.support.engine import Worker, room_log
 from tests.support.kafka import wait_until
 from worker.processor import EVENTS_TOPIC
 
 RECOVERED_WITHIN_S = 60
+LOADING = (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR)
 
 
 def broker_killed(world: World) -> None:
@@ -56,7 +59,12 @@ def catch_up(world: World, worker: Worker, back_s: float) -> None:
             assert worker.process.returncode == 1, worker.log()
             world.seen["restarts"] += 1
             worker = world.worker(INSTANCE_ID="pod-0")
-        return log.committed() == log.ends()
+        try:
+            return log.committed() == log.ends()
+        except KafkaException as away:  # the group's coordinator has moved, and still loads
+            if away.args[0].code() not in LOADING:
+                raise
+            return False
 
     try:
         wait_until(caught_up, timeout_s=2 * RECOVERED_WITHIN_S, what=lambda: worker.log())  # noqa: PLW0108
