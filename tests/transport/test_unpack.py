@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -131,6 +133,21 @@ def test_a_cap_stops_between_batches_and_the_rest_comes_next() -> None:
     assert state.position == 3 and result.has_more()
     second = _take(TP(*HERE), result, 100)
     assert second is not None and [r.offset for r in second.records] == [3, 4, 5]
+
+
+def test_what_was_taken_goes_at_once_and_waits_for_no_collection_of_cycles() -> None:
+    records = held(record_batch([0, 1]) + record_batch([2]))
+    result, _ = result_of(records)
+    there = weakref.ref(records)
+    del records
+    gc.disable()
+    try:
+        assert _take(TP(*HERE), result, 1) is not None
+        assert there() is not None
+        assert _take(TP(*HERE), result, 1) is not None
+        assert there() is None
+    finally:
+        gc.enable()
 
 
 def test_a_slice_whose_partition_was_sought_elsewhere_is_dropped() -> None:

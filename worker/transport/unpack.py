@@ -41,6 +41,7 @@ PRIVATE = {
     "FetchResult": ("_partition_records", "_update_position", "check_assignment", "has_more"),
     "PartitionRecords": (
         "_records",
+        "_records_iterator",
         "_check_crcs",
         "_isolation_level",
         "_aborted_producers",
@@ -99,6 +100,7 @@ def _take(tp: TP, result: FetchResult, max_records: int) -> RecordSlice | None:
         records += _next_records(tp, held)
     result._update_position()
     if not held._records.has_next():
+        held._records_iterator = None  # aiokafka's own, never begun: a cycle that would keep the whole response
         result._partition_records = None
     return RecordSlice(tp, records, base_offset, held.next_fetch_offset)
 
