@@ -83,8 +83,10 @@ def _events(rng: Random, rooms: int, steps: int) -> Iterator[tuple[bytes | None,
     for step in range(steps):
         if rng.random() < 0.01:
             # 7 h are more than a session lives on without a word, and a room is kept. One may stay away for longer.
+            # Nothing from before comes again: a worker that forgot the room would take it for news, the core would not.
             now_ms += rng.choice((5, 7)) * HOUR_MS
             away = rng.randrange(-1, rooms)
+            said.clear()
         now_ms += rng.randrange(2 * pace_ms)
         number = rng.randrange(rooms)
         if number == away:
