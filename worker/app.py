@@ -89,7 +89,7 @@ class Worker:
         source = self.engine.topic
         partitions = {
             (str(tp.partition) if tp.topic == source else f"{tp.topic}-{tp.partition}"): (
-                counts.position.get(tp, counts.committed.get(tp, 0)),
+                counts.position.get(tp, 0),
                 end,
             )
             for tp, end in counts.highwater.items()
@@ -256,13 +256,18 @@ async def _watch_log_end(worker: Worker) -> None:
             try:
                 async with asyncio.timeout(LOG_END_TIMEOUT_S):
                     ends: Mapping[TP, int] = await app.consumer.highwaters(*wanted)
+                    unread = [tp for tp in wanted if tp not in app.consumer.counts.position]
+                    starts = await app.consumer.earliest_offsets(*unread) if unread else {}
             except Exception as problem:  # the broker is away or a rebalance began: the next time will do
                 log.info("the log's end is not known now: %s", type(problem).__name__)
                 continue
-            highwater = app.consumer.counts.highwater
+            counts = app.consumer.counts
+            for tp, start in starts.items():  # neither committed nor read: all that is there lies ahead
+                if TP(*tp) in worker.hooks.assigned:
+                    counts.position.setdefault(TP(*tp), start)
             for tp, end in ends.items():
                 if TP(*tp) in worker.hooks.assigned:
-                    highwater[TP(*tp)] = max(end, highwater.get(TP(*tp), 0))
+                    counts.highwater[TP(*tp)] = max(end, counts.highwater.get(TP(*tp), 0))
 
 
 async def _follow(worker: Worker, policies: PolicyTopic) -> None:

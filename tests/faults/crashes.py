@@ -156,9 +156,7 @@ def churn(world: World) -> None:
         took_s = time.monotonic() - began_s
         log.produce(records[moves * share :])
         log.wait_committed(workers=[standing], timeout_s=2 * took_s)
-        wait_until(
-            lambda: standing.metric("lag_records") == 0, timeout_s=30, what=standing.log
-        )  # it is read now and then
+        wait_until(lambda: standing.metric("lag_records") == 0, timeout_s=30, what=standing.log)  # asked now and then
         world.finish(standing)
     world.seen["joins and leaves"] += moves
     world.check(repeats_max=20)

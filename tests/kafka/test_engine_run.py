@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
+from confluent_kafka import TopicPartition
 
 from tests.support.engine import START_MS, Log, Sent, Worker, newest, oracle, room_log
-from tests.support.kafka import KafkaCluster
+from tests.support.kafka import KafkaCluster, wait_until
 from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 
 LASTS_S = 6_000 * 0.7
@@ -81,6 +83,24 @@ def test_a_restarted_worker_goes_on_from_its_changelog_without_repeats(log: Log,
         assert second.metric("changelog_records_total") > 0
         assert second.term() == 0, second.log()
     assert by_room(log.read(VIOLATIONS_TOPIC)) == by_room(oracle(log).violations)
+
+
+def no_lag(worker: Worker, partitions: int) -> bool:
+    known = worker.get("metrics").count("stream_audit_lag_records{") == partitions
+    return known and worker.metric("lag_records") == 0
+
+
+def test_a_worker_with_nothing_left_to_read_shows_no_lag(log: Log, tmp_path: Path) -> None:
+    """One partition is read and committed, of another all records have aged out before anybody came."""
+    log.create().produce(room_log(3, rooms=30, steps=1_000))
+    ends = log.ends()
+    log.kafka.admin.delete_records([TopicPartition(log.topic(EVENTS_TOPIC), 0, ends[0])])
+    for _ in range(2):  # the second finds nothing at all
+        with Worker(log, tmp_path) as worker:
+            worker.wait_ready()
+            # Without a fetch the log's end is known only after a while.
+            wait_until(partial(no_lag, worker, partitions=4), timeout_s=60, what=worker.log)
+            assert worker.term() == 0, worker.log()
 
 
 def test_a_missing_topic_is_reported_at_start_and_never_waited_for(log: Log, tmp_path: Path) -> None:

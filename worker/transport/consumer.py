@@ -294,6 +294,9 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
     async def perform_seek(self) -> None:
         await super().perform_seek()
         self.tracker.drop()
+        # Where nothing is left to read, no fetch will come that says where this partition stands.
+        assigned = self.assignment()
+        self.counts.position.update({tp: at for tp, at in self._committed_offset.items() if at and tp in assigned})
 
     async def _seek(self, partition: TP, offset: int) -> None:
         await self.thread.seek_wait({partition: offset})
