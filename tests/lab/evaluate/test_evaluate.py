@@ -150,7 +150,7 @@ def test_a_discount_taken_away_is_not_given_and_comes_back() -> None:
 
 def test_the_document_shows_what_honest_rooms_owe_to_discounts_and_nulls_without_the_envelope() -> None:
     pieces = full_pieces(seeds=range(1, 2), hours=0.2, ablation_seeds=1, honest_hours=0)
-    mine = [p for p in pieces if p.name.startswith(("discounts/", "bound/7/envelope/0000", "bound/7/0000"))]
+    mine = [p for p in pieces if p.name.startswith(("discounts/", "bound/8/envelope/0000", "bound/8/0000"))]
     assert len(mine) == len(DISCOUNTED) * (1 + len(DISCOUNTS)) + 2
     small = [msgspec.structs.replace(p, runs=min(p.runs, 5)) for p in mine]
     summary = summarise(collect((piece, do(piece)) for piece in small), synthetic=True)

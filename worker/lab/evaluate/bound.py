@@ -27,7 +27,7 @@ HOT_MS = 10 * MINUTE_MS
 LOOKS = 30  # a block's, 10 s apart
 RHO_MINUTE = 0.6
 RHO_LOOK = RHO_MINUTE ** (1 / 6)
-SPREAD = 0.5  # of the logarithm of what differing rooms do
+SPREAD = 0.5  # of what differing rooms do: of its logarithm, or of a latent score
 PERCENTILE_995 = 2.5758293  # of the standard normal
 UPPER_QUARTILE = 0.6744897502  # of the standard normal: a latent above it is a look above the human 95 % rank
 SIXTIETH_PERCENTILE = 0.2533471031
@@ -79,25 +79,34 @@ class Coin:
 
 
 class Detectors:
-    """Two detectors' looks, serially correlated; `shared` is how much both see the same thing. Guilt is a drift."""
+    """Two detectors' looks, serially correlated; `shared` is how much both see the same thing. Guilt is a drift.
+
+    Where rooms `differ`, a host looks synthetic to both by a latent score of his own, which reaches the norm in one
+    room of two hundred.
+    """
 
     family, step_ms = "AI", 5 * MINUTE_MS
 
-    def __init__(self, shared: float) -> None:
+    def __init__(self, shared: float, *, differ: bool = False) -> None:
         self._shared = shared
+        self._differ = differ
+        self._bar: float | None = None
         self._drift = (0.5 if shared < 1 else 0.71) * (1 - RHO_LOOK) / sqrt(1 - RHO_LOOK**2)
         self._latent: list[float] = []
 
     def draw(self, rng: Random, family: Family, now_ms: int, guilty: bool) -> float:
         if not self._latent:
             self._latent = list(self._pair(rng, 0.0)[0])
+        if self._bar is None:
+            own = SPREAD * (rng.gauss(0, 1) - PERCENTILE_995) if self._differ else 0.0
+            self._bar = UPPER_QUARTILE - own
         scale, drift = sqrt(1 - RHO_LOOK**2), self._drift if guilty else 0.0
         (voice, visual), heard, seen, ln_ratio = self._latent, 0, 0, 0.0
         for _ in range(LOOKS):
             (a, b), gained = self._pair(rng, drift)
             voice, visual = RHO_LOOK * voice + scale * a, RHO_LOOK * visual + scale * b
-            heard += voice > UPPER_QUARTILE
-            seen += visual > UPPER_QUARTILE
+            heard += voice > self._bar
+            seen += visual > self._bar
             ln_ratio += gained
         self._latent = [voice, visual]
         step(family, now_ms, (heard / LOOKS, seen / LOOKS))
@@ -173,8 +182,10 @@ CASES: tuple[Case, ...] = (
     Case("NONINT, rooms differ", lambda: Coin("NONINT", 5 * MINUTE_MS, differ=True), 3_000, False),
     Case("NONINT at its norm, AR(1)", Silence, 2_000, False),
     Case("PLAY at its norm, always armed", lambda: Coin("PLAY", 10_000), 150, True),
+    Case("PLAY, rooms differ", lambda: Coin("PLAY", 10_000, differ=True), 600, False),
     Case("AI at its norm, AR(1)", lambda: Detectors(0.0), 1_000, False),
     Case("AI at its norm, AR(1), both see the same", lambda: Detectors(1.0), 2_000, False),
+    Case("AI, rooms differ", lambda: Detectors(0.0, differ=True), 1_000, False),
 )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from worker.lab.evaluate.bound import Measured, pooled
+from worker.lab.evaluate.farms import SceneOutcome
 from worker.lab.evaluate.pieces import Piece
 from worker.lab.evaluate.results import Results
 from worker.lab.evaluate.summary import Measurement
@@ -13,6 +14,7 @@ from worker.lab.evaluate.watch import Outcome
 
 _outcomes = msgspec.msgpack.Decoder(list[Outcome])
 _tallies = msgspec.msgpack.Decoder(list[Tally])
+_scenes = msgspec.msgpack.Decoder(list[SceneOutcome])
 _bounds = msgspec.msgpack.Decoder(list[Measured])
 
 
@@ -24,10 +26,14 @@ def collect(done: Iterable[tuple[Piece, bytes]]) -> Measurement:
             found.honest = merged([*found.honest, *_tallies.decode(result)])
         elif piece.kind == "bound":
             found.bound += _bounds.decode(result)
+        elif piece.kind == "scene":
+            found.scenes += _scenes.decode(result)
         else:
             for job, outcome in zip(piece.jobs, _outcomes.decode(result), strict=True):
                 if piece.name.startswith("facts/"):
                     found.facts.append(outcome)
+                elif piece.name.startswith("marked/"):
+                    found.marked.append(outcome)
                 elif piece.name.startswith("discounts/"):
                     found.discounted.append((job.without, outcome))
                 elif job.without:

@@ -16,9 +16,11 @@ import msgspec
 from msgspec import Struct
 
 from worker.lab.evaluate.bound import CASES, Measured, measure
+from worker.lab.evaluate.farms import SceneJob, judge_scene
 from worker.lab.evaluate.run import DISCOUNTS, SIGNALS, Job, judge_room, nothing_discounts
 from worker.lab.evaluate.tally import merged, tally_of
 from worker.lab.simulate import ARCHETYPES
+from worker.lab.simulate.scenes import SCENES
 
 STRATA = (
     "responsive",
@@ -51,11 +53,31 @@ STATISTICAL = (
     "standby",
     "human_then_avatar",
     "human_then_loop",
+    "farm_avatar",
+    "empty",
 )
 """Guilty rooms that only statistics can see."""
 FACTUAL = ("avatar_watermark", "avatar_provenance", "avatar_unregistered", "tampered")
 """Guilty rooms that a single event gives away."""
+MARKED = (
+    "avatar_undriven",
+    "plugin_avatar",
+    "deepfake",
+    "avatar_compliant",
+    "avatar_small",
+    "borrowed_sound",
+    "covered_screen",
+    "software_seller",
+    "persona_foreign",
+    "persona_elite",
+    "persona_attractive",
+)
+"""Rooms that markers give away as they come again and again, some only as long as a rule wants them to last."""
 FACTUAL_HOURS = 0.5
+MARKED_HOURS = 6.0
+SHARING = ("avatar_farm", "official_rooms", "strangers")
+"""Scenes of rooms that share identities without permission, with it, and not at all."""
+SCENE_MINUTES = 30
 BOUND_SHARE = 0.05  # of a null hypothesis' usual runs that one piece makes
 ALONE = ("locked", "unanswered", "excitation", "voice", "visual")
 """Signals that have to carry a room on a platform that challenges nobody."""
@@ -66,18 +88,20 @@ CORRELATED = tuple(number for number, case in enumerate(CASES) if "AR(1)" in cas
 
 
 class Piece(Struct, frozen=True):
-    """`rooms`: each judged by itself, result list[Outcome]; `honest`: added up, list[Tally]; `bound`: list[Measured].
+    """`rooms`: each judged by itself, result list[Outcome]; `honest`: added up, list[Tally]; `bound`: list[Measured];
+    `scene`: list[SceneOutcome].
 
     `case`, `runs`, `seed` and `without` (a discount) belong to `bound` alone.
     """
 
     name: str
-    kind: Literal["rooms", "honest", "bound"]
+    kind: Literal["rooms", "honest", "bound", "scene"]
     jobs: tuple[Job, ...] = ()
     case: int = 0
     runs: int = 0
     seed: int = 0
     without: str = ""
+    scene: SceneJob | None = None
 
 
 def honest_pieces() -> Iterator[Piece]:
@@ -101,6 +125,11 @@ def room_piece(kind: str, job: Job) -> Piece:
     return Piece("/".join(parts), "rooms", (job,))
 
 
+def scene_piece(job: SceneJob) -> Piece:
+    """A scene judged as a whole."""
+    return Piece(f"scene/{job.scene}/{job.seed}/{job.minutes}m", "scene", scene=job)
+
+
 def full_pieces(*, seeds: range, hours: float, ablation_seeds: int, honest_hours: float) -> list[Piece]:
     """Everything that the document of the detection is made of, honest rooms last."""
     rooms = [
@@ -110,6 +139,7 @@ def full_pieces(*, seeds: range, hours: float, ablation_seeds: int, honest_hours
         for seed in seeds
     ]
     rooms += [room_piece("facts", Job(name, seed, FACTUAL_HOURS)) for name in FACTUAL for seed in seeds]
+    rooms += [room_piece("marked", Job(name, seed, MARKED_HOURS)) for name in MARKED for seed in seeds]
     rooms += [
         room_piece("ablation", Job(name, seed, hours, challenged=asked, without=signal))
         for name in STATISTICAL
@@ -123,6 +153,7 @@ def full_pieces(*, seeds: range, hours: float, ablation_seeds: int, honest_hours
         for seed in seeds[:ablation_seeds]
         for discount in ("", *DISCOUNTS)
     ]
+    rooms += [scene_piece(SceneJob(name, seed, SCENE_MINUTES)) for name in SHARING for seed in seeds]
     nulls = [*bound_pieces(), *(piece for number in CORRELATED for piece in bound_pieces_of(number, 1.0, "envelope"))]
     return [*rooms, *nulls, *islice(honest_pieces(), honest_count(honest_hours))]
 
@@ -146,6 +177,8 @@ def do(piece: Piece) -> bytes:
     """Do one piece; returns its result as MessagePack."""
     if piece.kind == "bound":
         return msgspec.msgpack.encode(_bound(piece))
+    if piece.scene is not None:
+        return msgspec.msgpack.encode([judge_scene(piece.scene)])
     outcomes = [judge_room(job) for job in piece.jobs]
     if piece.kind == "honest":
         return msgspec.msgpack.encode(merged(map(tally_of, outcomes)))
@@ -163,6 +196,8 @@ def _bound(piece: Piece) -> list[Measured]:
 
 def hours_of(piece: Piece) -> float:
     """Room-hours that a piece simulates."""
+    if piece.scene is not None:
+        return len(SCENES[piece.scene.scene].truths(piece.scene.seed)) * piece.scene.minutes / 60
     return sum(job.hours + ARCHETYPES[job.archetype].switch_ms / 3_600_000 for job in piece.jobs)
 
 

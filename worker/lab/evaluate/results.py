@@ -19,8 +19,9 @@ SOURCES = (
     "policy",
     "policies",
     "processor.py",
+    "matching.py",
     "lab/simulate",
-    *(f"lab/evaluate/{name}.py" for name in ("run", "watch", "pieces", "bound")),
+    *(f"lab/evaluate/{name}.py" for name in ("run", "watch", "pieces", "bound", "farms")),
 )
 """What a result depends on: detection, rules, simulator, and how outcomes are taken."""
 SUFFIXES = (".py", ".yaml", ".json")

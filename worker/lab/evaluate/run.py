@@ -17,7 +17,7 @@ from worker.lab import roomlog
 from worker.lab.evaluate.watch import Outcome, Watch
 from worker.lab.policyfiles import read_policies
 from worker.lab.roomlog import LogRecord
-from worker.lab.simulate import ARCHETYPES, FULL, SPARSE, STARTED_AT_MS, Event, Truth, at_ms_of, simulate, truth
+from worker.lab.simulate import ARCHETYPES, FULL, SPARSE, STARTED_AT_MS, Ask, Event, Truth, at_ms_of, simulate, truth
 from worker.policy.judge import Judge
 from worker.processor import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
 
@@ -97,18 +97,20 @@ def _judge() -> Judge:
 
 
 class Asked:
-    """Challenges that the worker has asked for and the platform has not looked at yet."""
+    """What the worker has asked for and the platform has not looked at yet."""
 
     def __init__(self) -> None:
-        self._waiting = 0
+        self._waiting: list[Ask] = []
 
     def note(self, requests: list[OutRecord]) -> None:
         """What a batch of events led to."""
-        self._waiting += sum(dict(r.headers)["ce_type"] == b"live.audit.request.challenge.v1" for r in requests)
+        for record in requests:
+            request = orjson.loads(record.value or b"")
+            self._waiting.append(Ask(request["action"], tuple(request["kinds"]), request["deadline_ms"]))
 
-    def take(self) -> int:
-        """How many since the last call."""
-        waiting, self._waiting = self._waiting, 0
+    def take(self) -> list[Ask]:
+        """What there is since the last call."""
+        waiting, self._waiting = self._waiting, []
         return waiting
 
 
@@ -126,13 +128,13 @@ def _judge_room(job: Job) -> Outcome:
         job.seed,
         duration_ms=ARCHETYPES[job.archetype].switch_ms + int(job.hours * HOUR_MS),
         pace=SPARSE if job.sparse else FULL,
-        asked=asked.take if job.challenged else lambda: 0,
+        asked=asked.take if job.challenged else lambda: (),
     )
     rooms = MemoryRooms()
     processor = PartitionProcessor(topic=EVENTS_TOPIC, partition=0, rooms=rooms, judge=_judge())
     key, watches = fact.room_id.encode(), {fact.room_id: watch}
     offset = 0
-    for batch in _batches(log, SPARSE_LOOK_MS if job.sparse else LOOK_MS):
+    for batch in batches(log, SPARSE_LOOK_MS if job.sparse else LOOK_MS):
         records = []
         for event in batch:
             records.append(LogRecord(0, offset, at_ms_of(event), key, orjson.dumps(event)))
@@ -160,7 +162,7 @@ def _settles(event: Event) -> bool:
     return kind == "registration.state" and event["avatar_registered"] is False
 
 
-def _batches(events: Iterable[Event], look_ms: int) -> Iterator[list[Event]]:
+def batches(events: Iterable[Event], look_ms: int) -> Iterator[list[Event]]:
     """Events in batches of event time; the generator behind them never runs ahead of its consumer's batch."""
     batch: list[Event] = []
     until_ms = 0

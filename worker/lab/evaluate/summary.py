@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import inf, isfinite
+from typing import Protocol
 
 from msgspec import Struct
 
 from worker.audit.evidence import FAMILIES, THRESHOLDS, Level
 from worker.lab.evaluate.bound import Measured
+from worker.lab.evaluate.farms import WITHIN_MIN, SceneOutcome
 from worker.lab.evaluate.intervals import Interval, quantile, rate, share
 from worker.lab.evaluate.tally import Tally, merged, tally_of
 from worker.lab.evaluate.watch import GUARDED, LEVELS, MASS, Outcome
@@ -80,6 +82,35 @@ class Fact(Struct):
     most_events: int
 
 
+class Marked(Struct):
+    """An archetype that markers give away. `expected`: until all rules that it is for are open; `others` opened too."""
+
+    archetype: str
+    title: str
+    rooms: int
+    expects: tuple[str, ...]
+    expected: Delay
+    others: dict[str, int]
+
+
+class Sharing(Struct):
+    """A scene and a kind of identity: rooms that were told of a fleet, not permitted and permitted.
+
+    `within` is the share of all rooms that knew of the unpermitted one within two identity periods, `most_min` when the
+    last of those that were told knew.
+    """
+
+    scene: str
+    kind: str
+    honest: bool
+    scenes: int
+    rooms: int
+    told: Interval
+    within: Interval
+    most_min: float
+    permitted: int
+
+
 class Ablation(Struct):
     """A guilty archetype without a signal: medians at LABEL and LIMIT after guards, share at LIMIT."""
 
@@ -102,16 +133,27 @@ class Discounted(Struct):
     alarms: list[int]
 
 
+class Counted(Protocol):
+    """What adds to the totals."""
+
+    @property
+    def hours(self) -> float: ...
+    @property
+    def events(self) -> int: ...
+
+
 class Measurement(Struct):
     """What was measured, piece by piece; `summarise` sums it up."""
 
     challenged: list[Outcome] = []
     unchallenged: list[Outcome] = []
     facts: list[Outcome] = []
+    marked: list[Outcome] = []
     ablated: list[tuple[bool, str, Outcome]] = []  # challenged, the signal or discount that is missing
     discounted: list[tuple[str, Outcome]] = []  # the discount that is missing, "" for none
     honest: list[Tally] = []
     bound: list[Measured] = []
+    scenes: list[SceneOutcome] = []
 
 
 class Summary(Struct):
@@ -124,6 +166,8 @@ class Summary(Struct):
     challenged: list[Detection]
     unchallenged: list[Detection]
     facts: list[Fact]
+    marked: list[Marked]
+    sharing: list[Sharing]
     alarms: list[Alarm]
     strata: list[Stratum]
     ablations: list[Ablation]
@@ -139,18 +183,21 @@ class Summary(Struct):
 
 def summarise(measured: Measurement, *, synthetic: bool) -> Summary:
     """Sum up what was measured. Rooms without challenges count no false alarms of their own where others have them."""
-    outcomes = measured.challenged + measured.unchallenged + measured.facts
+    outcomes = measured.challenged + measured.unchallenged + measured.facts + measured.marked
     outcomes = outcomes + [o for *_, o in measured.ablated] + [o for _, o in measured.discounted]
     innocent = [tally_of(o) for o in measured.challenged or measured.unchallenged if o.honest_hours > 0]
     tallies = merged([*innocent, *measured.honest])
+    everything: tuple[Sequence[Counted], ...] = (outcomes, measured.scenes, measured.honest)
     return Summary(
         synthetic=synthetic,
-        rooms=len(outcomes) + sum(t.rooms for t in measured.honest),
-        hours=sum(o.hours for o in outcomes) + sum(t.hours for t in measured.honest),
-        events=sum(o.events for o in outcomes) + sum(t.events for t in measured.honest),
+        rooms=sum(o.rooms for o in measured.scenes) + len(outcomes) + sum(t.rooms for t in measured.honest),
+        hours=sum(counted.hours for group in everything for counted in group),
+        events=sum(counted.events for group in everything for counted in group),
         challenged=[_detection(rooms) for rooms in _guilty(measured.challenged)],
         unchallenged=[_detection(rooms) for rooms in _guilty(measured.unchallenged)],
         facts=[_fact(rooms) for rooms in _guilty(measured.facts)],
+        sharing=_sharing(measured.scenes),
+        marked=[_marked(rooms) for rooms in _guilty(measured.marked)],
         alarms=_alarms(tallies),
         strata=[_stratum(tally) for tally in tallies],
         ablations=_ablations(measured),
@@ -197,6 +244,33 @@ def _detection(rooms: list[Outcome]) -> Detection:
 def _fact(rooms: list[Outcome]) -> Fact:
     events = [o.events_to_rule for o in rooms if o.events_to_rule is not None]
     return Fact(rooms[0].truth.archetype, len(rooms), len(events), max(events, default=0))
+
+
+def _marked(rooms: list[Outcome]) -> Marked:
+    fact = rooms[0].truth
+    return Marked(
+        archetype=fact.archetype,
+        title=fact.title,
+        rooms=len(rooms),
+        expects=fact.expects,
+        expected=_delay([o.expected_delay() for o in rooms]),
+        others=dict(Counter(rule for o in rooms for rule in o.rules_min if rule not in fact.expects)),
+    )
+
+
+def _sharing(outcomes: list[SceneOutcome]) -> list[Sharing]:
+    found = []
+    for scene in dict.fromkeys(o.job.scene for o in outcomes):
+        played = [o for o in outcomes if o.job.scene == scene]
+        rooms = sum(o.rooms for o in played)
+        for kind in sorted({kind for o in played for kind in (*o.told_min, *o.permitted)}) or ("any",):
+            told = [minutes for o in played for minutes in o.told_min.get(kind, {}).values()]
+            within = sum(minutes <= WITHIN_MIN for minutes in told)
+            permitted = sum(len(o.permitted.get(kind, ())) for o in played)
+            shares = share(len(told), rooms), share(within, rooms)
+            most_min = max(told, default=inf)
+            found.append(Sharing(scene, kind, played[0].honest, len(played), rooms, *shares, most_min, permitted))
+    return found
 
 
 def _alarms(tallies: list[Tally]) -> list[Alarm]:

@@ -14,10 +14,11 @@ from worker.lab.evaluate.design import (
     UNCHALLENGED_MIN,
     Bar,
 )
+from worker.lab.evaluate.farms import WITHIN_MIN
 from worker.lab.evaluate.intervals import Interval
 from worker.lab.evaluate.pieces import ALONE
 from worker.lab.evaluate.run import DISCOUNTS, SIGNALS
-from worker.lab.evaluate.summary import PROVES, Delay, Detection, Summary
+from worker.lab.evaluate.summary import PROVES, Delay, Detection, Sharing, Summary
 from worker.lab.evaluate.watch import LEVELS, MASS
 
 
@@ -35,6 +36,8 @@ def sheets(summary: Summary) -> Iterator[Sheet]:
     for sheet in (
         *(_detected(found, challenged) for challenged, found in both),
         _facts(summary),
+        _marked(summary),
+        _sharing(summary),
         *(_levels(found, challenged, guarded=guarded) for challenged, found in both for guarded in (True, False)),
         *(_families(found, challenged) for challenged, found in both),
         _alarms(summary),
@@ -104,6 +107,35 @@ def _facts(summary: Summary) -> Sheet:
     ]  # fmt: skip
     header = ["archetype", "rooms", "a rule opened", "events, at most", "bar", ""]
     return Sheet("What one event gives away: events from that one to the first rule, itself included", header, rows)
+
+
+def _marked(summary: Summary) -> Sheet:
+    rows = [
+        [m.archetype, str(m.rooms), ", ".join(m.expects), _percent(m.expected.detected), _span(m.expected.median_min),
+         _minutes(m.expected.p90_min), ", ".join(f"{rule}: {n}" for rule, n in sorted(m.others.items())) or "none"]
+        for m in summary.marked
+    ]  # fmt: skip
+    header = ["archetype", "rooms", "expected rules", "all opened", "median min", "p90", "other rules opened"]
+    return Sheet("What markers and evidence tell together: minutes until every expected rule is open", header, rows)
+
+
+def _sharing(summary: Summary) -> Sheet:
+    rows = [
+        [s.scene, s.kind, str(s.scenes), f"{s.rooms:,}", _percent(s.told), _percent(s.within), _minutes(s.most_min),
+         f"{s.permitted:,}", _sharing_verdict(s)]
+        for s in summary.sharing
+    ]  # fmt: skip
+    header = ["scene", "identity", "scenes", "rooms", "told", f"within {WITHIN_MIN:g} min", "last at min"]
+    title = "Rooms that share an identity: told of a fleet that is not permitted, or of one that is"
+    return Sheet(title, [*header, "told of a permitted one", ""], rows)
+
+
+def _sharing_verdict(s: Sharing) -> str:
+    """Honest rooms are to be told of no fleet but a permitted one; every room of a farm within two identity periods,
+    but of a script, which has to be heard first."""
+    if not s.honest and s.kind == "script":
+        return "–"
+    return "met" if (s.told.value == 0 if s.honest else s.within.value == 1) else "missed"
 
 
 def _levels(found: list[Detection], challenged: bool, *, guarded: bool) -> Sheet:

@@ -53,6 +53,10 @@ class Outcome(Struct):
         """Minutes until the first live rule opened, once the room was guilty."""
         return min((at for at in self.rules_min.values() if at >= 0), default=inf)
 
+    def expected_delay(self) -> float:
+        """Minutes until the last of the rules that the truth expects had opened; inf when one never did."""
+        return max((self.rules_min.get(rule, inf) for rule in self.truth.expects), default=inf)
+
 
 class Watch:
     """Collects a room's outcome. Call `look` after every few seconds of event time."""

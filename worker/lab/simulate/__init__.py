@@ -3,14 +3,15 @@
 Everything here is synthetic. It shows that the detection works as designed, not how well it works on real rooms.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from worker.lab.simulate.archetypes import ARCHETYPES
-from worker.lab.simulate.stage import FULL, PACES, SPARSE, Event, Pace, Plan, Setting, Stage
+from worker.lab.simulate.stage import FULL, PACES, SPARSE, Ask, Event, Pace, Plan, Setting, Stage
 
 __all__ = [
-    "ARCHETYPES", "FULL", "PACES", "SPARSE", "Event", "Pace", "Setting", "Truth", "at_ms_of", "simulate", "truth",
+    "ARCHETYPES", "FULL", "PACES", "SPARSE", "Ask", "Event", "Pace", "Setting", "Truth", "at_ms_of", "simulate",
+    "truth",
 ]  # fmt: skip
 
 STARTED_AT_MS = 1_772_413_200_000  # 2026-03-02 01:00 UTC, 09:00 in Shanghai
@@ -67,15 +68,15 @@ def simulate(
     ends: bool = True,
     setting: Setting | None = None,
     pace: Pace = FULL,
-    asked: Callable[[], int] | None = None,
+    asked: Callable[[], Sequence[Ask]] | None = None,
 ) -> Iterator[Event]:
     """The log of one room, in order of event time, as it happens; equal arguments give equal logs.
 
     `platform` and `region` say where, if not where the archetype usually is.
     `loop_ms` is the length of a recording and `switch_ms` when a host leaves, both the archetype's own unless given;
-    `setting` is what the room shares with others, `pace` how densely it is reported. `asked` gives how many challenges
-    the platform was asked for since the last call, when somebody judges the events as they come; without it the
-    platform asks as the policy says, knowing only its own challenges. Shops of even seeds have yet to move from
+    `setting` is what the room shares with others, `pace` how densely it is reported. `asked` gives what the
+    platform was asked for since the last call, when somebody judges the events as they come; without it the platform
+    asks as the policy says, knowing only its own challenges. Shops of even seeds have yet to move from
     视频号小店 to 微信小店.
 
     Raises:

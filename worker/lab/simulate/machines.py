@@ -7,6 +7,7 @@ from worker.lab.simulate.stage import MINUTE_MS, Stage
 
 RHO_MINUTE = 0.6  # correlation of two looks one minute apart
 Z95 = 1.6449  # 95 % quantile of the standard normal
+MORE_MS = 10_000  # between two looks when more are asked for
 
 # (detector, version, modality, 95 % quantile of audited human scores): see worker/audit/calibration.py
 DETECTORS = (("face-audit", "1", "face", 0.60), ("voice-audit", "1", "voice", 0.55))
@@ -26,23 +27,42 @@ class Looks:
 
 
 class Detectors:
-    """Looks every 10 s (or as the pace says), correlated in time; none while the host is on a break."""
+    """Looks every 10 s (or as the pace says), correlated in time; none while the host is on a break.
+
+    Asked for more, they look every 10 s for as long as they are asked.
+    """
 
     def __init__(self, stage: Stage, looks: Looks) -> None:
         self._stage = stage
         self._rng = stage.rng("detectors")
         self._state = [self._rng.gauss(0, 1) for _ in DETECTORS]
         self.show(looks)
-        self._look_ms = stage.plan.pace.look_ms
-        self._rho = RHO_MINUTE ** (self._look_ms / MINUTE_MS)
-        self._scale = sqrt(1 - self._rho**2)
-        stage.every(self._look_ms, self._look, first_ms=self._rng.randint(1, self._look_ms))
+        self._more_until_ms = 0
+        self._pace(stage.plan.pace.look_ms)
+        stage.on_sample_more.append(self._look_more)
+        stage.after(self._rng.randint(1, self._look_ms), self._again)
 
     def show(self, looks: Looks) -> None:
         """From now on the detectors see this."""
         shifts = {"face": looks.face, "voice": looks.voice}
         self._shifts = [shifts[modality] for _, _, modality, _ in DETECTORS]
         self._seen = [looks.has_voice or modality != "voice" for _, _, modality, _ in DETECTORS]
+
+    def _pace(self, look_ms: int) -> None:
+        self._look_ms = look_ms
+        self._rho = RHO_MINUTE ** (look_ms / MINUTE_MS)
+        self._scale = sqrt(1 - self._rho**2)
+
+    def _look_more(self, until_ms: int) -> None:
+        self._more_until_ms = max(self._more_until_ms, until_ms)
+
+    def _again(self) -> None:
+        self._look()
+        usual_ms = self._stage.plan.pace.look_ms
+        look_ms = min(usual_ms, MORE_MS) if self._stage.now_ms < self._more_until_ms else usual_ms
+        if look_ms != self._look_ms:
+            self._pace(look_ms)
+        self._stage.after(look_ms, self._again)
 
     def _look(self) -> None:
         for i, (detector, version, modality, q95) in enumerate(DETECTORS):

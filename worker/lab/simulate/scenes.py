@@ -89,6 +89,18 @@ def _avatar_fleet(seed: int) -> list[Member]:
     ]
 
 
+def _official_rooms(seed: int) -> list[Member]:
+    shared = Setting(
+        operator_id=f"brand-{seed}", device_id=f"stage-{seed}", ip_hash=f"net-{seed}", brand_id=f"brand-{seed}"
+    )
+    return [Member("responsive", _first(seed) + i, opens_ms=i * 10_000, setting=shared) for i in range(12)]
+
+
+def _strangers(seed: int) -> list[Member]:
+    kinds = ("responsive", "quiet", "overloaded", "scripted_human", "on_break", "film")
+    return [Member(kinds[i % len(kinds)], _first(seed) + i, opens_ms=i * 5_000) for i in range(60)]
+
+
 def _night_farm(seed: int) -> list[Member]:
     return [
         Member(
@@ -112,6 +124,8 @@ SCENES: dict[str, Scene] = {
         Scene("six_avatars", "six avatars on stage beside their person", 2, _alone("six_avatars")),
         Scene("avatar_farm", "40 avatars, 4 voices, one address", 6, _avatar_farm),
         Scene("avatar_fleet", "2,200 avatars and recordings, a day long", 24, _avatar_fleet),
+        Scene("official_rooms", "12 hosts of one brand, on its stages and its network", 2, _official_rooms),
+        Scene("strangers", "60 honest hosts who have nothing in common", 2, _strangers),
         Scene("night_farm", "60 phones in a dark room, from midnight on", 7, _night_farm, MIDNIGHT_MS),
     )
 }

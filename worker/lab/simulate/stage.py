@@ -6,10 +6,10 @@ room and name, so adding an actor does not change what the others do.
 """
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from worker.lab.simulate.text import Comment
 
@@ -23,14 +23,24 @@ MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 
 
+class Ask(NamedTuple):
+    """What the platform is asked for: `challenge` or `sample_more`, of which kinds, and until when (event time, ms)."""
+
+    action: str
+    kinds: tuple[str, ...]
+    until_ms: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What rooms may share: an operator, a device, an address, and the voice (with its script) that speaks."""
+    """What rooms may share: an operator, a device, an address, the voice (with its script) that speaks, and the brand
+    whose official rooms they are, which the registry knows and a room's descriptor does not show."""
 
     operator_id: str = ""
     device_id: str = ""
     ip_hash: str = ""
     voice: str = ""
+    brand_id: str = ""
 
     def descriptor(self) -> dict[str, str]:
         """The fields that a room's descriptor shows; those that are unknown are left out."""
@@ -121,12 +131,13 @@ class Dice(Random):
 
 
 class Stage:
-    """Clock, agenda and log of one room. Actors subscribe to `on_comment`, `on_gift` and `on_challenge`.
+    """Clock, agenda and log of one room. Actors subscribe to `on_comment`, `on_gift`, `on_challenge`, `on_sample_more`.
 
-    `asked` tells the platform how many challenges it was asked for since the last call, if anybody judges the room.
+    `asked` tells what the platform was asked for since the last call, if anybody judges the room. `on_sample_more` is
+    told until when.
     """
 
-    def __init__(self, plan: Plan, asked: Callable[[], int] | None = None) -> None:
+    def __init__(self, plan: Plan, asked: Callable[[], Sequence[Ask]] | None = None) -> None:
         self.plan = plan
         self.asked = asked
         self.now_ms = plan.started_at_ms
@@ -137,6 +148,7 @@ class Stage:
         self.on_comment: list[Callable[[str, Comment], None]] = []
         self.on_gift: list[Callable[[str], None]] = []
         self.on_challenge: list[Callable[[str], None]] = []
+        self.on_sample_more: list[Callable[[int], None]] = []
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
         self._emitted: list[Event] = []

@@ -13,7 +13,7 @@ def build(stage: Stage) -> None:
     speaker = audience(stage, Crowd(comments=8, branching=0.4))
     Detectors(stage, Looks(has_voice=False))
     Camera(stage)
-    Platform(stage, fails=HUMAN_FAILS, human=True)
+    Platform(stage, fails=HUMAN_FAILS, human=True, speaks=False)
     Host(stage, Speaker(stage.rng("mind"), speaker.goods), Manner(medium="sign", delay_ms=8_000))
 
 
