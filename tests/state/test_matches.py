@@ -1,10 +1,12 @@
 """Identities through their changelog: what is recovered is what was kept; a zombie loses; nothing is silent."""
 
 from collections.abc import Sequence
+from random import Random
 from typing import NamedTuple
 
 import pytest
 
+from tests.support.mutate import mutated
 from worker.audit.elond import Platform
 from worker.audit.fleets import Fleet, take
 from worker.audit.hosts import Host, Registration, register
@@ -122,3 +124,40 @@ def test_offsets_never_lead_the_state() -> None:
 def test_each_kind_comes_back_as_what_it_is() -> None:
     for key, kept in (("voice:v", fleet(1)), ("host:h", host(1, 2)), ("platform:jd", Platform(1, 2, 3, [4]))):
         assert decode(key, encode(kept)) == kept
+
+
+def test_a_damaged_record_is_an_error_with_its_place_or_changes_nothing() -> None:
+    made = store(voice_v=fleet(7), host_h=host(8, registry_offset=3), platform_douyin=Platform(offset=9))
+    writes = made.capture(10, 4, T0, 0)
+    assert {write.key for write in writes} == {b"voice:v", b"host:h", b"platform:douyin", b"#registry", META_KEY}
+    records = [Record(offset, write.key, write.value, write.headers) for offset, write in enumerate(writes)]
+    values = [write.value or b"" for write in writes]
+    rng, refused, rounds = Random(7), 0, 4_000
+    for round_ in range(rounds):
+        at = rng.randrange(len(records))
+        damaged = records[at]._replace(value=mutated(rng, values[at], values))
+        again = MatchStore("changelog", 0)
+        try:
+            again.apply([*records[:at], damaged, *records[at + 1 :]])
+        except ChangelogError as error:
+            refused += 1
+            assert f"changelog changelog[0] offset {at}, key" in str(error), f"round {round_}"
+        else:
+            found = {key: encode(kept) for key, kept in again.kept.items()}
+            assert found == {key: encode(kept) for key, kept in made.kept.items()}, f"round {round_}: {damaged.key!r}"
+            assert (again.meta, again.registry_applied) == (made.meta, 4), f"round {round_}: {damaged.key!r}"
+    assert refused > 0.9 * rounds
+
+
+def test_damaged_keys_and_headers_are_errors_or_other_identities() -> None:
+    made = store(voice_v=fleet(7), host_h=host(8, registry_offset=3))
+    writes = made.capture(10, 4, T0, 0)
+    rng = Random(8)
+    for round_ in range(2_000):
+        write = rng.choice(writes)
+        headers = rng.choice(((), (("offset", rng.randbytes(3)),), (("offset", None),), (("offset", b"5"),)))
+        damaged = Record(99, mutated(rng, write.key), rng.choice((write.value, None)), headers)
+        try:
+            recovered(*writes).apply([damaged])
+        except ChangelogError as error:
+            assert "changelog[0] offset 99" in str(error), f"round {round_}"
