@@ -93,7 +93,7 @@ class Worker:
                 end,
             )
             for tp, end in counts.highwater.items()
-            if tp.topic in self.hooks.batched_topics
+            if tp in self.hooks.assigned
         }
         return Vitals(bool(self.hooks.partitions), busy, partitions)
 
@@ -253,21 +253,20 @@ async def _watch_log_end(worker: Worker) -> None:
         await asyncio.sleep(LOG_END_EVERY_S)
         wanted = list(worker.hooks.assigned)
         if wanted and not app.rebalancing:
+            counts = app.consumer.counts
+            rebalances = counts.rebalances
             try:
                 async with asyncio.timeout(LOG_END_TIMEOUT_S):
                     ends: Mapping[TP, int] = await app.consumer.highwaters(*wanted)
-                    unread = [tp for tp in wanted if tp not in app.consumer.counts.position]
-                    starts = await app.consumer.earliest_offsets(*unread) if unread else {}
+                    starts: Mapping[TP, int] = await app.consumer.earliest_offsets(*wanted)
             except Exception as problem:  # the broker is away or a rebalance began: the next time will do
                 log.info("the log's end is not known now: %s", type(problem).__name__)
                 continue
-            counts = app.consumer.counts
-            for tp, start in starts.items():  # neither committed nor read: all that is there lies ahead
-                if TP(*tp) in worker.hooks.assigned:
-                    counts.position.setdefault(TP(*tp), start)
-            for tp, end in ends.items():
-                if TP(*tp) in worker.hooks.assigned:
-                    counts.highwater[TP(*tp)] = max(end, counts.highwater.get(TP(*tp), 0))
+            if app.rebalancing or counts.rebalances != rebalances:
+                continue  # the answer is about partitions of before
+            for known, answers in ((counts.position, starts), (counts.highwater, ends)):
+                for tp, offset in answers.items():  # what was never read, or has aged out since, lies not ahead
+                    known[TP(*tp)] = max(offset, known.get(TP(*tp), 0))
 
 
 async def _follow(worker: Worker, policies: PolicyTopic) -> None:

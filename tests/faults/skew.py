@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from zlib import crc32
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -49,7 +49,8 @@ class _Traffic:
 
     def run(self, seconds: float) -> float:
         """Returns the 99th percentile of delays, ms, from when a probe was due."""
-        listener = threading.Thread(target=self._listen, daemon=True)
+        ends = self._world.log.ends(VIOLATIONS_TOPIC)  # before the first probe, which may be answered at once
+        listener = threading.Thread(target=self._listen, args=(ends,), daemon=True)
         listener.start()
         self._send(seconds)
         self._world.log.wait_committed(timeout_s=60)
@@ -94,12 +95,11 @@ class _Traffic:
         yield _record({"type": "watermark.read", "id": f"w{number}", **head, "scheme": "w", "detector": "d",
                        "outcome": "detected"})  # fmt: skip
 
-    def _listen(self) -> None:
+    def _listen(self, ends: Mapping[int, int]) -> None:
         log = self._world.log
         consumer = Consumer({"bootstrap.servers": log.kafka.bootstrap, "group.id": "listener", "log_level": 0})
         try:
-            consumer.assign([TopicPartition(log.topic(VIOLATIONS_TOPIC), p, end)
-                             for p, end in log.ends(VIOLATIONS_TOPIC).items()])  # fmt: skip
+            consumer.assign([TopicPartition(log.topic(VIOLATIONS_TOPIC), p, end) for p, end in ends.items()])
             while not self._ended.is_set() or self._due_s.keys() - self._delays_ms.keys():
                 for message in consumer.consume(100, timeout=0.02):
                     key = message.key() or b""

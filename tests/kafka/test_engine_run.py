@@ -90,16 +90,26 @@ def no_lag(worker: Worker, partitions: int) -> bool:
     return known and worker.metric("lag_records") == 0
 
 
-def test_a_worker_with_nothing_left_to_read_shows_no_lag(log: Log, tmp_path: Path) -> None:
-    """One partition is read and committed, of another all records have aged out before anybody came."""
-    log.create().produce(room_log(3, rooms=30, steps=1_000))
+def forget(log: Log, *partitions: int) -> None:
+    """What the retention of the room log does in the end."""
     ends = log.ends()
-    log.kafka.admin.delete_records([TopicPartition(log.topic(EVENTS_TOPIC), 0, ends[0])])
-    for _ in range(2):  # the second finds nothing at all
+    asked = log.kafka.admin.delete_records([TopicPartition(log.topic(EVENTS_TOPIC), p, ends[p]) for p in partitions])
+    for answer in asked.values():
+        answer.result(30)
+
+
+def test_a_worker_with_nothing_left_to_read_shows_no_lag(log: Log, tmp_path: Path) -> None:
+    """Because it is committed, because it has aged out before anybody came, or since the last commit."""
+    log.create().produce(room_log(3, rooms=30, steps=1_000))
+    forget(log, 0)
+    for more in (False, False, True, False):
+        if more:
+            log.produce(room_log(4, rooms=30, steps=300))
+            forget(log, *range(log.partitions))
         with Worker(log, tmp_path) as worker:
             worker.wait_ready()
             # Without a fetch the log's end is known only after a while.
-            wait_until(partial(no_lag, worker, partitions=4), timeout_s=60, what=worker.log)
+            wait_until(partial(no_lag, worker, partitions=log.partitions), timeout_s=60, what=worker.log)
             assert worker.term() == 0, worker.log()
 
 

@@ -11,6 +11,7 @@ from random import Random
 from tests.policy.build import a_policy, a_rule
 from tests.support.engine import Sent
 from worker.audit import speech
+from worker.audit.lifecycle import SILENCE_MS
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
 
@@ -83,10 +84,12 @@ def _events(rng: Random, rooms: int, steps: int) -> Iterator[tuple[bytes | None,
     for step in range(steps):
         if rng.random() < 0.01:
             # 7 h are more than a session lives on without a word, and a room is kept. One may stay away for longer.
-            # Nothing from before comes again: a worker that forgot the room would take it for news, the core would not.
-            now_ms += rng.choice((5, 7)) * HOUR_MS
+            hours = rng.choice((5, 7))
+            now_ms += hours * HOUR_MS
             away = rng.randrange(-1, rooms)
-            said.clear()
+            if hours * HOUR_MS > SILENCE_MS:
+                # Nothing from before comes again: to a worker that forgot the room it is news, to the core it is not.
+                said.clear()
         now_ms += rng.randrange(2 * pace_ms)
         number = rng.randrange(rooms)
         if number == away:
