@@ -22,9 +22,9 @@ from worker.audit.evidence import DESIGNS, Level, new_family, step
 from worker.audit.signals import fake_viewers
 from worker.cli import cli
 from worker.lab import roomlog
-from worker.lab.evaluate.full import collect, finished
+from worker.lab.evaluate.full import collect
 from worker.lab.evaluate.pieces import DISCOUNTED, FACTUAL, STRATA, do, full_pieces, honest_pieces
-from worker.lab.evaluate.results import WORKER_DIR, OtherCode, Results, fingerprint
+from worker.lab.evaluate.results import SOURCES, WORKER_DIR, Results, fingerprint
 from worker.lab.evaluate.run import DISCOUNTS, Job, judge_room, nobody_bets_on, nothing_discounts
 from worker.lab.evaluate.summary import Measurement, summarise
 from worker.lab.evaluate.tables import sheets
@@ -185,34 +185,50 @@ def test_a_run_that_was_stopped_goes_on_where_it_was_and_sums_up_to_the_same(tmp
     path = tmp_path / "r.sqlite"
     with Results(path) as results:
         for piece in small[:2]:
-            results.add(piece.name, do(piece))
+            results.add(piece, do(piece))
     with Results(path) as results:
-        assert results.done() == {p.name for p in small[:2]}
-        results.add(small[2].name, do(small[2]))
-        kept = collect(finished(results, small))
+        assert [piece for piece, _ in results.finished(small)] == small[:2]
+        assert results.finished(pieces) == [], "the same name, and not the same work"
+        results.add(small[2], do(small[2]))
+        kept = collect(results.finished(small))
     assert kept.honest == collect((piece, do(piece)) for piece in small).honest
     assert {tally.archetype for tally in kept.honest} == set(STRATA)
     assert {tally.rooms for tally in kept.honest} == {3}
 
 
-def test_results_of_other_code_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "r.sqlite"
-    with Results(path):
-        pass
-    monkeypatch.setattr("worker.lab.evaluate.results.fingerprint", lambda: "0123456789abcdef")
-    with pytest.raises(OtherCode, match="remove the file"):
-        Results(path)
-    answer = CliRunner().invoke(cli, ["evaluate", "--honest-hours", "1", "--results", str(path), "--report"])
-    assert (answer.exit_code, "holds results of code" in answer.stderr) == (1, True)
+def test_results_of_other_code_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, piece = tmp_path / "r.sqlite", next(honest_pieces())
+    with Results(path) as results:
+        results.add(piece, b"\x90")
+        assert (len(results.finished([piece])), results.outdated([piece])) == (1, 0)
+    monkeypatch.setattr("worker.lab.evaluate.results.fingerprint", lambda kind: "0123456789abcdef")
+    with Results(path) as results:
+        assert (results.finished([piece]), results.outdated([piece])) == ([], 1)
+    answer = CliRunner().invoke(cli, ["evaluate", "--honest-hours", "1", "--results", str(path), "--report", "--json"])
+    assert "1 results were made by other code and are left out" in answer.stderr
+    assert json.loads(answer.stdout)["rooms"] == 0
 
 
-def test_the_fingerprint_follows_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fingerprint_follows_the_sources_that_a_kind_depends_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     copy = tmp_path / "worker"
     shutil.copytree(WORKER_DIR, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr("worker.lab.evaluate.results.WORKER_DIR", copy)
-    assert fingerprint() == (same := fingerprint())
-    (copy / "audit" / "room.py").write_text((copy / "audit" / "room.py").read_text() + "\n")
-    assert fingerprint() != same
+    before = {kind: fingerprint(kind) for kind in SOURCES}
+
+    def changed(source: str) -> set[str]:
+        (copy / source).write_text((copy / source).read_text() + "\n")
+        after = {kind: fingerprint(kind) for kind in SOURCES}
+        found = {kind for kind in SOURCES if after[kind] != before[kind]}
+        before.update(after)
+        return found
+
+    assert changed("lab/evaluate/tables.py") == set()
+    assert changed("audit/room.py") == set(SOURCES)
+    assert changed("lab/simulate/stage.py") == {"rooms", "honest", "scene"}
+    assert changed("lab/simulate/scenes.py") == {"scene"}
+    assert changed("lab/evaluate/bound.py") == {"bound"}
 
 
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM"])
@@ -242,8 +258,8 @@ def test_a_long_run_stops_when_told_to_and_keeps_what_is_done(how: str, tmp_path
 
 def _count(path: Path) -> int:
     with closing(sqlite3.connect(path, timeout=30)) as db:
-        made = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'pieces'").fetchone()[0]
-        return int(db.execute("SELECT count(*) FROM pieces").fetchone()[0]) if made else 0
+        made = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'results'").fetchone()[0]
+        return int(db.execute("SELECT count(*) FROM results").fetchone()[0]) if made else 0
 
 
 def test_labelled_logs_lead_to_the_same_as_the_rooms_that_they_were_taken_from(tmp_path: Path) -> None:

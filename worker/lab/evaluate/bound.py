@@ -10,6 +10,11 @@ the likelihood ratios of guilt against the null, R ← (R + ACCRUE·Δh)·LR, R_
     P₀(alarm by T) = E_Q[ total / (R_τ + ACCRUE·(T − τ)) ; alarm at τ ≤ T ]
 
 for whatever guilt is simulated; it only decides the variance. Source: detection.md §4 (b).
+
+Where rooms differ for good, a room has a score z ~ N(0, 1), and from 2.58 on, one room in two hundred, it is above the
+norm for ever: the null hypothesis is false there, and no test can keep a rate of 10⁻⁵ over all rooms by its mass alone.
+These nulls show what the guards of `audit.levels` are for. Nearly all of their alarms come from rooms about z = 3, so z
+is drawn from ½·N(0, 1) + ½·N(3.2, 0.5²) and weighted by the ratio of densities.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +33,9 @@ LOOKS = 30  # a block's, 10 s apart
 RHO_MINUTE = 0.6
 RHO_LOOK = RHO_MINUTE ** (1 / 6)
 SPREAD = 0.5  # of what differing rooms do: of its logarithm, or of a latent score
+RARE_MEAN, RARE_SD = 3.2, 0.5  # scores of the rooms that make the alarms where rooms differ
+SAMPLED = "importance sampling"
+EFFECTIVE_MIN = 10.0  # samples that an estimate must be worth
 PERCENTILE_995 = 2.5758293  # of the standard normal
 UPPER_QUARTILE = 0.6744897502  # of the standard normal: a latent above it is a look above the human 95 % rank
 SIXTIETH_PERCENTILE = 0.2533471031
@@ -38,6 +46,9 @@ class Null(Protocol):
 
     family: str
     step_ms: int
+
+    def begin(self, rng: Random, tilted: bool) -> float:
+        """Decide what the room is like; returns its weight: how much likelier that is than it was to be drawn."""
 
     def draw(self, rng: Random, family: Family, now_ms: int, guilty: bool) -> float:
         """Draw a step's values, guilty or not, and let `family` bet; returns ln of the likelihood ratio of guilt."""
@@ -55,16 +66,20 @@ class Coin:
         self._design = DESIGNS[family]
         self._signal = signal
         self._differ = differ
-        self._factor: float | None = None
+        self._factor = 1.0
         self._failed_ms = -HOT_MS - 1
+
+    def begin(self, rng: Random, tilted: bool) -> float:
+        """Where rooms differ, how far this one's probability is from the norm."""
+        z, weight = _score(rng, tilted) if self._differ else (PERCENTILE_995, 1.0)
+        self._factor = exp(SPREAD * (z - PERCENTILE_995))
+        return weight
 
     def draw(self, rng: Random, family: Family, now_ms: int, guilty: bool) -> float:
         k = self._signal
         norm = self._design.norms[k]
         if self.family == "CHALLENGE" and now_ms - self._failed_ms <= HOT_MS:
             norm *= 2
-        if self._factor is None:
-            self._factor = exp(SPREAD * (rng.gauss(0, 1) - PERCENTILE_995)) if self._differ else 1.0
         p = min(norm * self._factor, 0.95)
         added = ACCRUE * self.step_ms / MS_PER_HOUR / len(family.m)
         weights = [m + added for m in family.m]
@@ -90,16 +105,19 @@ class Detectors:
     def __init__(self, shared: float, *, differ: bool = False) -> None:
         self._shared = shared
         self._differ = differ
-        self._bar: float | None = None
+        self._bar = UPPER_QUARTILE
         self._drift = (0.5 if shared < 1 else 0.71) * (1 - RHO_LOOK) / sqrt(1 - RHO_LOOK**2)
         self._latent: list[float] = []
+
+    def begin(self, rng: Random, tilted: bool) -> float:
+        """Where rooms differ, how synthetic this host looks."""
+        z, weight = _score(rng, tilted) if self._differ else (PERCENTILE_995, 1.0)
+        self._bar = UPPER_QUARTILE - SPREAD * (z - PERCENTILE_995)
+        return weight
 
     def draw(self, rng: Random, family: Family, now_ms: int, guilty: bool) -> float:
         if not self._latent:
             self._latent = list(self._pair(rng, 0.0)[0])
-        if self._bar is None:
-            own = SPREAD * (rng.gauss(0, 1) - PERCENTILE_995) if self._differ else 0.0
-            self._bar = UPPER_QUARTILE - own
         scale, drift = sqrt(1 - RHO_LOOK**2), self._drift if guilty else 0.0
         (voice, visual), heard, seen, ln_ratio = self._latent, 0, 0, 0.0
         for _ in range(LOOKS):
@@ -132,6 +150,10 @@ class Silence:
     def __init__(self) -> None:
         self._mood: float | None = None
 
+    def begin(self, rng: Random, tilted: bool) -> float:
+        """All rooms are alike."""
+        return 1.0
+
     def draw(self, rng: Random, family: Family, now_ms: int, guilty: bool) -> float:
         mood = rng.gauss(0, 1) if self._mood is None else self._mood
         total, ln_ratio = 0.0, 0.0
@@ -146,17 +168,33 @@ class Silence:
         return ln_ratio
 
 
+def _score(rng: Random, tilted: bool) -> tuple[float, float]:
+    """A room's z and its weight: drawn as it is, or, tilted, from a mixture with the rooms that matter."""
+    if not tilted:
+        return rng.gauss(0, 1), 1.0
+    z = rng.gauss(0, 1) if rng.random() < 0.5 else rng.gauss(RARE_MEAN, RARE_SD)
+    usual = exp(-z * z / 2)
+    rare = exp(-(((z - RARE_MEAN) / RARE_SD) ** 2) / 2) / RARE_SD
+    return z, usual / (0.5 * usual + 0.5 * rare)
+
+
 class Case(NamedTuple):
-    """A null hypothesis, and how many runs measure it by default; `exact` says that it holds to the letter."""
+    """A null hypothesis, and how many runs measure it by default.
+
+    `exact` says that it holds to the letter, `guaranteed` that its rates are to stay within the bound: not where rooms
+    differ for good.
+    """
 
     name: str
     make: Callable[[], Null]
     runs: int
     exact: bool
+    guaranteed: bool = True
 
 
 class Measured(NamedTuple):
-    """First alarms per room-hour by 12 h in `runs` rooms, their standard error, and the guarantee."""
+    """First alarms per room-hour by 12 h in `runs` rooms, their standard error, and the guarantee, which holds where
+    the case is `guaranteed`."""
 
     case: str
     method: str
@@ -165,10 +203,18 @@ class Measured(NamedTuple):
     error: float
     bound: float
     runs: int
+    guaranteed: bool = True
 
     @property
     def verdict(self) -> str:
-        """`kept` or `broken` when two standard errors leave no doubt, else `open`: more runs would tell."""
+        """`kept` or `broken` when two standard errors leave no doubt, else `open`: more runs would tell.
+
+        Where a few heavy weights make the estimate, its error says little, and nothing is kept.
+        """
+        if self.per_hour and self.method == SAMPLED:
+            squares = (self.runs - 1) * self.error**2 + self.per_hour**2
+            if self.runs * self.per_hour**2 / squares < EFFECTIVE_MIN:
+                return "open"
         if self.per_hour + 2 * self.error <= self.bound:
             return "kept"
         return "broken" if self.per_hour - 2 * self.error > self.bound else "open"
@@ -176,16 +222,16 @@ class Measured(NamedTuple):
 
 CASES: tuple[Case, ...] = (
     Case("CHALLENGE at its norm, every 5 min", lambda: Coin("CHALLENGE", 5 * MINUTE_MS), 3_000, True),
-    Case("CHALLENGE, rooms differ", lambda: Coin("CHALLENGE", 5 * MINUTE_MS, differ=True), 3_000, False),
+    Case("CHALLENGE, rooms differ", lambda: Coin("CHALLENGE", 5 * MINUTE_MS, differ=True), 3_000, False, False),
     Case("NONINT at its norm, independent", lambda: Coin("NONINT", 5 * MINUTE_MS), 3_000, True),
     Case("NONINT, excitation at its norm", lambda: Coin("NONINT", 5 * MINUTE_MS, signal=1), 3_000, True),
-    Case("NONINT, rooms differ", lambda: Coin("NONINT", 5 * MINUTE_MS, differ=True), 3_000, False),
+    Case("NONINT, rooms differ", lambda: Coin("NONINT", 5 * MINUTE_MS, differ=True), 3_000, False, False),
     Case("NONINT at its norm, AR(1)", Silence, 2_000, False),
     Case("PLAY at its norm, always armed", lambda: Coin("PLAY", 10_000), 150, True),
-    Case("PLAY, rooms differ", lambda: Coin("PLAY", 10_000, differ=True), 600, False),
+    Case("PLAY, rooms differ", lambda: Coin("PLAY", 10_000, differ=True), 600, False, False),
     Case("AI at its norm, AR(1)", lambda: Detectors(0.0), 1_000, False),
     Case("AI at its norm, AR(1), both see the same", lambda: Detectors(1.0), 2_000, False),
-    Case("AI, rooms differ", lambda: Detectors(0.0, differ=True), 1_000, False),
+    Case("AI, rooms differ", lambda: Detectors(0.0, differ=True), 1_000, False, False),
 )
 
 
@@ -198,9 +244,11 @@ def measure(case: Case, *, runs: int, seed: int) -> Iterator[Measured]:
             if not tilted and level > Level.WATCH:
                 continue
             values = [one[i] / HOURS for one in weights]
-            method = "importance sampling" if tilted else "counted"
+            method = SAMPLED if tilted else "counted"
             bound = 1 / THRESHOLDS[level]
-            yield _mean(case.name, method, level.name, bound, runs, sum(values), sum(v * v for v in values))
+            squares = sum(v * v for v in values)
+            measured = _mean(case.name, method, level.name, bound, runs, sum(values), squares)
+            yield measured._replace(guaranteed=case.guaranteed)
 
 
 def _mean(case: str, method: str, level: str, bound: float, runs: int, total: float, squares: float) -> Measured:
@@ -221,7 +269,8 @@ def pooled(parts: Iterable[Measured]) -> list[Measured]:
         total = sum(one.runs * one.per_hour for one in group)
         seen = [one for one in group if one.per_hour]
         squares = sum(one.runs * ((one.runs - 1) * one.error**2 + one.per_hour**2) for one in seen)
-        found.append(_mean(case, method, level, bound, runs, total, squares))
+        pool = _mean(case, method, level, bound, runs, total, squares)
+        found.append(pool._replace(guaranteed=group[0].guaranteed))
     return found
 
 
@@ -229,7 +278,7 @@ def _room(null: Null, rng: Random, *, tilted: bool) -> list[float]:
     """One room of 12 h: per level the weight of its first alarm, 0 when there was none."""
     place = rng.random() * TOTAL
     guilty_from_h = max(0.0, (place - HEAD) / ACCRUE) if tilted else HOURS + 1
-    family = new_family(null.family, 0)
+    family, weight = new_family(null.family, 0), null.begin(rng, tilted)
     weights = [0.0] * len(LEVELS)
     ratios, now_ms, end_ms = HEAD, 0, int(HOURS * MS_PER_HOUR)
     while now_ms + null.step_ms <= end_ms:
@@ -240,7 +289,7 @@ def _room(null: Null, rng: Random, *, tilted: bool) -> list[float]:
         mass = family.mass()
         for i, level in enumerate(LEVELS):
             if weights[i] == 0.0 and mass >= THRESHOLDS[level]:
-                weights[i] = TOTAL / (ratios + ACCRUE * (HOURS - elapsed_h)) if tilted else 1.0
+                weights[i] = weight * TOTAL / (ratios + ACCRUE * (HOURS - elapsed_h)) if tilted else 1.0
         if weights[-1]:
             break
     return weights

@@ -12,6 +12,7 @@ from zlib import crc32
 import orjson
 from msgspec import Struct, field
 
+from worker.audit.evidence import MS_PER_HOUR
 from worker.audit.identities import PERIOD_MS
 from worker.egress.identities import partition_key
 from worker.egress.record import OutRecord
@@ -29,6 +30,13 @@ TURN_MS = 5_000
 MINUTE_MS = 60_000
 WITHIN_MIN = 2 * PERIOD_MS / MINUTE_MS
 """Two identity periods: by then every room of a farm is to be told."""
+FARM_RULE = "CN-FLEET-01"
+SHARED: dict[str, tuple[str, ...]] = {
+    "avatar_farm": ("operator", "ip", "voice"),
+    "official_rooms": ("operator", "device", "ip"),
+    "strangers": (),
+}
+"""What the rooms of a scene share, and are to be told of."""
 
 
 class SceneJob(Struct, frozen=True):
@@ -47,6 +55,7 @@ class SceneOutcome(Struct):
         told_min: by kind of identity and room, when it was first told of a fleet that is not permitted: minutes from
             when the room opened.
         permitted: by kind, the rooms that were told of a permitted fleet.
+        reviews: rooms in which the rule about farms opened, live or in shadow.
     """
 
     job: SceneJob
@@ -55,11 +64,18 @@ class SceneOutcome(Struct):
     events: int = 0
     told_min: dict[str, dict[str, float]] = field(default_factory=dict)
     permitted: dict[str, set[str]] = field(default_factory=dict)
+    reviews: set[str] = field(default_factory=set)
 
     @property
     def hours(self) -> float:
         """Room-hours."""
-        return self.rooms * self.job.minutes / 60
+        return room_hours(self.job)
+
+
+def room_hours(job: SceneJob) -> float:
+    """How long the rooms of a scene are open, in all."""
+    length_ms = job.minutes * MINUTE_MS
+    return sum(max(0, length_ms - member.opens_ms) for member in SCENES[job.scene].cast(job.seed)) / MS_PER_HOUR
 
 
 class Memory:
@@ -88,6 +104,7 @@ class Deployment:
         ]
         self._waiting: list[list[LogRecord]] = [[] for _ in range(PARTITIONS)]
         self._ends: dict[tuple[str, int], int] = {}
+        self.opened: list[tuple[str, str]] = []  # (room, rule), live or in shadow
 
     def write(self, event: Event) -> None:
         """Put an event of a room's gateway into the room log."""
@@ -105,7 +122,12 @@ class Deployment:
         answers = []
         for partition, processor in enumerate(self._rooms):
             waiting, self._waiting[partition] = self._waiting[partition], []
-            for said in processor.process(waiting).identities:
+            out = processor.process(waiting)
+            for record in out.violations:
+                violation = orjson.loads(record.value or b"")
+                if violation["transition"] == "opened":
+                    self.opened.append((violation["room_id"], violation["rule"]["id"]))
+            for said in out.identities:
                 assert said.key is not None, "an identity has one"
                 placed = self._match(IDENTITIES_TOPIC, partition_key(said.key), said.key, said.value, said.timestamp_ms)
                 answers += self._answer(placed)
@@ -159,6 +181,8 @@ def judge_scene(job: SceneJob) -> SceneOutcome:
             else:
                 told = outcome.told_min.setdefault(kind, {})
                 told.setdefault(room_id, (at_ms - opened_ms[room_id]) / MINUTE_MS)
+    deployment.turn()
+    outcome.reviews = {room_id for room_id, rule in deployment.opened if rule == FARM_RULE}
     return outcome
 
 

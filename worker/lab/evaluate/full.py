@@ -7,7 +7,6 @@ import msgspec
 from worker.lab.evaluate.bound import Measured, pooled
 from worker.lab.evaluate.farms import SceneOutcome
 from worker.lab.evaluate.pieces import Piece
-from worker.lab.evaluate.results import Results
 from worker.lab.evaluate.summary import Measurement
 from worker.lab.evaluate.tally import Tally, merged
 from worker.lab.evaluate.watch import Outcome
@@ -42,9 +41,3 @@ def collect(done: Iterable[tuple[Piece, bytes]]) -> Measurement:
                     (found.challenged if job.challenged else found.unchallenged).append(outcome)
     found.bound = pooled(found.bound)
     return found
-
-
-def finished(results: Results, pieces: Iterable[Piece]) -> list[tuple[Piece, bytes]]:
-    """Those of `pieces` that are done, with their results."""
-    known = dict(results.named(""))
-    return [(piece, known[piece.name]) for piece in pieces if piece.name in known]

@@ -16,11 +16,10 @@ import msgspec
 from msgspec import Struct
 
 from worker.lab.evaluate.bound import CASES, Measured, measure
-from worker.lab.evaluate.farms import SceneJob, judge_scene
+from worker.lab.evaluate.farms import SceneJob, judge_scene, room_hours
 from worker.lab.evaluate.run import DISCOUNTS, SIGNALS, Job, judge_room, nothing_discounts
 from worker.lab.evaluate.tally import merged, tally_of
 from worker.lab.simulate import ARCHETYPES
-from worker.lab.simulate.scenes import SCENES
 
 STRATA = (
     "responsive",
@@ -77,7 +76,7 @@ FACTUAL_HOURS = 0.5
 MARKED_HOURS = 6.0
 SHARING = ("avatar_farm", "official_rooms", "strangers")
 """Scenes of rooms that share identities without permission, with it, and not at all."""
-SCENE_MINUTES = 30
+SCENE_MINUTES = 120
 BOUND_SHARE = 0.05  # of a null hypothesis' usual runs that one piece makes
 ALONE = ("locked", "unanswered", "excitation", "voice", "visual")
 """Signals that have to carry a room on a platform that challenges nobody."""
@@ -197,7 +196,7 @@ def _bound(piece: Piece) -> list[Measured]:
 def hours_of(piece: Piece) -> float:
     """Room-hours that a piece simulates."""
     if piece.scene is not None:
-        return len(SCENES[piece.scene.scene].truths(piece.scene.seed)) * piece.scene.minutes / 60
+        return room_hours(piece.scene)
     return sum(job.hours + ARCHETYPES[job.archetype].switch_ms / 3_600_000 for job in piece.jobs)
 
 

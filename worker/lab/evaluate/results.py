@@ -1,46 +1,49 @@
 """Results of a long measurement, kept as they come: it may be stopped at any time, and goes on where it was.
 
-One SQLite file holds one row per finished piece of work, and the fingerprint of the code that made them. Pieces made by
-other code are refused, because a sum over two versions of the detection means nothing.
+One SQLite file holds one row per finished piece of work, and what it depends on: the sources of its kind and what the
+piece does. A result of other code is passed over and made again, because a sum over two versions of the detection means
+nothing.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 import worker
+from worker.lab.evaluate.pieces import Piece
 
 WORKER_DIR = Path(worker.__file__).parent
-SOURCES = (
-    "audit",
-    "policy",
-    "policies",
-    "processor.py",
-    "matching.py",
-    "lab/simulate",
-    *(f"lab/evaluate/{name}.py" for name in ("run", "watch", "pieces", "bound", "farms")),
-)
-"""What a result depends on: detection, rules, simulator, and how outcomes are taken."""
+_ROOM = (
+    "audit", "policy", "policies", "processor.py", "ingress", "egress", "lab/simulate", "lab/evaluate/run.py",
+    "lab/evaluate/watch.py",
+)  # fmt: skip
+_SCENES = "lab/simulate/scenes.py"
+SOURCES: dict[str, tuple[str, ...]] = {
+    "rooms": _ROOM,
+    "honest": (*_ROOM, "lab/evaluate/tally.py"),
+    "scene": (*_ROOM, _SCENES, "matching.py", "lab/evaluate/farms.py"),
+    "bound": ("audit", "lab/evaluate/run.py", "lab/evaluate/bound.py"),
+}
+"""What results of a kind depend on: detection, rules, simulator, and how outcomes are taken."""
 SUFFIXES = (".py", ".yaml", ".json")
 LOCK_SECONDS = 60
 
 
-class OtherCode(Exception):
-    """The file's results were made by other code; the message says what to do."""
-
-
-def fingerprint() -> str:
-    """A hash of the sources and tables that results depend on."""
+def fingerprint(kind: str) -> str:
+    """A hash of the sources and tables that results of pieces of a kind depend on."""
     digest = sha256()
-    for source in SOURCES:
+    for source in SOURCES[kind]:
         place = WORKER_DIR / source
         for path in sorted(place.rglob("*")) if place.is_dir() else (place,):
-            if path.suffix in SUFFIXES:
+            name = path.relative_to(WORKER_DIR).as_posix()
+            if path.suffix in SUFFIXES and (name != _SCENES or source == _SCENES):
                 content = path.read_bytes()
-                digest.update(f"{path.relative_to(WORKER_DIR)}\0{len(content)}\0".encode())
+                digest.update(f"{name}\0{len(content)}\0".encode())
                 digest.update(content)
     return digest.hexdigest()[:16]
 
@@ -49,38 +52,40 @@ class Results:
     """Finished pieces by name. A context manager; several processes may read while one writes.
 
     Raises:
-        OtherCode: the file's results were made by code of another fingerprint.
         sqlite3.Error: the file cannot be read, or is no such file.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None)
-        self._db.execute("CREATE TABLE IF NOT EXISTS code (fingerprint TEXT NOT NULL)")
-        self._db.execute("CREATE TABLE IF NOT EXISTS pieces (name TEXT PRIMARY KEY, result BLOB NOT NULL)")
-        here = fingerprint()
-        made_by = self._db.execute("SELECT fingerprint FROM code").fetchone()
-        if made_by is None:
-            self._db.execute("INSERT INTO code VALUES (?)", (here,))
-        elif made_by[0] != here:
-            self._db.close()
-            raise OtherCode(
-                f"{path} holds results of code {made_by[0]}, this is {here}: remove the file, or give another one."
-            )
-
-    def done(self) -> set[str]:
-        """Names of all finished pieces."""
-        return {name for (name,) in self._db.execute("SELECT name FROM pieces")}
-
-    def add(self, name: str, result: bytes) -> None:
-        """Keep a piece for good."""
-        self._db.execute("INSERT OR REPLACE INTO pieces VALUES (?, ?)", (name, result))
-
-    def named(self, prefix: str) -> Iterator[tuple[str, bytes]]:
-        """Name and result of every finished piece whose name begins with `prefix`, in order of names."""
-        yield from self._db.execute(
-            "SELECT name, result FROM pieces WHERE substr(name, 1, ?) = ? ORDER BY name", (len(prefix), prefix)
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS results (name TEXT PRIMARY KEY, code TEXT NOT NULL, result BLOB NOT NULL)"
         )
+        self._fingerprints = {kind: fingerprint(kind) for kind in SOURCES}
+
+    def code_of(self, piece: Piece) -> str:
+        """What a result of the piece depends on: sources, and what the piece does."""
+        does = sha256(msgspec.msgpack.encode(piece)).hexdigest()[:16]
+        return f"{self._fingerprints[piece.kind]} {does}"
+
+    def add(self, piece: Piece, result: bytes) -> None:
+        """Keep a piece for good."""
+        self._db.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (piece.name, self.code_of(piece), result))
+
+    def finished(self, pieces: Iterable[Piece]) -> list[tuple[Piece, bytes]]:
+        """Those of `pieces` that are done by the present code, with their results."""
+        kept = {name: (code, result) for name, code, result in self._db.execute("SELECT * FROM results")}
+        found = []
+        for piece in pieces:
+            code, result = kept.get(piece.name, ("", b""))
+            if code == self.code_of(piece):
+                found.append((piece, result))
+        return found
+
+    def outdated(self, pieces: Iterable[Piece]) -> int:
+        """How many of `pieces` were done by other code."""
+        kept: dict[str, str] = dict(self._db.execute("SELECT name, code FROM results"))
+        return sum(piece.name in kept and kept[piece.name] != self.code_of(piece) for piece in pieces)
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from worker.audit.evidence import FAMILIES, THRESHOLDS, Level
 from worker.lab.evaluate.bound import Measured
-from worker.lab.evaluate.farms import WITHIN_MIN, SceneOutcome
+from worker.lab.evaluate.farms import SHARED, WITHIN_MIN, SceneOutcome
 from worker.lab.evaluate.intervals import Interval, quantile, rate, share
 from worker.lab.evaluate.tally import Tally, merged, tally_of
 from worker.lab.evaluate.watch import GUARDED, LEVELS, MASS, Outcome
@@ -94,21 +94,28 @@ class Marked(Struct):
 
 
 class Sharing(Struct):
-    """A scene and a kind of identity: rooms that were told of a fleet, not permitted and permitted.
+    """A kind of scene and a kind of identity ("any": whatever was told).
 
-    `within` is the share of all rooms that knew of the unpermitted one within two identity periods, `most_min` when the
-    last of those that were told knew.
+    Attributes:
+        shared: the rooms do share it, and are to be told.
+        told: rooms that were told of a fleet that is not permitted; `within` two identity periods; `most_min`: when the
+            last of them was. permitted: rooms that were told of a permitted one.
+        wanted: the share of scenes in which all went as wanted; rooms of a scene succeed and fail together.
+        reviews: rooms in which the rule about farms opened, whatever the kind.
     """
 
     scene: str
     kind: str
     honest: bool
+    shared: bool
     scenes: int
     rooms: int
-    told: Interval
-    within: Interval
+    told: int
+    within: int
     most_min: float
     permitted: int
+    wanted: Interval
+    reviews: int
 
 
 class Ablation(Struct):
@@ -262,15 +269,35 @@ def _sharing(outcomes: list[SceneOutcome]) -> list[Sharing]:
     found = []
     for scene in dict.fromkeys(o.job.scene for o in outcomes):
         played = [o for o in outcomes if o.job.scene == scene]
-        rooms = sum(o.rooms for o in played)
-        for kind in sorted({kind for o in played for kind in (*o.told_min, *o.permitted)}) or ("any",):
+        others = {kind for o in played for kind in (*o.told_min, *o.permitted)} - set(SHARED[scene])
+        for kind in (*SHARED[scene], *(sorted(others) or ("any",))):
             told = [minutes for o in played for minutes in o.told_min.get(kind, {}).values()]
-            within = sum(minutes <= WITHIN_MIN for minutes in told)
-            permitted = sum(len(o.permitted.get(kind, ())) for o in played)
-            shares = share(len(told), rooms), share(within, rooms)
-            most_min = max(told, default=inf)
-            found.append(Sharing(scene, kind, played[0].honest, len(played), rooms, *shares, most_min, permitted))
+            found.append(
+                Sharing(
+                    scene=scene,
+                    kind=kind,
+                    honest=played[0].honest,
+                    shared=kind in SHARED[scene],
+                    scenes=len(played),
+                    rooms=sum(o.rooms for o in played),
+                    told=len(told),
+                    within=sum(minutes <= WITHIN_MIN for minutes in told),
+                    most_min=max(told, default=inf),
+                    permitted=sum(len(o.permitted.get(kind, ())) for o in played),
+                    wanted=share(sum(_as_wanted(o, kind) for o in played), len(played)),
+                    reviews=sum(len(o.reviews) for o in played),
+                )
+            )
     return found
+
+
+def _as_wanted(outcome: SceneOutcome, kind: str) -> bool:
+    """Honest rooms know of what they share that it is permitted, and of nothing else; a farm's all know in time."""
+    told, permitted = outcome.told_min.get(kind, {}), outcome.permitted.get(kind, set())
+    shared = kind in SHARED[outcome.job.scene]
+    if outcome.honest:
+        return not told and len(permitted) == (outcome.rooms if shared else 0)
+    return not shared or (len(told) == outcome.rooms and max(told.values()) <= WITHIN_MIN)
 
 
 def _alarms(tallies: list[Tally]) -> list[Alarm]:

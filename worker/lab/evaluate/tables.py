@@ -14,7 +14,7 @@ from worker.lab.evaluate.design import (
     UNCHALLENGED_MIN,
     Bar,
 )
-from worker.lab.evaluate.farms import WITHIN_MIN
+from worker.lab.evaluate.farms import FARM_RULE, WITHIN_MIN
 from worker.lab.evaluate.intervals import Interval
 from worker.lab.evaluate.pieces import ALONE
 from worker.lab.evaluate.run import DISCOUNTS, SIGNALS
@@ -121,21 +121,19 @@ def _marked(summary: Summary) -> Sheet:
 
 def _sharing(summary: Summary) -> Sheet:
     rows = [
-        [s.scene, s.kind, str(s.scenes), f"{s.rooms:,}", _percent(s.told), _percent(s.within), _minutes(s.most_min),
-         f"{s.permitted:,}", _sharing_verdict(s)]
+        [s.scene, s.kind, str(s.scenes), f"{s.rooms:,}", f"{s.told:,}", f"{s.within:,}", _minutes(s.most_min),
+         f"{s.permitted:,}", f"{s.reviews:,}", _percent(s.wanted), _as_wanted(s)]
         for s in summary.sharing
     ]  # fmt: skip
-    header = ["scene", "identity", "scenes", "rooms", "told", f"within {WITHIN_MIN:g} min", "last at min"]
-    title = "Rooms that share an identity: told of a fleet that is not permitted, or of one that is"
-    return Sheet(title, [*header, "told of a permitted one", ""], rows)
+    header = ["scene", "identity", "scenes", "rooms", "told: not permitted", f"within {WITHIN_MIN:g} min"]
+    header += ["last at min", "told: permitted", f"{FARM_RULE} opened", "scenes as wanted", ""]
+    return Sheet("Rooms that share an identity, and rooms that do not: what they are told", header, rows)
 
 
-def _sharing_verdict(s: Sharing) -> str:
-    """Honest rooms are to be told of no fleet but a permitted one; every room of a farm within two identity periods,
-    but of a script, which has to be heard first."""
-    if not s.honest and s.kind == "script":
+def _as_wanted(s: Sharing) -> str:
+    if not (s.honest or s.shared):
         return "–"
-    return "met" if (s.told.value == 0 if s.honest else s.within.value == 1) else "missed"
+    return "met" if s.wanted.value == 1 else "missed"
 
 
 def _levels(found: list[Detection], challenged: bool, *, guarded: bool) -> Sheet:

@@ -98,7 +98,17 @@ def _official_rooms(seed: int) -> list[Member]:
 
 def _strangers(seed: int) -> list[Member]:
     kinds = ("responsive", "quiet", "overloaded", "scripted_human", "on_break", "film")
-    return [Member(kinds[i % len(kinds)], _first(seed) + i, opens_ms=i * 5_000) for i in range(60)]
+    return [
+        Member(
+            kinds[i % len(kinds)],
+            _first(seed) + i,
+            opens_ms=i * 5_000,
+            setting=Setting(
+                operator_id=f"{seed}-{i}", device_id=f"{seed}-{i}", ip_hash=f"{seed}-{i}", voice=f"{seed}-{i}"
+            ),
+        )
+        for i in range(60)
+    ]
 
 
 def _night_farm(seed: int) -> list[Member]:
@@ -125,7 +135,7 @@ SCENES: dict[str, Scene] = {
         Scene("avatar_farm", "40 avatars, 4 voices, one address", 6, _avatar_farm),
         Scene("avatar_fleet", "2,200 avatars and recordings, a day long", 24, _avatar_fleet),
         Scene("official_rooms", "12 hosts of one brand, on its stages and its network", 2, _official_rooms),
-        Scene("strangers", "60 honest hosts who have nothing in common", 2, _strangers),
+        Scene("strangers", "60 honest hosts who share nothing but what they sell", 2, _strangers),
         Scene("night_farm", "60 phones in a dark room, from midnight on", 7, _night_farm, MIDNIGHT_MS),
     )
 }
