@@ -34,4 +34,10 @@ def test_the_document_names_its_command_and_its_rows() -> None:
     text = document(MEASURED, LIMITS)
     assert "python -m tests.bench.capacity" in text
     assert all(f"| {rooms:,} |" in text for rooms in (10_000, 100_000, 1_000_000))
-    assert (DOCS / "CAPACITY.md").exists()
+
+
+def test_the_document_is_what_the_benchmarks_give() -> None:
+    """`python -m tests.bench.capacity` writes it anew."""
+    figures = read_measured((DOCS / "BENCHMARKS.md").read_text())
+    made = document(Measured(**figures, snapshot_bytes=snapshot_bytes()), read_limits())
+    assert (DOCS / "CAPACITY.md").read_text() == made

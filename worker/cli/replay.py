@@ -48,7 +48,9 @@ LEVELS = ("", "watch", "label", "limit", "restrict")
     help="Write rejected records there, as a room log with headers.",
 )
 @click.option("--rooms", "all_rooms", is_flag=True, help="List every room, not only those with violations.")
-@click.option("--memory", is_flag=True, help="Say on stderr, every 500,000 events, how much memory is in use.")
+@click.option(
+    "--memory", is_flag=True, help="Say on stderr, every 500,000 events and at the end, how much memory is in use."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of tables.")
 def replay(
     files: tuple[str, ...],
@@ -150,12 +152,19 @@ def _records(files: tuple[str, ...], advance: Any) -> Iterator["LogRecord"]:
 
 
 def _watch_memory(run: "Replay", records: Iterable["LogRecord"]) -> Iterator["LogRecord"]:
-    """Passes `records` on, and tells every now and then what the process holds."""
+    """Passes `records` on, and tells every now and then, and at the end, what the process holds."""
+    count = 0
     for count, record in enumerate(records, start=1):
         yield record
         if count % MEMORY_EVERY == 0:
-            kept, resident_mb = run.rooms_kept, _resident_bytes() / 1e6
-            click.echo(f"{count:,} events: {kept:,} rooms kept, {resident_mb:,.0f} MB resident", err=True)
+            _tell_memory(run, count)
+    if not count or count % MEMORY_EVERY:
+        _tell_memory(run, count)
+
+
+def _tell_memory(run: "Replay", count: int) -> None:
+    kept, resident_mb = run.rooms_kept, _resident_bytes() / 1e6
+    click.echo(f"{count:,} events: {kept:,} rooms kept, {resident_mb:,.0f} MB resident", err=True)
 
 
 def _resident_bytes() -> int:
@@ -208,7 +217,7 @@ def _print_tables(run: "Replay", counts: "Counts", all_rooms: bool, *, to_stderr
     if rows:
         screen.print(table)
     for (rule, mode, step), count in sorted(counts.violations_by.items()):
-        screen.print(f"{rule} {mode} step {step}: {count}", highlight=False)
+        screen.print(f"{rule} {mode} step {step}: {count:,} violation records", highlight=False)
     for (action, reason), count in sorted(counts.requests.items()):
         screen.print(f"asked for, {action}, {reason}: {count:,}", highlight=False)
     for reason, count in sorted(counts.rejected.items()):

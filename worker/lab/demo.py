@@ -40,7 +40,7 @@ CAST: tuple[str, ...] = (
 IN_FLIGHT_RECORDS_MAX = 20_000  # the mock keeps 5 MB a partition: the feeder must not run far ahead of the worker
 STOP_TIMEOUT_S = 30.0
 FEED_STEP_S = 0.02
-QUIET = {"log.connection.close": False, "log_level": 3}  # the end of the broker is no news
+QUIET = {"log.connection.close": False, "log_level": 2}  # the end of the broker is no news
 
 
 @dataclass

@@ -95,7 +95,7 @@ def _only(wanted: str, lines: Iterator[ViolationLine], places: list[Any]) -> Vio
             found[violation_id] = line
     where = ", ".join(map(str, places)) or "nowhere"
     if not found:
-        hint = "" if places else ": name a file of violations, or a directory that `demo` wrote, with --from"
+        hint = "" if places else ": run `stream-audit demo`, or name a file of violations, or demo's --out, with --from"
         raise NotFoundError(f"no violation {wanted}; looked in {where}{hint}")
     if len(found) > 1:
         raise NotFoundError(f"{len(found)} violations begin with {wanted}: {', '.join(sorted(found)[:5])}")
