@@ -5,11 +5,14 @@ Small runs; `stream-audit evaluate --bound --seeds 100` makes large ones.
 
 from functools import cache
 from math import isclose
+from pathlib import Path
 
 import pytest
 
 from worker.audit.evidence import ACCRUE, HEAD, THRESHOLDS, Level
 from worker.lab.evaluate.bound import CASES, HOURS, Case, Measured, measure, pooled
+from worker.lab.evaluate.document import write
+from worker.lab.evaluate.summary import Measurement, summarise
 
 RUNS = {
     "PLAY at its norm, always armed": 20,
@@ -121,3 +124,13 @@ def test_the_command_prints_the_guarantee_and_ends_with_1_when_it_is_broken(monk
     broken = Measured("c", "counted", "WATCH", 0.5, 0.01, 0.1, 50)
     monkeypatch.setattr(pieces, "measure", lambda case, *, runs, seed: [broken])
     assert CliRunner().invoke(cli, ["evaluate", "--bound", "--jobs", "1"]).exit_code == 1
+
+
+def test_the_document_names_the_families_whose_bounds_break_where_rooms_differ(tmp_path: Path) -> None:
+    broken = [
+        Measured("PLAY, rooms differ", "importance sampling", level, 1e-4, 1e-5, 1e-5, 1_000, guaranteed=False)
+        for level in ("LIMIT", "RESTRICT")
+    ]
+    kept = Measured("AI, rooms differ", "importance sampling", "LIMIT", 1e-6, 1e-7, 1e-5, 1_000, guaranteed=False)
+    write(tmp_path / "D.md", summarise(Measurement(bound=[*broken, kept]), synthetic=True), "evaluate --full")
+    assert "bounds are broken by: PLAY at LIMIT and RESTRICT. What" in (tmp_path / "D.md").read_text()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from worker.lab.evaluate.bound import Measured
 from worker.lab.evaluate.summary import Summary
 from worker.lab.evaluate.tables import Sheet, sheets
 
@@ -23,14 +24,24 @@ WATCH, LABEL, LIMIT and RESTRICT are the levels of evidence; a family's false al
 time watched; – was not reached. Minutes count from the start of the room, or from when the host left it. Intervals are
 exact at 95 % (Poisson, Clopper–Pearson, order statistics). "shown: open" means that the room-hours are too few to tell:
 no alarm in N hours proves no more than a rate below 3/N. The rare levels are shown in another way, by importance
-sampling at the edge of the null hypothesis (last table). There NONINT breaks its bound at LIMIT and above where rooms
-differ for good, which is why a guard lets it reach no more than LABEL; rows without the envelope show what the envelope
-is for. "design" is what a study of the evidence alone promised,
-before guards; "bar" is what the product asks of itself, median (p90), after guards.
+sampling at the edge of the null hypothesis (last table); rows without the envelope show what the envelope is for.
+"design" is what a study of the evidence alone promised, before guards; "bar" is what the product asks of itself, median
+(p90), after guards.
 
 Most honest rooms are simulated at a *sparse* pace (`worker/lab/simulate/stage.py`): a third of the comments, fewer
 looks, longer pauses, no likes; enough for every signal to bet. Looks, being fewer, vary more. One room in twenty runs
-at *full* pace, so that the two can be compared.
+at *full* pace, so that the two can be compared. Where the worker asks for more looks, both detectors look every ten
+seconds, as they do at full pace anyway. Strangers in the scene of that name sell the same few kinds of goods, and the
+simulator has a few dozen phrases for each: that they come to share a script says more of it than of people.
+"""
+_DIFFERING = """\
+**Where rooms differ for good**, one room in two hundred is above its norm for ever: the null hypothesis is false there,
+and evidence grows as it should. By mass alone, bounds are broken by: {broken}. What stands against it are the guards
+(`worker/audit/levels.py`), which these rows leave out: NONINT stops at LABEL; AI reaches LIMIT by its balanced experts,
+or beside other evidence; PLAY with the longer allowance, and beside NONINT or CHALLENGE; CHALLENGE after six failures
+of twelve; RESTRICT after a test over the platform. And norms, which have to be the quantile that they claim to be:
+until a platform has audited its hosts they are provisional. *open* in the last table: too few runs to tell, or an
+estimate that rests on a few heavy weights.
 """
 
 
@@ -41,7 +52,7 @@ def write(path: Path, summary: Summary, command: str) -> list[Path]:
     parts = ["# Detection, measured\n", _SYNTHETIC if summary.synthetic else _LOGS]
     parts.append(f"Made by `{command}`: {summary.rooms:,} rooms, {summary.hours:,.0f} room-hours, ")
     parts[-1] += f"{summary.events:,} events, through the engine's own processor and the policies that ship.\n"
-    parts.append(_READING)
+    parts += [_READING, _differing(summary.bound)] if summary.bound else [_READING]
     if any(summary.curves.values()):
         plot = path.with_name(f"{path.stem.lower()}-delays.svg")
         rooms = {d.archetype: d.rooms for d in summary.challenged}
@@ -51,6 +62,15 @@ def write(path: Path, summary: Summary, command: str) -> list[Path]:
     parts += [_markdown(sheet) for sheet in sheets(summary)]
     path.write_text("\n".join(parts), encoding="utf-8")
     return written
+
+
+def _differing(measured: Sequence[Measured]) -> str:
+    broken: dict[str, list[str]] = {}
+    for one in measured:
+        if not one.guaranteed and one.verdict == "broken":
+            broken.setdefault(one.case.partition(",")[0], []).append(one.level)
+    named = "; ".join(f"{family} at {' and '.join(dict.fromkeys(levels))}" for family, levels in sorted(broken.items()))
+    return _DIFFERING.format(broken=named or "no family, as far as these runs tell")
 
 
 def _markdown(sheet: Sheet) -> str:
