@@ -48,11 +48,11 @@ golden: $(VENV)/.dev  ## Write the golden files anew; review the diff before you
 	git --no-pager diff --stat -- tests/golden
 
 .PHONY: bench
-bench: java $(VENV)/.bench  ## Measure the worker beside its peers on a real Kafka, an hour; writes docs/BENCHMARKS.md
+bench: java $(VENV)/.dev  ## Measure the worker beside its peers on a real Kafka, an hour; writes docs/BENCHMARKS.md
 	$(BIN)/python -m tests.bench all
 
 .PHONY: bench-gate
-bench-gate: java $(VENV)/.bench  ## Every ratio bar on fewer events, in ten minutes; fails when one is missed or not measured
+bench-gate: java $(VENV)/.dev  ## Every ratio bar on fewer events, in ten minutes; fails when one is missed or not measured
 	$(BIN)/python -m tests.bench gate $(ARGS)
 
 .PHONY: lock
@@ -61,7 +61,7 @@ lock: build/lock/.made  ## Pin requirements/*.in again, keeping what still fits 
 	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file dev.txt dev.in
 	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file sbom.txt sbom.in
 	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file deploy.txt deploy.in
-	cd requirements && for name in quix bytewax faststream pathway arroyo bench; do \
+	cd requirements && for name in quix bytewax faststream pathway arroyo; do \
 		$(PIP_COMPILE) $(ARGS) --output-file bench/$$name.txt bench/$$name.in; done
 
 .PHONY: clean
@@ -96,11 +96,6 @@ $(VENV)/.dev: $(VENV)/.made requirements/dev.txt pyproject.toml
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.base
-
-$(VENV)/.bench: $(VENV)/.dev requirements/bench/bench.txt
-	@echo "Installing requirements/bench/bench.txt into $(VENV)"
-	@$(PIP) install --require-hashes -r requirements/bench/bench.txt
-	@touch $@
 
 build/lock/.made: Makefile $(VENV)/.made
 	$(BIN)/python -m venv --clear build/lock

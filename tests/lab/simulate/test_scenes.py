@@ -1,5 +1,6 @@
 """Scenes: many rooms at once, what they share, and how little memory they need however long they last."""
 
+import gc
 import tracemalloc
 from itertools import islice
 
