@@ -18,6 +18,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -142,10 +143,16 @@ def describe(samples: list[Sample], sent_per_s: float, hours: float) -> str:
 
 
 def _warm_up(feed: Feed, worker: Worker) -> None:
-    for part in range(1, WARM_UP // BACKLOG + 1):
+    sent = 0
+    while sent < WARM_UP:
         feed.send(BACKLOG)
         feed.flush()
-        wait_until(lambda n=part: worker.metric("read_total") >= n * BACKLOG, timeout_s=600, what=worker.log)  # type: ignore[misc]
+        sent += BACKLOG
+        wait_until(partial(_has_read, worker, sent), timeout_s=600, what=worker.log)
+
+
+def _has_read(worker: Worker, count: int) -> bool:
+    return worker.metric("read_total") >= count
 
 
 def _drain(feed: Feed, worker: Worker) -> float:
