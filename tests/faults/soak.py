@@ -2,9 +2,9 @@
 
 By default a backlog is drained, which gives the sustainable rate, and records are sent at 70 % of it; `--rate 300`
 sends so many a second instead, to run beside other work, after a backlog that fills what is bounded: the memories of
-pure functions (8,192 texts of comments, 16 MB) would take an hour to fill at 250/s. The slope is that of a least-squares
-line through the resident set size, without the first quarter; its interval is from block means, since samples that
-follow one another are alike.
+pure functions (8,192 texts of comments, 16 MB) would take an hour to fill at 250/s. The slope is that of a
+least-squares line through the resident set size, without the first quarter; its interval is from block means, since
+samples that follow one another are alike.
 """
 
 from __future__ import annotations
