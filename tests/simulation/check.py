@@ -113,8 +113,10 @@ def check_state(ran: Ran, partition: int, expected: Expected) -> None:
     newest_ms = max((room.max_at_ms for room in expected.state.values()), default=0)
     for room_id, room in expected.state.items():
         kept = store.load(room_id)
-        if kept is None:
-            assert newest_ms - room.max_at_ms > SILENCE_MS - 600_000, f"{room_id} is lost"
+        forgotten = newest_ms - room.max_at_ms > SILENCE_MS - 600_000
+        if kept is None or (forgotten and kept.offset < room.offset):
+            # What a zombie wrote after the tombstone is as old: the room's next event begins a session in any case.
+            assert forgotten, f"{room_id} is lost"
         else:
             assert snapshot.encode(kept) == expected.encoded[room_id], f"the state of {room_id} differs"
             if kept.speech is not None and kept.speech.store is not None:

@@ -17,6 +17,8 @@ from worker.policy.load import load_policies
 
 START_MS = 1_750_000_000_000
 HOUR_MS = 3_600_000
+REMEMBERED_MS = SILENCE_MS - HOUR_MS // 2
+"""What is older never comes again: to a worker that has forgotten the room it is news, to the core it is not."""
 SCHEDULES = 10
 RULES = (
     a_rule(
@@ -84,12 +86,8 @@ def _events(rng: Random, rooms: int, steps: int) -> Iterator[tuple[bytes | None,
     for step in range(steps):
         if rng.random() < 0.01:
             # 7 h are more than a session lives on without a word, and a room is kept. One may stay away for longer.
-            hours = rng.choice((5, 7))
-            now_ms += hours * HOUR_MS
+            now_ms += rng.choice((5, 7)) * HOUR_MS
             away = rng.randrange(-1, rooms)
-            if hours * HOUR_MS > SILENCE_MS:
-                # Nothing from before comes again: to a worker that forgot the room it is news, to the core it is not.
-                said.clear()
         now_ms += rng.randrange(2 * pace_ms)
         number = rng.randrange(rooms)
         if number == away:
@@ -108,8 +106,8 @@ def _events(rng: Random, rooms: int, steps: int) -> Iterator[tuple[bytes | None,
         chance = rng.random()
         if chance < 0.02:
             record = (rng.choice((None, record[0])), rng.choice((None, b"{", b"[]")), now_ms)
-        elif chance < 0.08 and said:
-            record = rng.choice(said[-30:])
+        elif chance < 0.08 and (lately := [one for one in said[-30:] if now_ms - one[2] < REMEMBERED_MS]):
+            record = rng.choice(lately)
         said.append(record)
         yield record
 
