@@ -1,10 +1,10 @@
 """`make soak HOURS=2`: one worker at a steady rate, for hours; how fast does its memory grow?
 
 By default a backlog is drained, which gives the sustainable rate, and records are sent at 70 % of it; `--rate 300`
-sends so many a second instead, to run beside other work, after a backlog that fills what is bounded: the memories of
-pure functions (8,192 texts of comments, 16 MB) would take an hour to fill at 250/s. The slope is that of a
-least-squares line through the resident set size, without the first quarter; its interval is from block means, since
-samples that follow one another are alike.
+sends so many a second instead, to run beside other work, after a backlog that fills what is bounded: at 250/s the
+memory of pure functions (8,192 texts of comments, 16 MB) would take an hour. The slope is that of a least-squares line
+through the resident set size, without the first quarter; its interval is from block means, since samples that follow
+one another are alike.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ from worker.processor import EVENTS_TOPIC
 
 RESULTS = REPOSITORY / "build" / "soak.json"
 BACKLOG = 200_000
-WARM_UP = 1_200_000
+WARM_UP_ROOM_S = 64_000
+"""Seconds of event time, summed over rooms, after which `audit.text` remembers as many texts as it may: it meets one
+in six seconds of a room, seen when allocated blocks cease to grow (52,000)."""
 SHARE = 0.7
 COMMENT = b'{"type":"viewer.comment"'
 TICK_S = 0.05
@@ -63,8 +65,8 @@ class Sample(NamedTuple):
 class Feed:
     """Produces the benchmarks' corpus, which goes on for ever, to the room log.
 
-    No comment comes twice, as live: what is remembered of comments (`text.short_bigrams`) is full within minutes, not
-    hours. At a rate that is known, event time runs with the clock.
+    No comment comes twice, as live, so that what is remembered of comments (`text.bigrams`) fills. At a rate that is
+    known, event time runs with the clock.
     """
 
     def __init__(self, log: Log, rooms: int, per_s: int | None = None) -> None:
@@ -104,12 +106,13 @@ def main(hours: float, rate: int | None, port: int | None, write: bool) -> None:
         kafka.create_topic(
             log.topic(EVENTS_TOPIC), log.partitions, retention_bytes=256 << 20, segment_bytes=64 << 20, retention_ms=-1
         )
-        feed = Feed(log, rooms_that_fill(rate, hours) if rate else ROOMS, rate)
+        rooms = rooms_that_fill(rate) if rate else ROOMS
+        feed = Feed(log, rooms, rate)
         with Worker(log, Path(directory)) as worker:
             worker.wait_ready()
             pace = f"{rate:,}/s asked for" if rate else ""
             if rate:
-                _warm_up(feed, worker)
+                pace += f" after {_warm_up(feed, worker, rate * WARM_UP_ROOM_S // rooms):,} at once"
             else:
                 sustainable = _drain(feed, worker)
                 rate, pace = round(SHARE * sustainable), f"70 % of {sustainable:,.0f}/s drained"
@@ -125,10 +128,9 @@ def main(hours: float, rate: int | None, port: int | None, write: bool) -> None:
     sys.exit(hours >= JUDGED_FROM_HOURS and slope >= SLOPE_MAX_PERCENT)
 
 
-def rooms_that_fill(per_s: int, hours: float) -> int:
-    """How many rooms will have filled their speech rings well within the first quarter; more would still grow."""
-    segments = per_s * hours * 900 * MIX.count("host.speech") / len(MIX)
-    return max(4, min(ROOMS, int(segments / CAPACITY / 1.5)))
+def rooms_that_fill(per_s: int) -> int:
+    """How many rooms fill their speech rings in the time that the texts of comments take; so both are full soonest."""
+    return max(4, round(math.sqrt(WARM_UP_ROOM_S * per_s * MIX.count("host.speech") / len(MIX) / CAPACITY)))
 
 
 def describe(samples: list[Sample], sent_per_s: float, hours: float) -> str:
@@ -142,13 +144,16 @@ def describe(samples: list[Sample], sent_per_s: float, hours: float) -> str:
     )
 
 
-def _warm_up(feed: Feed, worker: Worker) -> None:
+def _warm_up(feed: Feed, worker: Worker, count: int) -> int:
+    """Sends and waits for `count` records, and returns it."""
     sent = 0
-    while sent < WARM_UP:
-        feed.send(BACKLOG)
+    while sent < count:
+        part = min(BACKLOG, count - sent)
+        feed.send(part)
         feed.flush()
-        sent += BACKLOG
+        sent += part
         wait_until(partial(_has_read, worker, sent), timeout_s=600, what=worker.log)
+    return sent
 
 
 def _has_read(worker: Worker, count: int) -> bool:
