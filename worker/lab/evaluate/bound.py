@@ -22,7 +22,19 @@ from math import exp, log, sqrt
 from random import Random
 from typing import NamedTuple, Protocol
 
-from worker.audit.evidence import ACCRUE, DESIGNS, HEAD, MS_PER_HOUR, THRESHOLDS, Family, Level, new_family, step
+from worker.audit.evidence import (
+    ACCRUE,
+    BALANCED,
+    DESIGNS,
+    HEAD,
+    MS_PER_HOUR,
+    THRESHOLDS,
+    Family,
+    Level,
+    new_family,
+    step,
+)
+from worker.lab.evaluate.run import nothing_discounts
 from worker.lab.evaluate.watch import LEVELS
 
 HOURS = 12.0
@@ -50,6 +62,9 @@ class Null(Protocol):
     def begin(self, rng: Random, tilted: bool) -> float:
         """Decide what the room is like; returns its weight: how much likelier that is than it was to be drawn."""
 
+    def mass(self, family: Family) -> float:
+        """What is held against the thresholds."""
+
     def draw(self, rng: Random, family: Family, now_ms: int, guilty: bool) -> float:
         """Draw a step's values, guilty or not, and let `family` bet; returns ln of the likelihood ratio of guilt."""
 
@@ -75,6 +90,10 @@ class Coin:
         self._factor = exp(SPREAD * (z - PERCENTILE_995))
         return weight
 
+    def mass(self, family: Family) -> float:
+        """All experts'."""
+        return family.mass()
+
     def draw(self, rng: Random, family: Family, now_ms: int, guilty: bool) -> float:
         k = self._signal
         norm = self._design.norms[k]
@@ -97,14 +116,15 @@ class Detectors:
     """Two detectors' looks, serially correlated; `shared` is how much both see the same thing. Guilt is a drift.
 
     Where rooms `differ`, a host looks synthetic to both by a latent score of his own, which reaches the norm in one
-    room of two hundred.
+    room of two hundred. `balanced` counts the experts alone by which AI reaches LIMIT (`audit.levels`).
     """
 
     family, step_ms = "AI", 5 * MINUTE_MS
 
-    def __init__(self, shared: float, *, differ: bool = False) -> None:
+    def __init__(self, shared: float, *, differ: bool = False, balanced: bool = False) -> None:
         self._shared = shared
         self._differ = differ
+        self._balanced = balanced
         self._bar = UPPER_QUARTILE
         self._drift = (0.5 if shared < 1 else 0.71) * (1 - RHO_LOOK) / sqrt(1 - RHO_LOOK**2)
         self._latent: list[float] = []
@@ -114,6 +134,10 @@ class Detectors:
         z, weight = _score(rng, tilted) if self._differ else (PERCENTILE_995, 1.0)
         self._bar = UPPER_QUARTILE - SPREAD * (z - PERCENTILE_995)
         return weight
+
+    def mass(self, family: Family) -> float:
+        """All experts', or that of the balanced ones."""
+        return sum(family.m[j] for j in BALANCED) if self._balanced else family.mass()
 
     def draw(self, rng: Random, family: Family, now_ms: int, guilty: bool) -> float:
         if not self._latent:
@@ -153,6 +177,10 @@ class Silence:
     def begin(self, rng: Random, tilted: bool) -> float:
         """All rooms are alike."""
         return 1.0
+
+    def mass(self, family: Family) -> float:
+        """All experts'."""
+        return family.mass()
 
     def draw(self, rng: Random, family: Family, now_ms: int, guilty: bool) -> float:
         mood = rng.gauss(0, 1) if self._mood is None else self._mood
@@ -211,7 +239,7 @@ class Measured(NamedTuple):
 
         Where a few heavy weights make the estimate, its error says little, and nothing is kept.
         """
-        if self.per_hour and self.method == SAMPLED:
+        if self.method == SAMPLED:
             squares = (self.runs - 1) * self.error**2 + self.per_hour**2
             if self.runs * self.per_hour**2 / squares < EFFECTIVE_MIN:
                 return "open"
@@ -232,6 +260,7 @@ CASES: tuple[Case, ...] = (
     Case("AI at its norm, AR(1)", lambda: Detectors(0.0), 1_000, False),
     Case("AI at its norm, AR(1), both see the same", lambda: Detectors(1.0), 2_000, False),
     Case("AI, rooms differ", lambda: Detectors(0.0, differ=True), 1_000, False, False),
+    Case("AI, rooms differ, after its guard", lambda: Detectors(0.0, differ=True, balanced=True), 1_000, False, False),
 )
 
 
@@ -249,6 +278,13 @@ def measure(case: Case, *, runs: int, seed: int) -> Iterator[Measured]:
             squares = sum(v * v for v in values)
             measured = _mean(case.name, method, level.name, bound, runs, sum(values), squares)
             yield measured._replace(guaranteed=case.guaranteed)
+
+
+def measure_without(case: Case, discount: str, *, runs: int, seed: int) -> Iterator[Measured]:
+    """Measure a case where a discount is not given, which nothing guarantees."""
+    renamed = case._replace(name=f"{case.name}, without the {discount}", guaranteed=False)
+    with nothing_discounts(discount):
+        yield from measure(renamed, runs=runs, seed=seed)
 
 
 def _mean(case: str, method: str, level: str, bound: float, runs: int, total: float, squares: float) -> Measured:
@@ -286,7 +322,7 @@ def _room(null: Null, rng: Random, *, tilted: bool) -> list[float]:
         elapsed_h = now_ms / MS_PER_HOUR
         ln_ratio = null.draw(rng, family, now_ms, guilty_from_h <= elapsed_h)
         ratios = (ratios + ACCRUE * null.step_ms / MS_PER_HOUR) * exp(ln_ratio)
-        mass = family.mass()
+        mass = null.mass(family)
         for i, level in enumerate(LEVELS):
             if weights[i] == 0.0 and mass >= THRESHOLDS[level]:
                 weights[i] = weight * TOTAL / (ratios + ACCRUE * (HOURS - elapsed_h)) if tilted else 1.0

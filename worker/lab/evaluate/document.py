@@ -23,25 +23,31 @@ WATCH, LABEL, LIMIT and RESTRICT are the levels of evidence; a family's false al
 1e-3, 1e-5 and 1e-7. Cells hold the median, the 90 % quantile in brackets, and the share of rooms that got there in the
 time watched; – was not reached. Minutes count from the start of the room, or from when the host left it. Intervals are
 exact at 95 % (Poisson, Clopper–Pearson, order statistics). "shown: open" means that the room-hours are too few to tell:
-no alarm in N hours proves no more than a rate below 3/N. The rare levels are shown in another way, by importance
-sampling at the edge of the null hypothesis (last table); rows without the envelope show what the envelope is for.
-"design" is what a study of the evidence alone promised, before guards; "bar" is what the product asks of itself, median
-(p90), after guards.
-
+no alarm in N hours proves no more than a rate below 3/N. "design" is what a study of the evidence alone promised,
+before guards; "bar" is what the product asks of itself, median (p90), after guards.
+"""
+_PACES = """\
 Most honest rooms are simulated at a *sparse* pace (`worker/lab/simulate/stage.py`): a third of the comments, fewer
 looks, longer pauses, no likes; enough for every signal to bet. Looks, being fewer, vary more. One room in twenty runs
 at *full* pace, so that the two can be compared. Where the worker asks for more looks, both detectors look every ten
-seconds, as they do at full pace anyway. Strangers in the scene of that name sell the same few kinds of goods, and the
-simulator has a few dozen phrases for each: that they come to share a script says more of it than of people.
+seconds, as they do at full pace anyway.
 """
-_DIFFERING = """\
+_STRANGERS = """\
+Strangers in the scene of that name sell the same few kinds of goods, for each of which the simulator has a few dozen
+phrases. Where they come to share a script, that says more of the simulator than of people; the rule about farms is in
+shadow, and would ask for a review.
+"""
+_NULLS = """\
+The rare levels are shown by importance sampling at the edge of the null hypothesis (last table); rows without the
+envelope show what the envelope is for. *open* there: too few runs to tell, or an estimate that rests on a few heavy
+weights; *none*: nothing is guaranteed.
+
 **Where rooms differ for good**, one room in two hundred is above its norm for ever: the null hypothesis is false there,
-and evidence grows as it should. By mass alone, bounds are broken by: {broken}. What stands against it are the guards
-(`worker/audit/levels.py`), which these rows leave out: NONINT stops at LABEL; AI reaches LIMIT by its balanced experts,
-or beside other evidence; PLAY with the longer allowance, and beside NONINT or CHALLENGE; CHALLENGE after six failures
-of twelve; RESTRICT after a test over the platform. And norms, which have to be the quantile that they claim to be:
-until a platform has audited its hosts they are provisional. *open* in the last table: too few runs to tell, or an
-estimate that rests on a few heavy weights.
+and evidence grows as it should. Above their bounds come: {broken}. Of the guards (`worker/audit/levels.py`) these rows
+know only what they name. NONINT stops at LABEL; PLAY goes on only beside NONINT or CHALLENGE; CHALLENGE after six
+failures of twelve; RESTRICT after a test over the platform. The guard of AI, its balanced experts, does not help a host
+who looks synthetic to both kinds of detectors. Against that stand norms that are the quantile which they claim to be:
+until a platform has audited its own hosts they are provisional.
 """
 
 
@@ -52,7 +58,10 @@ def write(path: Path, summary: Summary, command: str) -> list[Path]:
     parts = ["# Detection, measured\n", _SYNTHETIC if summary.synthetic else _LOGS]
     parts.append(f"Made by `{command}`: {summary.rooms:,} rooms, {summary.hours:,.0f} room-hours, ")
     parts[-1] += f"{summary.events:,} events, through the engine's own processor and the policies that ship.\n"
-    parts += [_READING, _differing(summary.bound)] if summary.bound else [_READING]
+    parts.append(_READING)
+    parts += [_PACES] if any(stratum.sparse for stratum in summary.strata) else []
+    parts += [_STRANGERS] if summary.sharing else []
+    parts += [_nulls(summary.bound)] if summary.bound else []
     if any(summary.curves.values()):
         plot = path.with_name(f"{path.stem.lower()}-delays.svg")
         rooms = {d.archetype: d.rooms for d in summary.challenged}
@@ -64,13 +73,13 @@ def write(path: Path, summary: Summary, command: str) -> list[Path]:
     return written
 
 
-def _differing(measured: Sequence[Measured]) -> str:
+def _nulls(measured: Sequence[Measured]) -> str:
     broken: dict[str, list[str]] = {}
     for one in measured:
-        if not one.guaranteed and one.verdict == "broken":
-            broken.setdefault(one.case.partition(",")[0], []).append(one.level)
+        if ", rooms differ" in one.case and one.verdict == "broken":
+            broken.setdefault(one.case.replace(", rooms differ", ""), []).append(one.level)
     named = "; ".join(f"{family} at {' and '.join(dict.fromkeys(levels))}" for family, levels in sorted(broken.items()))
-    return _DIFFERING.format(broken=named or "no family, as far as these runs tell")
+    return _NULLS.format(broken=named or "none, as far as these runs tell")
 
 
 def _markdown(sheet: Sheet) -> str:

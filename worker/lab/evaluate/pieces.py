@@ -15,9 +15,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from worker.lab.evaluate.bound import CASES, Measured, measure
+from worker.lab.evaluate.bound import CASES, Measured, measure, measure_without
 from worker.lab.evaluate.farms import SceneJob, judge_scene, room_hours
-from worker.lab.evaluate.run import DISCOUNTS, SIGNALS, Job, judge_room, nothing_discounts
+from worker.lab.evaluate.run import DISCOUNTS, SIGNALS, Job, judge_room
 from worker.lab.evaluate.tally import merged, tally_of
 from worker.lab.simulate import ARCHETYPES
 
@@ -185,12 +185,8 @@ def do(piece: Piece) -> bytes:
 
 
 def _bound(piece: Piece) -> list[Measured]:
-    case = CASES[piece.case]
-    if not piece.without:
-        return list(measure(case, runs=piece.runs, seed=piece.seed))
-    with nothing_discounts(piece.without):
-        case = case._replace(name=f"{case.name}, without the {piece.without}")
-        return list(measure(case, runs=piece.runs, seed=piece.seed))
+    case, how = CASES[piece.case], {"runs": piece.runs, "seed": piece.seed}
+    return list(measure_without(case, piece.without, **how) if piece.without else measure(case, **how))
 
 
 def hours_of(piece: Piece) -> float:

@@ -8,6 +8,7 @@ nothing.
 import sqlite3
 from collections.abc import Iterable
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,24 +20,26 @@ from worker.lab.evaluate.pieces import Piece
 
 WORKER_DIR = Path(worker.__file__).parent
 _ROOM = (
-    "audit", "policy", "policies", "processor.py", "ingress", "egress", "lab/simulate", "lab/evaluate/run.py",
-    "lab/evaluate/watch.py",
+    "audit", "policy", "policies", "processor.py", "ingress", "egress", "settings.py", "lab/policyfiles.py",
+    "lab/roomlog.py", "lab/simulate", "lab/evaluate/run.py", "lab/evaluate/watch.py",
 )  # fmt: skip
 _SCENES = "lab/simulate/scenes.py"
 SOURCES: dict[str, tuple[str, ...]] = {
     "rooms": _ROOM,
     "honest": (*_ROOM, "lab/evaluate/tally.py"),
     "scene": (*_ROOM, _SCENES, "matching.py", "lab/evaluate/farms.py"),
-    "bound": ("audit", "lab/evaluate/run.py", "lab/evaluate/bound.py"),
+    "bound": ("audit", "lab/evaluate/run.py", "lab/evaluate/watch.py", "lab/evaluate/bound.py"),
 }
-"""What results of a kind depend on: detection, rules, simulator, and how outcomes are taken."""
+"""What results of a kind depend on: detection, rules, simulator, and how outcomes are taken. What a piece does is part
+of its own mark."""
+LIBRARIES = ("cel-expr-python", "msgspec", "orjson")
 SUFFIXES = (".py", ".yaml", ".json")
 LOCK_SECONDS = 60
 
 
 def fingerprint(kind: str) -> str:
     """A hash of the sources and tables that results of pieces of a kind depend on."""
-    digest = sha256()
+    digest = sha256(" ".join(f"{name} {version(name)}" for name in LIBRARIES).encode())
     for source in SOURCES[kind]:
         place = WORKER_DIR / source
         for path in sorted(place.rglob("*")) if place.is_dir() else (place,):

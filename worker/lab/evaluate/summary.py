@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from worker.audit.evidence import FAMILIES, THRESHOLDS, Level
 from worker.lab.evaluate.bound import Measured
-from worker.lab.evaluate.farms import SHARED, WITHIN_MIN, SceneOutcome
+from worker.lab.evaluate.farms import FARM_RULE, SHARED, WITHIN_MIN, SceneOutcome
 from worker.lab.evaluate.intervals import Interval, quantile, rate, share
 from worker.lab.evaluate.tally import Tally, merged, tally_of
 from worker.lab.evaluate.watch import GUARDED, LEVELS, MASS, Outcome
@@ -94,20 +94,18 @@ class Marked(Struct):
 
 
 class Sharing(Struct):
-    """A kind of scene and a kind of identity ("any": whatever was told).
+    """A kind of scene and a kind of identity, or the rule about farms.
 
     Attributes:
-        shared: the rooms do share it, and are to be told.
-        told: rooms that were told of a fleet that is not permitted; `within` two identity periods; `most_min`: when the
-            last of them was. permitted: rooms that were told of a permitted one.
+        judged: something is wanted of it: a farm's rooms need not know of what the scene does not say they share.
+        told: rooms that were told of a fleet that is not permitted, or in which the rule opened; `within` two identity
+            periods; `most_min`: when the last of them was. permitted: rooms that were told of a permitted one.
         wanted: the share of scenes in which all went as wanted; rooms of a scene succeed and fail together.
-        reviews: rooms in which the rule about farms opened, whatever the kind.
     """
 
     scene: str
     kind: str
-    honest: bool
-    shared: bool
+    judged: bool
     scenes: int
     rooms: int
     told: int
@@ -115,7 +113,6 @@ class Sharing(Struct):
     most_min: float
     permitted: int
     wanted: Interval
-    reviews: int
 
 
 class Ablation(Struct):
@@ -266,38 +263,41 @@ def _marked(rooms: list[Outcome]) -> Marked:
 
 
 def _sharing(outcomes: list[SceneOutcome]) -> list[Sharing]:
+    """A row for each kind that a scene shares or was told of, and one for the rule about farms."""
     found = []
     for scene in dict.fromkeys(o.job.scene for o in outcomes):
         played = [o for o in outcomes if o.job.scene == scene]
         others = {kind for o in played for kind in (*o.told_min, *o.permitted)} - set(SHARED[scene])
-        for kind in (*SHARED[scene], *(sorted(others) or ("any",))):
+        for kind in (*SHARED[scene], *sorted(others), FARM_RULE):
             told = [minutes for o in played for minutes in o.told_min.get(kind, {}).values()]
+            opened = sum(len(o.reviews) for o in played) if kind == FARM_RULE else 0
+            wanted = [o for o in played if _as_wanted(o, kind)]
             found.append(
                 Sharing(
                     scene=scene,
                     kind=kind,
-                    honest=played[0].honest,
-                    shared=kind in SHARED[scene],
+                    judged=played[0].honest or kind in (*SHARED[scene], FARM_RULE),
                     scenes=len(played),
                     rooms=sum(o.rooms for o in played),
-                    told=len(told),
+                    told=len(told) + opened,
                     within=sum(minutes <= WITHIN_MIN for minutes in told),
                     most_min=max(told, default=inf),
                     permitted=sum(len(o.permitted.get(kind, ())) for o in played),
-                    wanted=share(sum(_as_wanted(o, kind) for o in played), len(played)),
-                    reviews=sum(len(o.reviews) for o in played),
+                    wanted=share(len(wanted), len(played)),
                 )
             )
     return found
 
 
 def _as_wanted(outcome: SceneOutcome, kind: str) -> bool:
-    """Honest rooms know of what they share that it is permitted, and of nothing else; a farm's all know in time."""
+    """Honest rooms know of what they share that it is permitted, and of nothing else, and no rule opens; a farm's all
+    know in time, and the rule opens in all of them."""
+    if kind == FARM_RULE:
+        return len(outcome.reviews) == (0 if outcome.honest else outcome.rooms)
     told, permitted = outcome.told_min.get(kind, {}), outcome.permitted.get(kind, set())
-    shared = kind in SHARED[outcome.job.scene]
     if outcome.honest:
-        return not told and len(permitted) == (outcome.rooms if shared else 0)
-    return not shared or (len(told) == outcome.rooms and max(told.values()) <= WITHIN_MIN)
+        return not told and len(permitted) == (outcome.rooms if kind in SHARED[outcome.job.scene] else 0)
+    return len(told) == outcome.rooms and max(told.values()) <= WITHIN_MIN
 
 
 def _alarms(tallies: list[Tally]) -> list[Alarm]:

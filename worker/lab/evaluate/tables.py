@@ -18,7 +18,7 @@ from worker.lab.evaluate.farms import FARM_RULE, WITHIN_MIN
 from worker.lab.evaluate.intervals import Interval
 from worker.lab.evaluate.pieces import ALONE
 from worker.lab.evaluate.run import DISCOUNTS, SIGNALS
-from worker.lab.evaluate.summary import PROVES, Delay, Detection, Sharing, Summary
+from worker.lab.evaluate.summary import PROVES, Delay, Detection, Summary
 from worker.lab.evaluate.watch import LEVELS, MASS
 
 
@@ -120,20 +120,16 @@ def _marked(summary: Summary) -> Sheet:
 
 
 def _sharing(summary: Summary) -> Sheet:
-    rows = [
-        [s.scene, s.kind, str(s.scenes), f"{s.rooms:,}", f"{s.told:,}", f"{s.within:,}", _minutes(s.most_min),
-         f"{s.permitted:,}", f"{s.reviews:,}", _percent(s.wanted), _as_wanted(s)]
-        for s in summary.sharing
-    ]  # fmt: skip
+    rows = []
+    for s in summary.sharing:
+        rule = s.kind == FARM_RULE
+        seen = ["–", "–", "–"] if rule else [f"{s.within:,}", _minutes(s.most_min), f"{s.permitted:,}"]
+        verdict = ["–", "–"] if not s.judged else [_percent(s.wanted), "met" if s.wanted.value == 1 else "missed"]
+        kind = f"{s.kind} opened" if rule else s.kind
+        rows.append([s.scene, kind, str(s.scenes), f"{s.rooms:,}", f"{s.told:,}", *seen, *verdict])
     header = ["scene", "identity", "scenes", "rooms", "told: not permitted", f"within {WITHIN_MIN:g} min"]
-    header += ["last at min", "told: permitted", f"{FARM_RULE} opened", "scenes as wanted", ""]
+    header += ["last at min", "told: permitted", "scenes as wanted", ""]
     return Sheet("Rooms that share an identity, and rooms that do not: what they are told", header, rows)
-
-
-def _as_wanted(s: Sharing) -> str:
-    if not (s.honest or s.shared):
-        return "–"
-    return "met" if s.wanted.value == 1 else "missed"
 
 
 def _levels(found: list[Detection], challenged: bool, *, guarded: bool) -> Sheet:
@@ -209,7 +205,15 @@ def _discounts(summary: Summary) -> Sheet:
 def bound_sheet(measured: list[Measured]) -> Sheet:
     """The guarantee under null hypotheses."""
     rows = [
-        [m.case, m.method, m.level, f"{m.per_hour:.1e} ± {m.error:.0e}", f"{m.bound:.0e}", m.verdict] for m in measured
+        [
+            m.case,
+            m.method,
+            m.level,
+            f"{m.per_hour:.1e} ± {m.error:.0e}",
+            f"{m.bound:.0e}",
+            m.verdict if m.guaranteed else f"none ({m.verdict})",
+        ]
+        for m in measured
     ]
     header = ["null hypothesis", "method", "level", "per room-hour", "bound", "guarantee"]
     return Sheet("First alarms per room-hour under null hypotheses, in 12 h", header, rows)
