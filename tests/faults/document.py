@@ -131,9 +131,9 @@ def _soak() -> str:
     said = """
 ## Soak
 
-`make soak` sends at a steady rate for hours and tells how fast the worker's memory grows. At a rate that is asked for it
-begins, since commit 08b431e, after a backlog that fills what is bounded; before, the slope was that of the remembered
-texts of comments, which take an hour at 250/s.
+`make soak` sends at a steady rate for hours and tells how fast the worker's memory grows. At a rate that is asked for
+it begins, since commit 08b431e, after a backlog that fills what is bounded; before, the slope was that of the
+remembered texts of comments, which take an hour at 250/s.
 """
     if not SOAK.exists():
         return said + "\nNot run since `make clean`.\n"
