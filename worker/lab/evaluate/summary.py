@@ -290,13 +290,13 @@ def _sharing(outcomes: list[SceneOutcome]) -> list[Sharing]:
 
 
 def _as_wanted(outcome: SceneOutcome, kind: str) -> bool:
-    """Honest rooms know of what they share that it is permitted, and of nothing else, and no rule opens; a farm's all
-    know in time, and the rule opens in all of them."""
+    """Honest rooms know of what they share that it is permitted, of nothing that is not, and no rule opens; a farm's
+    all know in time, and the rule opens in all of them."""
     if kind == FARM_RULE:
         return len(outcome.reviews) == (0 if outcome.honest else outcome.rooms)
     told, permitted = outcome.told_min.get(kind, {}), outcome.permitted.get(kind, set())
     if outcome.honest:
-        return not told and len(permitted) == (outcome.rooms if kind in SHARED[outcome.job.scene] else 0)
+        return not told and (kind not in SHARED[outcome.job.scene] or len(permitted) == outcome.rooms)
     return len(told) == outcome.rooms and max(told.values()) <= WITHIN_MIN
 
 
