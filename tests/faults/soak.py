@@ -110,9 +110,10 @@ def main(hours: float, rate: int | None, port: int | None, write: bool) -> None:
         feed = Feed(log, rooms, rate)
         with Worker(log, Path(directory)) as worker:
             worker.wait_ready()
-            pace = f"{rate:,}/s asked for" if rate else ""
             if rate:
-                pace += f" after {_warm_up(feed, worker, rate * WARM_UP_ROOM_S // rooms):,} at once"
+                warm_up = rate * WARM_UP_ROOM_S // rooms
+                _work_off(feed, worker, warm_up)
+                pace = f"{rate:,}/s asked for after {warm_up:,} at once"
             else:
                 sustainable = _drain(feed, worker)
                 rate, pace = round(SHARE * sustainable), f"70 % of {sustainable:,.0f}/s drained"
@@ -144,8 +145,8 @@ def describe(samples: list[Sample], sent_per_s: float, hours: float) -> str:
     )
 
 
-def _warm_up(feed: Feed, worker: Worker, count: int) -> int:
-    """Sends and waits for `count` records, and returns it."""
+def _work_off(feed: Feed, worker: Worker, count: int) -> None:
+    """Sends the first `count` records, and waits until they are read."""
     sent = 0
     while sent < count:
         part = min(BACKLOG, count - sent)
@@ -153,24 +154,21 @@ def _warm_up(feed: Feed, worker: Worker, count: int) -> int:
         feed.flush()
         sent += part
         wait_until(partial(_has_read, worker, sent), timeout_s=600, what=worker.log)
-    return sent
 
 
-def _has_read(worker: Worker, count: int) -> bool:
+def _has_read(worker: Worker, count: float) -> bool:
     return worker.metric("read_total") >= count
 
 
 def _drain(feed: Feed, worker: Worker) -> float:
     """Records a second while a backlog is worked off."""
-    feed.send(BACKLOG)
-    feed.flush()
-    wait_until(lambda: worker.metric("read_total") >= BACKLOG, timeout_s=600, what=worker.log)
+    _work_off(feed, worker, BACKLOG)
     before, began_s = worker.metric("read_total"), time.monotonic()
     feed.send(BACKLOG // 2)
     feed.flush()
     feed.send(BACKLOG // 2)
     feed.flush()
-    wait_until(lambda: worker.metric("read_total") >= before + BACKLOG, timeout_s=600, what=worker.log)
+    wait_until(partial(_has_read, worker, before + BACKLOG), timeout_s=600, what=worker.log)
     return BACKLOG / (time.monotonic() - began_s)
 
 

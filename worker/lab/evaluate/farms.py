@@ -21,13 +21,13 @@ from worker.lab.policyfiles import read_policies
 from worker.lab.roomlog import LogRecord
 from worker.lab.simulate import SPARSE, Event, at_ms_of
 from worker.lab.simulate.scenes import SCENES
+from worker.lab.simulate.stage import MINUTE_MS
 from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC, Kept, MatchProcessor, Placed
 from worker.policy.judge import Judge
 from worker.processor import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
 
 PARTITIONS = 3
 TURN_MS = 5_000
-MINUTE_MS = 60_000
 WITHIN_MIN = 2 * PERIOD_MS / MINUTE_MS
 """Two identity periods: by then every room of a farm is to be told."""
 FARM_RULE = "CN-FLEET-01"
