@@ -11,7 +11,7 @@ Whatever goes wrong outside a single event ends the process: the log is read aga
 import asyncio
 import gc
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +35,9 @@ from worker.state.outputs import Identity, read_tails
 from worker.state.registry import read_registry
 from worker.state.stores import Stores
 from worker.transport import BatchSchema, Outgoing, TransportSettings, attach
+from worker.transport.lone import lone_consumer
 from worker.transport.policies import PolicyTopic
-from worker.transport.security import credentials, lone_consumer
+from worker.transport.security import credentials
 
 log = logging.getLogger(__name__)
 
@@ -152,16 +153,10 @@ def build_app(
     worker = Worker(app, engine, identities, hooks, health, Histogram(), violation_delay, policies)
 
     async def rooms(stream: Any) -> None:
-        try:
-            await engine.run(stream.noack().events())
-        except Exception as problem:
-            hooks.fatal(problem)
+        await run_agent(engine.run(stream.noack().events()), hooks.fatal)
 
     async def matches(stream: Any) -> None:
-        try:
-            await identities.run(stream.noack().events())
-        except Exception as problem:
-            hooks.fatal(problem)
+        await run_agent(identities.run(stream.noack().events()), hooks.fatal)
 
     app.agent(source, name="worker.rooms", concurrency=1)(rooms)
     app.agent(told, name="worker.identities", concurrency=1)(matches)
@@ -171,6 +166,23 @@ def build_app(
         app.task(lambda: _follow(worker, policies))
     app.finalize()
     return worker
+
+
+async def run_agent(work: Awaitable[None], fatal: Callable[[BaseException], None]) -> None:
+    """Awaits an agent's work; whatever ends it but a cancellation of this task is fatal.
+
+    Faust would start the agent anew, also after a cancellation that nobody asked for. The batch that it had in hand
+    would be neither applied nor acknowledged, while those behind it are.
+    """
+    try:
+        await work
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():
+            fatal(RuntimeError("an agent was interrupted by a cancellation that nobody asked for"))
+        raise
+    except Exception as problem:
+        fatal(problem)
 
 
 def _identity_agent(app: Any, settings: Settings, outbox: Outbox, rooms_partitions: int) -> IdentityAgent:

@@ -16,8 +16,9 @@ from rich.console import Console
 
 from tests.bench.live import LEAD_S, Load, Violations, drive
 from tests.bench.throughput import FULL
-from tests.support.engine import Log, Worker, oracle
+from tests.support.engine import Log, Worker
 from tests.support.kafka import KafkaCluster, wait_until
+from tests.support.oracle import oracle
 from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
 
 COMMIT_INTERVAL_S = "1"
@@ -116,7 +117,7 @@ def recovery(kafka: KafkaCluster, rooms: int, rate: int, seconds: float, console
         watcher = _Watcher(log, killed, at_s=LEAD_S + seconds * 0.4, allowed=rate * CAUGHT_UP_S, timeline=timeline)
         measured = drive(log, load, violations, settle_s=120, each_second=watcher.look)
         wait_until(watcher.caught_up, timeout_s=180, what="caught up")
-        log.wait_committed(workers=[kept], timeout_s=120)
+        log.wait_quiet(kept)
         code = kept.term(60)
     violations.close()
     expected = Counter(dict(v.headers)["ce_id"] for v in oracle(log).violations)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.contracts.contract import EVENTS, Contract, examples, schema
 from tests.contracts.generate import TEMPTING, fitting
 from tests.support.circle import Circle
-from tests.support.engine import judge
+from tests.support.oracle import judge
 from worker.ingress.identities import decode_identity, decode_registration
 from worker.ingress.reject import Reject
 from worker.lab.simulate.scenes import SCENES

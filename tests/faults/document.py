@@ -21,7 +21,7 @@ from tests.support.kafka import KAFKA_VERSION, REPOSITORY
 DOCUMENT = REPOSITORY / "docs" / "RELIABILITY.md"
 SIMULATION = REPOSITORY / "build" / "simulation.json"
 SOAK = REPOSITORY / "build" / "soak.json"
-COLUMNS = ("records", "violations", "lost", "wrong", "repeats", "suppressed", "kills", "rebalances")
+COLUMNS = ("records", "violations", "told", "answers", "lost", "wrong", "repeats", "suppressed", "kills", "rebalances")
 HEAD = """\
 # Reliability
 
@@ -34,18 +34,18 @@ not passed with the present code; each row names the commit that it was measured
 COUNTS = """
 The oracle is the pure core over the same log, single-threaded. Over all seeds of a row:
 
-| Fault | Records | Violations | Lost | Wrong | Repeats | Suppressed | Kills | Rebalances | And |
-|---|---|---|---|---|---|---|---|---|---|
+| Fault | Records | Violations | Told | Answers | Lost | Wrong | Repeats | Suppressed | Kills | Rebalances | And |
+|---|---|---|---|---|---|---|---|---|---|---|---|
 """
 TAIL = """
 *Lost*: violations of the oracle that are not in the topic. *Wrong*: those in the topic that the oracle does not know,
 or not with these bytes. *Repeats* were sent more than once, with the same id and bytes; *suppressed* is what a worker
 that took over would have repeated, had it not read what was sent. *Rebalances* are told by workers that were not
-killed. Dead letters, requests and room records are compared, too, to the byte (seeds of commits before 588f50e: dead
-letters alone); messages of identities are not. The controls take a promise away, the flush before a commit and the
-guard against judging again, and pass when that is noticed. A limit of memory makes allocations fail; that of a cgroup
-is SIGKILL, hence the first row. Delays of the row of 80 % run from when an event was due to when its violation was
-read; no other seed runs then.
+killed. *Told* is what rooms tell of their identities, *answers* what the identity agent writes into their logs; both
+are compared, too, to the byte, as dead letters, requests and room records are (not by the row of 80 %, which compares
+violations). The controls take a promise away, the flush before a commit and the guard against judging again, and pass
+when that is noticed. A limit of memory makes allocations fail; that of a cgroup is SIGKILL, hence the first row. Delays
+of the row of 80 % run from when an event was due to when its violation was read; no other seed runs then.
 
 Ran on: Kafka {kafka} (KRaft; one broker, three where one of three is lost), Python {python},
 faust-streaming {faust}, aiokafka {aiokafka}, {machine}; the machine's load was {load} in the median of seeds,
@@ -112,10 +112,11 @@ def _simulation() -> str:
     said = """
 ## Without a broker
 
-`python -m tests.simulation --seeds 5000` drives the same engine, stores, outbox and flush through seeded schedules over
-an in-memory log, group and changelog: workers killed, frozen and woken at any wait, put out of the group, writes that
-arrive in part, answers that are lost, compaction in between, rooms that are silent for hours. A failing seed is printed
-with its schedule; `python -m tests.simulation --seed N` runs it again.
+`python -m tests.simulation --seeds 5000` drives the same engine, stores, outbox and flush, in every third log the
+identity agent, too, through seeded schedules over an in-memory log, group and changelog: workers killed, frozen and
+woken at any wait, put out of the group, writes that arrive in part, answers that are lost, compaction in between, rooms
+that are silent for hours. A failing seed is printed with its schedule; `python -m tests.simulation --seed N` runs it
+again.
 """
     if not SIMULATION.exists():
         return said + "\nNot run since `make clean`.\n"

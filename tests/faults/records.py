@@ -9,8 +9,9 @@ from confluent_kafka import Producer
 from tests.faults.crashes import ACCOUNTED
 from tests.faults.scenario import Records, World
 from tests.ingress.test_hostile import hostile
-from tests.support.engine import Sent, oracle, room_log
+from tests.support.engine import Sent, room_log
 from tests.support.kafka import wait_until
+from tests.support.oracle import oracle
 from worker.audit import snapshot
 from worker.processor import DEAD_LETTERS_TOPIC
 from worker.state import codec, matches

@@ -12,9 +12,11 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from tests.support.engine import PARTITIONS, Log, Sent, Worker, newest, oracle
+from tests.support.engine import PARTITIONS, Log, Sent, Worker
 from tests.support.kafka import KafkaCluster, wait_until
-from worker.processor import DEAD_LETTERS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+from tests.support.oracle import answers_in, newest, oracle
+from worker.matching import IDENTITIES_TOPIC
+from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 
 Records = list[tuple[bytes, bytes, int]]
 
@@ -69,6 +71,7 @@ class World:
         repeats = (found - wanted).total()
         self.seen += Counter(records=expected.counts.read, violations=len(expected.violations), repeats=repeats)
         self.seen += Counter(lost=len(lost), wrong=len(unknown))
+        self.seen += Counter(told=len(expected.identities), answers=len(expected.answers))
         assert not lost, f"{len(lost)} of {len(wanted)} violations are lost"
         assert not unknown, f"{len(unknown)} violations that the core does not know, beside {len(wanted)}"
         written: dict[str, list[Sent]] = {}
@@ -76,8 +79,11 @@ class World:
             (DEAD_LETTERS_TOPIC, expected.dead_letters),
             (REQUESTS_TOPIC, expected.requests),
             (ROOMS_TOPIC, expected.rooms),
+            (IDENTITIES_TOPIC, expected.identities),
+            (EVENTS_TOPIC, expected.answers),
         ):
-            written[topic] = self.log.read(topic)
+            all_there = self.log.read(topic)
+            written[topic] = answers_in(all_there) if topic == EVENTS_TOPIC else all_there
             core, there = {sent.content() for sent in made}, {sent.content() for sent in written[topic]}
             differ = f"{topic}: {len(core - there)} records lost, {len(there - core)} unknown to the core"
             assert there == core, f"{differ}, which has {len(core)}"

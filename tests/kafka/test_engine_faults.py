@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
-from tests.support.engine import PARTITIONS, Log, Worker, newest, oracle, room_log
+from tests.support.engine import PARTITIONS, Log, Worker, room_log
 from tests.support.kafka import KafkaCluster, wait_until
+from tests.support.oracle import newest, oracle
 from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 
 
@@ -43,7 +44,7 @@ def test_partitions_move_between_two_workers_without_loss_or_repetition(log: Log
         assert first.metric("read_total") > 0 and second.metric("read_total") > 0
         log.produce(records[6_000:])
         assert first.term() == 0, first.log()
-        log.wait_committed(workers=[second])
+        log.wait_quiet(second)
         assert second.term() == 0, second.log()
     assert_same_as_oracle(log)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka import TopicPartition
 
-from tests.support.engine import START_MS, Log, Sent, Worker, newest, oracle, room_log
+from tests.support.engine import START_MS, Log, Sent, Worker, room_log
 from tests.support.kafka import KafkaCluster, wait_until
+from tests.support.oracle import newest, oracle
 from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 
 LASTS_S = 6_000 * 0.7
@@ -53,20 +54,18 @@ def test_requests_arrive_as_the_core_makes_them_and_can_be_switched_off_without_
 ) -> None:
     records = list(room_log(6, rooms=10, steps=3_000))
     log.create().produce(records)
-    expected = oracle(log)
-    assert len(expected.requests) >= 10
     with Worker(log, tmp_path) as worker:
-        log.wait_committed(workers=[worker])
-        assert worker.metric("requests_total") == len(expected.requests)
+        log.wait_quiet(worker)
+        expected = oracle(log)
+        assert worker.metric("requests_total") == len(expected.requests) >= 10
         assert worker.term() == 0, worker.log()
     assert by_room(log.read(REQUESTS_TOPIC)) == by_room(expected.requests)
     silent = Log(log.kafka, log.prefix + "silent.").create(without=[REQUESTS_TOPIC])
     silent.produce(records)
     with Worker(silent, tmp_path, REQUESTS="off") as worker:
-        silent.wait_committed(workers=[worker])
+        silent.wait_quiet(worker)
         assert worker.term() == 0, worker.log()
     assert by_room(silent.read(VIOLATIONS_TOPIC)) == by_room(oracle(silent).violations)
-    assert len(silent.read(VIOLATIONS_TOPIC)) == len(expected.violations)
 
 
 def test_a_restarted_worker_goes_on_from_its_changelog_without_repeats(log: Log, tmp_path: Path) -> None:

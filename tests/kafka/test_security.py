@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from deploy.generate import CHANGELOG, IDENTITIES_CHANGELOG, kafka_user
 from tests.policy.build import a_policy, a_rule
-from tests.support.engine import Log, Worker, oracle, room_log
+from tests.support.engine import Log, Worker, room_log
 from tests.support.kafka import REPOSITORY, KafkaUnavailableError
+from tests.support.oracle import oracle
 from tests.support.secured_kafka import LISTENERS, Certificates, SecuredKafka, unsigned_token
 from worker import clock
 from worker.matching import REGISTRY_TOPIC

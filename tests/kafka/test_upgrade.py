@@ -10,8 +10,9 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 
 from tests.support.changelog_fixture import HALF, SENT, changelog_of, log_of
-from tests.support.engine import Log, Sent, Worker, oracle
+from tests.support.engine import Log, Sent, Worker
 from tests.support.kafka import KafkaCluster
+from tests.support.oracle import oracle
 from worker.audit import snapshot
 from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
 
@@ -42,7 +43,7 @@ def ids(sent: list[Sent]) -> set[str]:
 def test_a_release_goes_on_from_the_state_of_the_first_one_of_its_version(log: Log, tmp_path: Path) -> None:
     left_by(PRESENT, log)
     with Worker(log, tmp_path) as worker:
-        log.wait_committed(workers=[worker])
+        log.wait_quiet(worker)
         assert worker.term() == 0, worker.log()
     before = set(json.loads((PRESENT / SENT).read_text()))
     assert before | ids(log.read(VIOLATIONS_TOPIC)) == ids(oracle(log).violations)
@@ -56,7 +57,7 @@ def test_a_release_of_another_version_runs_beside_the_old_one_which_can_come_bac
         assert "run this one beside it under another STREAM_AUDIT_APP_ID" in in_place.log()
     beside = Beside(log.kafka, log.prefix, partitions=1).create_changelogs()
     with Worker(beside, tmp_path) as new:
-        beside.wait_committed(workers=[new])
+        beside.wait_quiet(new)
         assert new.term() == 0, new.log()
     assert ids(log.read(VIOLATIONS_TOPIC)) == ids(oracle(log).violations), "everything is judged from the beginning"
     assert log.read(log.changelog) == state, "the old release finds its state as it left it"

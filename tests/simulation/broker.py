@@ -5,9 +5,11 @@ Nothing here waits: whoever calls decides when something has arrived. What a rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from faust.types import TP
 
 NO_GENERATION = -1
 
@@ -62,7 +64,7 @@ class Coordinator:
     Attributes:
         members: name → generation in which it was last given partitions.
         preparing: a rebalance has begun and waits for `members` that have not joined it.
-        committed: by partition, the offset that was committed last.
+        committed: by topic and partition, the offset that was committed last.
     """
 
     def __init__(self, partitions: int) -> None:
@@ -70,7 +72,7 @@ class Coordinator:
         self.generation = 0
         self.members: dict[str, int] = {}
         self.preparing = False
-        self.committed: dict[int, int] = {}
+        self.committed: dict[TP, int] = {}
         self.assignment: dict[str, list[int]] = {}
         self._joined: set[str] = set()
 
@@ -96,7 +98,7 @@ class Coordinator:
         """Whether a member's partitions are still its own."""
         return self.members.get(name) == generation == self.generation
 
-    def commit(self, name: str, generation: int, offsets: dict[int, int]) -> bool:
+    def commit(self, name: str, generation: int, offsets: Mapping[TP, int]) -> bool:
         """Takes offsets from members of the present generation, also while the next is prepared."""
         if not self.owns(name, generation):
             return False

@@ -10,19 +10,24 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import uvloop
+from faust.types import TP
 
 from tests.support.engine import Sent
+from tests.support.oracle import answers_in
 from worker.audit import snapshot
 from worker.audit.lifecycle import SILENCE_MS, kept_until_ms
 from worker.audit.room import Room
 from worker.egress.record import OutRecord
+from worker.identity_agent import partition_of
+from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor
 from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC, MemoryRooms
 from worker.processor import PartitionProcessor as Core
+from worker.state.matches import MatchStore
 
 from . import corpus
 from .broker import Stored
 from .schedule import Ran, Schedule, describe, judge, recover
-from .worker import CHANGELOG, SimulatedWorker
+from .worker import CHANGELOG, IDENTITIES_CHANGELOG, SimulatedWorker
 
 Content = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...], int]
 
@@ -34,17 +39,24 @@ class Expected:
     violations: list[OutRecord] = field(default_factory=list)
     dead_letters: list[OutRecord] = field(default_factory=list)
     rooms: list[OutRecord] = field(default_factory=list)
+    identities: list[OutRecord] = field(default_factory=list)
     state: dict[str, Room] = field(default_factory=dict)
     encoded: dict[str, bytes] = field(default_factory=dict)
 
 
+def expect_all(ran: Ran) -> list[Expected]:
+    """By partition."""
+    if not ran.matched:
+        return _expect_corpus(corpus.number_of(ran.seed))
+    return [expect(p, ran.broker.topic(EVENTS_TOPIC)[p].records) for p in range(ran.broker.partitions)]
+
+
 @lru_cache(maxsize=2)
-def expect_all(number: int) -> list[Expected]:
-    """Of a corpus, by partition; many schedules share it."""
+def _expect_corpus(number: int) -> list[Expected]:
     return [expect(partition, log) for partition, log in enumerate(corpus.logs_of(number))]
 
 
-def expect(partition: int, log: Sequence[Sent]) -> Expected:
+def expect(partition: int, log: Sequence[Sent | Stored]) -> Expected:
     memory, expected = MemoryRooms(), Expected()
     core = Core(topic=EVENTS_TOPIC, partition=partition, rooms=memory, judge=judge())
     for record in log:
@@ -52,6 +64,7 @@ def expect(partition: int, log: Sequence[Sent]) -> Expected:
         expected.violations += out.violations
         expected.dead_letters += out.dead_letters
         expected.rooms += out.rooms
+        expected.identities += out.identities
     expected.state = memory.live
     expected.encoded = {room_id: snapshot.encode(room) for room_id, room in memory.live.items()}
     return expected
@@ -65,11 +78,16 @@ def content(record: OutRecord | Stored) -> Content:
 def check(ran: Ran) -> Counter[str]:
     """Raises AssertionError with the schedule; returns what there was to see."""
     seen: Counter[str] = Counter(ran.faults)
-    for partition, expected in enumerate(expect_all(corpus.number_of(ran.seed))):
+    everywhere = expect_all(ran)
+    for partition, expected in enumerate(everywhere):
         try:
             seen += check_partition(ran, partition, expected)
         except AssertionError as wrong:
             raise AssertionError(describe(ran.seed, f"partition {partition}: {wrong}", ran.trace)) from None
+    try:
+        seen += check_identities(ran, everywhere)
+    except AssertionError as wrong:
+        raise AssertionError(describe(ran.seed, str(wrong), ran.trace)) from None
     repeats, bound = seen["repeats"], seen["zombie writes"] + ran.hidden
     assert repeats <= bound, describe(ran.seed, f"{repeats} violations came again, {bound} may", ran.trace)
     return seen
@@ -93,9 +111,35 @@ def check_partition(ran: Ran, partition: int, expected: Expected) -> Counter[str
     return Counter({
         "violations": len(wanted),
         "repeats": len(sent) - len(wanted),
-        "events": len(ran.logs[partition]),
+        "events": len(ran.broker.topic(EVENTS_TOPIC)[partition].records),
         "zombie writes": sum(record.zombie for record in sent),
     })  # fmt: skip
+
+
+def check_identities(ran: Ran, everywhere: Sequence[Expected]) -> Counter[str]:
+    """What rooms tell of themselves is the core's; so are the answers to it, and what is left of both."""
+    partitions = ran.broker.partitions
+    told = [record for expected in everywhere for record in expected.identities]
+    seen = Counter(told=len(told))
+    for partition in range(partitions):
+        here = {content(record) for record in told if partition_of(record.key or b"", partitions) == partition}
+        there = {content(record) for record in ran.broker.topic(IDENTITIES_TOPIC)[partition].records}
+        assert there == here, f"identities[{partition}]: {len(here - there)} lost, {len(there - here)} unknown"
+    if not ran.matched:
+        return seen
+    answers: set[tuple[int, Content]] = set()
+    for partition in range(partitions):
+        store = MatchStore(IDENTITIES_CHANGELOG, partition)
+        core = MatchProcessor(partition=partition, rooms_partitions=partitions, matches=store)
+        for topic in (REGISTRY_TOPIC, IDENTITIES_TOPIC):
+            answers |= {(p, content(r)) for p, r in core.process(ran.broker.topic(topic)[partition].records, topic)}
+        left = MatchStore(IDENTITIES_CHANGELOG, partition)
+        left.apply(ran.broker.topic(IDENTITIES_CHANGELOG)[partition].records)
+        assert left.kept == store.kept, f"the state of identities[{partition}] differs"
+    logs = enumerate(ran.broker.topic(EVENTS_TOPIC))
+    found = {(p, content(record)) for p, log in logs for record in answers_in(log.records)}
+    assert found == answers, f"{len(answers - found)} answers are lost, {len(found - answers)} unknown"
+    return seen + Counter(answers=len(answers))
 
 
 def by_room(contents: list[Content]) -> dict[bytes | None, list[Content]]:
@@ -108,7 +152,7 @@ def by_room(contents: list[Content]) -> dict[bytes | None, list[Content]]:
 def check_state(ran: Ran, partition: int, expected: Expected) -> None:
     """What is left in the changelog is the state of the core, to the byte."""
     store = recover(ran.broker, partition)
-    committed = ran.broker.group.committed.get(partition, 0)
+    committed = ran.broker.group.committed.get(TP(EVENTS_TOPIC, partition), 0)
     assert (store.meta.applied_offset if store.meta else 0) >= committed, "offsets lead the state"
     newest_ms = max((room.max_at_ms for room in expected.state.values()), default=0)
     changelog = ran.broker.topic(CHANGELOG)[partition].records

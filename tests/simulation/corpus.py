@@ -20,6 +20,7 @@ HOUR_MS = 3_600_000
 REMEMBERED_MS = SILENCE_MS - HOUR_MS // 2
 """What is older never comes again: to a worker that has forgotten the room it is news, to the core it is not."""
 SCHEDULES = 10
+HOSTS = ("h1", "h2")
 RULES = (
     a_rule(
         "S-AVATAR-01", when="ai_presenter.certainty >= POSSIBLE && !label.visible", cooldown="1m", clear_after="1m",
@@ -27,6 +28,7 @@ RULES = (
     ),
     a_rule("S-CHALLENGE-01", when='level("CHALLENGE") >= WATCH', cooldown="1m", clear_after="1m"),
     a_rule("S-LOOP-01", when='level("PLAY") >= WATCH || level("AI") >= WATCH', cooldown="1m", clear_after="1m"),
+    a_rule("S-FLEET-01", when="fleet.size >= 2 && !fleet.permitted", cooldown="1m", clear_after="1m"),
     a_rule("S-TAMPER-01", when="tamper.certainty >= POSSIBLE", cooldown="1m", clear_after="1m"),
 )  # fmt: skip
 KINDS = {
@@ -56,19 +58,44 @@ def number_of(seed: int) -> int:
     return seed // SCHEDULES
 
 
+def is_matched(number: int) -> bool:
+    """Whether an identity agent runs, too. What it answers stands among a corpus' records, elsewhere in each schedule,
+    so the core must judge each; where there is none, schedules share what the core says."""
+    return number % 3 == 0
+
+
 @lru_cache(maxsize=2)
 def logs_of(number: int) -> list[list[Sent]]:
     """The room logs of a corpus, by partition: one to three."""
     rng = Random(number)
-    return room_logs(rng, rng.randint(1, 3))
+    return room_logs(rng, rng.randint(1, 3), brief=is_matched(number))
 
 
-def room_logs(rng: Random, partitions: int) -> list[list[Sent]]:
+def registrations(number: int) -> list[tuple[bytes, bytes]]:
+    """What the registry says of the hosts of a corpus: (key, value) of one, both or none."""
+    rng = Random(number)
+    return [
+        (host.encode(), json.dumps({
+            "host_id": host, "platform": "wechat_channels", "avatar_registered": rng.random() < 0.5,
+            "driver_verified": True, "likeness_consent": True, "updated_at_ms": START_MS,
+            "permitted_rooms": rng.randint(1, 3),
+        }).encode())
+        for host in HOSTS
+        if rng.random() < 0.5
+    ]  # fmt: skip
+
+
+def room_logs(rng: Random, partitions: int, *, brief: bool = False) -> list[list[Sent]]:
     """By partition, the records of 1–6 rooms: 20–200 events, duplicates, disorder within lateness, late ones, rubbish,
-    hours of silence, and holes in the offsets as control records leave them."""
+    hours of silence, and holes in the offsets as control records leave them.
+
+    `brief`: half an hour in all. Identities are forgotten then, if partitions are that far apart when one flushes,
+    which no oracle can know.
+    """
     rooms = rng.randint(1, 6)
     logs: list[list[Sent]] = [[] for _ in range(partitions)]
-    for number, (key, value, timestamp) in enumerate(_events(rng, rooms, 20 + int(180 * rng.random() ** 3))):
+    steps = 20 + int(180 * rng.random() ** 3)
+    for number, (key, value, timestamp) in enumerate(_events(rng, rooms, steps, brief)):
         partition = number % partitions if key is None else key[-1] % partitions
         log = logs[partition]
         offset = log[-1].offset + 1 + (rng.random() < 0.03) if log else 0
@@ -76,15 +103,15 @@ def room_logs(rng: Random, partitions: int) -> list[list[Sent]]:
     return logs
 
 
-def _events(rng: Random, rooms: int, steps: int) -> Iterator[tuple[bytes | None, bytes | None, int]]:
+def _events(rng: Random, rooms: int, steps: int, brief: bool) -> Iterator[tuple[bytes | None, bytes | None, int]]:
     now_ms = START_MS
     sessions = [0] * rooms
     opens = [True] * rooms
     said: list[tuple[bytes | None, bytes | None, int]] = []
-    pace_ms = rng.choice((2_000, 15_000, 40_000))
+    pace_ms = rng.choice((2_000, 6_000) if brief else (2_000, 15_000, 40_000))
     away = -1
     for step in range(steps):
-        if rng.random() < 0.01:
+        if rng.random() < 0.01 and not brief:
             # 7 h are more than a session lives on without a word, and a room is kept. One may stay away for longer.
             now_ms += rng.choice((5, 7)) * HOUR_MS
             away = rng.randrange(-1, rooms)
@@ -101,7 +128,7 @@ def _events(rng: Random, rooms: int, steps: int) -> Iterator[tuple[bytes | None,
             "type": kind, "id": f"e{step}", "room_id": room_id, "at_ms": now_ms - behind_ms,
             "session_id": f"s{sessions[number]}",
         }  # fmt: skip
-        event = {**head, **_body(rng, kind, step, now_ms, sessions[number])}
+        event = {**head, **_body(rng, kind, step, now_ms, sessions[number], number)}
         record: tuple[bytes | None, bytes | None, int] = (room_id.encode(), json.dumps(event).encode(), now_ms)
         chance = rng.random()
         if chance < 0.02:
@@ -112,15 +139,19 @@ def _events(rng: Random, rooms: int, steps: int) -> Iterator[tuple[bytes | None,
         yield record
 
 
-def _body(rng: Random, kind: str, step: int, now_ms: int, session: int) -> dict[str, object]:
+def _body(rng: Random, kind: str, step: int, now_ms: int, session: int, room: int) -> dict[str, object]:
     if kind == "room.heartbeat":
         return {
-            "platform": "wechat_channels", "region": "CN", "host_id": "h1", "started_at_ms": START_MS + session,
-            "selling": True, "viewers": rng.randrange(100),
+            "platform": "wechat_channels", "region": "CN", "host_id": HOSTS[room % 2],
+            "started_at_ms": START_MS + session, "selling": True, "viewers": rng.randrange(100),
+            "operator_id": f"o{room % 4}", "device_id": f"d{session}",
         }  # fmt: skip
     if kind == "host.speech":  # a recording of 12 segments, or something new
         text = f"第{step % 12}号链接家人们看过来今天只要九块九" if rng.random() < 0.7 else f"欢迎新来的朋友{step}"
-        return {"segment_id": f"g{step}", "start_ms": now_ms - 2_000, "end_ms": now_ms, "text": text}
+        return {
+            "segment_id": f"g{step}", "start_ms": now_ms - 2_000, "end_ms": now_ms, "text": text,
+            "voice_id": f"v{step % 5}",
+        }  # fmt: skip
     if kind == "detector.score":
         return {
             "detector": "d", "version": "1", "modality": rng.choice(("voice", "face")),

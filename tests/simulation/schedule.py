@@ -14,7 +14,10 @@ from functools import cache
 from random import Random
 from typing import NamedTuple
 
-from tests.support.engine import Sent
+from faust.types import TP
+
+from worker.identity_agent import partition_of
+from worker.matching import REGISTRY_TOPIC
 from worker.policy.judge import Judge
 from worker.processor import EVENTS_TOPIC
 from worker.state.codec import ChangelogError
@@ -23,7 +26,7 @@ from worker.transport import Outgoing
 
 from . import corpus
 from .broker import NO_GENERATION, Broker
-from .worker import CHANGELOG, GenerationLostError, LostAckError, SimulatedWorker
+from .worker import CHANGELOG, IDENTITIES_CHANGELOG, GenerationLostError, LostAckError, SimulatedWorker, inputs
 
 TRACE_LINES = 400
 STEPS_MAX = 20_000
@@ -41,7 +44,7 @@ class Ran:
     """What a schedule left behind, for `check`."""
 
     seed: int
-    logs: Sequence[Sequence[Sent]]
+    matched: bool
     broker: Broker
     trace: Sequence[str]
     steps: int
@@ -72,6 +75,7 @@ class Schedule:
         self.faults: dict[str, int] = {}
         self.problem: BaseException | None = None
         self.hidden = 0
+        self.matched = corpus.is_matched(corpus.number_of(seed))
         self._make_worker = make_worker
         self._workers: list[SimulatedWorker] = []
         self._waiting: list[Waiting] = []
@@ -107,6 +111,8 @@ class Schedule:
     # ---- the schedule
     async def run(self) -> Ran:
         chaos = self.rng.randrange(60, 500)
+        if self.matched:
+            self._register()
         self._produce(share=self.rng.random())
         while not self._done():
             for _ in range(self.rng.randrange(1, 5)):
@@ -126,7 +132,7 @@ class Schedule:
                 self._cause("start")
             else:
                 self._release()
-        return Ran(self.seed, self.logs, self.broker, self.trace, self.steps, self.faults, self.hidden)
+        return Ran(self.seed, self.matched, self.broker, self.trace, self.steps, self.faults, self.hidden)
 
     def _release(self) -> None:
         ready = [i for i, waiting in enumerate(self._waiting) if not waiting.worker.frozen]
@@ -144,8 +150,13 @@ class Schedule:
         return not self._workers
 
     def _all_committed(self) -> bool:
+        """All there is, answers among it: they are written before what led to them is committed."""
         committed = self.broker.group.committed
-        return all(committed.get(p, 0) > log[-1].offset for p, log in enumerate(self.logs) if log)
+        return self._produced == list(map(len, self.logs)) and all(
+            committed.get(TP(topic, p), 0) == self.broker.topic(topic)[p].end
+            for topic in inputs(self.matched)
+            for p in range(self.partitions)
+        )
 
     def _gone(self) -> list[str]:
         """Members whose process is no more."""
@@ -160,13 +171,20 @@ class Schedule:
 
     def _produce(self, share: float) -> None:
         for partition, log in enumerate(self.logs):
-            count = round((len(log) - self._produced[partition]) * share)
-            records = log[self._produced[partition] : self._produced[partition] + count]
+            first = self._produced[partition]
+            count = round((len(log) - first) * share)
             topic = self.broker.topic(EVENTS_TOPIC)[partition]
-            for record in records:
-                topic.end = record.offset
+            for number in range(first, first + count):
+                record = log[number]
+                topic.end += record.offset - (log[number - 1].offset + 1 if number else 0)  # a hole stays one
                 topic.append([Outgoing(record.key, record.value, (), record.timestamp)])
             self._produced[partition] += count
+
+    def _register(self) -> None:
+        """The registry is filled before anybody starts: what it says later meets an order that no oracle can know."""
+        for key, value in corpus.registrations(corpus.number_of(self.seed)):
+            partition = partition_of(key, self.partitions)
+            self.broker.topic(REGISTRY_TOPIC)[partition].append([Outgoing(key, value, (), None)])
 
     def _cause(self, fault: str) -> None:
         rng, workers = self.rng, self._workers
@@ -190,7 +208,8 @@ class Schedule:
                 self.trace.append(f"{self.steps} {name} is put out")
                 group.remove(name)
         elif fault == "compact":
-            log = rng.choice(self.broker.topic(CHANGELOG))
+            changelogs = (CHANGELOG, IDENTITIES_CHANGELOG) if self.matched else (CHANGELOG,)
+            log = rng.choice(self.broker.topic(rng.choice(changelogs)))
             self.trace.append(f"{self.steps} compaction takes {log.compact()}")
         elif fault == "produce":
             self._produce(rng.random() * 0.5)
@@ -201,7 +220,8 @@ class Schedule:
 
     def _start(self) -> None:
         self._named += 1
-        worker = self._make_worker(f"w{self._named}", self.broker, self.rng, self.pause, self.ended, judge())
+        name = f"w{self._named}"
+        worker = self._make_worker(name, self.broker, self.rng, self.pause, self.ended, judge(), self.matched)
         worker.faults = not self._calm
         self._workers.append(worker)
         worker.start()

@@ -6,7 +6,7 @@ Each negative control takes one promise away; a simulation that did not notice w
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import pytest
 from faust.types import TP
@@ -14,7 +14,9 @@ from faust.types import TP
 from worker.agents import Engine
 from worker.audit.events import Event
 from worker.audit.room import Room
-from worker.ingress.reject import Record
+from worker.identity_agent import IdentityAgent
+from worker.ingress.reject import Record, Reject
+from worker.matching import MatchProcessor, Placed
 from worker.policy.judge import Judge
 from worker.processor import EVENTS_TOPIC, PartitionProcessor
 
@@ -79,6 +81,28 @@ class Unguarded(SimulatedWorker):
         return engine
 
 
+class Rematched(SimulatedWorker):
+    """Matches what its identities have seen already."""
+
+    def make_agent(self) -> IdentityAgent:
+        class Forgetful(MatchProcessor):
+            def _identity(self, record: Record, out: list[Placed]) -> Reject | None:
+                for kept in self.matches.kept.values():
+                    kept.offset = -1
+                return super()._identity(record, out)
+
+        class Unsafe(IdentityAgent):
+            def assign(self, partitions: Collection[int]) -> set[int]:
+                new = super().assign(partitions)
+                for partition in new:
+                    self.processors[partition].__class__ = Forgetful
+                return new
+
+        agent = super().make_agent()
+        agent.__class__ = Unsafe
+        return agent
+
+
 class CommitsFirst(SimulatedWorker):
     """Commits offsets before their state is durable."""
 
@@ -102,6 +126,7 @@ class SnapshotsOnly(SimulatedWorker):
     ("make_worker", "what"),
     [
         (Unguarded, "the state of|not know|lost|changed places|differ"),
+        (Rematched, "state of identities|answers"),
         (CommitsFirst, "is committed, but changelog|lost|offsets lead|differs"),
         (SnapshotsOnly, "lost"),
     ],

@@ -18,10 +18,12 @@ from faust.types import TP
 from worker.agents import Engine
 from worker.egress.record import OutRecord
 from worker.hooks import Hooks
+from worker.identity_agent import IdentityAgent, partition_of
+from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC
 from worker.policy.judge import Judge
 from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.settings import Settings, load_settings
-from worker.startup import changelog_topic
+from worker.startup import IDENTITIES_TABLE, changelog_topic
 from worker.state.outbox import Outbox
 from worker.state.outputs import Identity, identity
 from worker.state.stores import Stores
@@ -33,10 +35,16 @@ from .broker import NO_GENERATION, Broker
 
 SETTINGS: Settings = load_settings({"STREAM_AUDIT_BROKERS": "127.0.0.1:1"})
 CHANGELOG = changelog_topic(SETTINGS)
+IDENTITIES_CHANGELOG = changelog_topic(SETTINGS, IDENTITIES_TABLE)
 QUEUE_BATCHES = 2
 TIMES_S = (0.0, 0.0, 0.001, 0.002, 0.006)
 
 Pause = Callable[["SimulatedWorker", str], Awaitable[None]]
+
+
+def inputs(matched: bool) -> tuple[str, ...]:
+    """The topics that workers read."""
+    return (EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC) if matched else (EVENTS_TOPIC,)
 
 
 class Delivery:
@@ -57,7 +65,10 @@ class GenerationLostError(Exception):
 
 
 class SimulatedWorker:
-    """One process. `end` is called once, with what ended it, and stands for the process being gone."""
+    """One process, with an identity agent where `matched`.
+
+    `end` is called once, with what ended it, and stands for the process being gone.
+    """
 
     def __init__(
         self,
@@ -67,6 +78,7 @@ class SimulatedWorker:
         pause: Pause,
         end: Callable[[SimulatedWorker, BaseException | str], None],
         judge: Judge,
+        matched: bool,
     ) -> None:
         self.name = name
         self.broker = broker
@@ -82,18 +94,21 @@ class SimulatedWorker:
         self._end = end
         self._now_s = 0.0
         self._tracker: OffsetTracker[TP, Delivery] = OffsetTracker()
-        self._queue: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._inputs = inputs(matched)
+        self._judged: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._matched: asyncio.Queue[Delivery] = asyncio.Queue()
         self._committing = asyncio.Lock()
-        self._position: dict[int, int] = {}
-        self._committed: dict[int, int | None] = {}
+        self._position: dict[TP, int] = {}
+        self._committed: dict[TP, int | None] = {}
         self._changelog_read: dict[TP, int] = {}
         self.engine = self.make_engine(judge)
+        self.identities = self.make_agent() if matched else None
         recovery = SimpleNamespace(active_offsets=self._changelog_read)
         self._counts = SimpleNamespace(committed={})
         consumer = SimpleNamespace(counts=self._counts, advance_changelog=self._advance_changelog)
         producer = SimpleNamespace(send_batch=self._send_batch)
         app = SimpleNamespace(consumer=consumer, producer=producer, tables=SimpleNamespace(recovery=recovery))
-        self.hooks = Hooks(app, self.engine, SETTINGS)
+        self.hooks = Hooks(app, self.engine, SETTINGS, self.identities)
 
     def make_engine(self, judge: Judge) -> Engine:
         return Engine(
@@ -103,12 +118,24 @@ class SimulatedWorker:
             outbox=Outbox(self._send, lambda error: self._end(self, error)),
             judge=judge,
             read_tails=self._read_tails,
-            committed=self._committed.get,
+            committed=lambda partition: self._committed.get(TP(EVENTS_TOPIC, partition)),
+            now_s=self._clock,
+            place_identity=lambda key: partition_of(key, self.broker.partitions),
+        )
+
+    def make_agent(self) -> IdentityAgent:
+        return IdentityAgent(
+            changelog=IDENTITIES_CHANGELOG,
+            rooms_partitions=self.broker.partitions,
+            name_output=SETTINGS.topic,
+            outbox=self.engine.outbox,
+            committed=lambda topic, partition: self._committed.get(TP(topic, partition)),
+            read_registry=self._read_registry,
             now_s=self._clock,
         )
 
     def start(self) -> None:
-        for work in (self._live, self._judge, self._commit_now_and_then):
+        for work in (self._live, self._judge, self._match, self._commit_now_and_then):
             self.tasks.append(asyncio.ensure_future(self._fatal_on_error(work)))
 
     async def _fatal_on_error(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -154,7 +181,11 @@ class SimulatedWorker:
             raise LostAckError("the tail of the violations")
         return tails
 
-    # ---- fetch → agent
+    async def _read_registry(self, starts: Mapping[int, int]) -> dict[int, list[Any]]:
+        await self.pause(self, "reads the registry")
+        return {p: self.broker.topic(REGISTRY_TOPIC)[p].read(start, 1 << 60) for p, start in starts.items()}
+
+    # ---- fetch → agents
     async def _live(self) -> None:
         await self._join()
         while not self.stopping:
@@ -162,8 +193,9 @@ class SimulatedWorker:
             if self._out_of_date():
                 await self._revoke()
                 await self._join()
-            elif self._queue.qsize() < QUEUE_BATCHES:
-                self._fetch()
+            else:
+                self._fetch(self._inputs[:1], self._judged)
+                self._fetch(self._inputs[1:], self._matched)
         await self._revoke()
         self.broker.group.remove(self.name)
         self._end(self, "stopped")
@@ -172,27 +204,38 @@ class SimulatedWorker:
         group = self.broker.group
         return group.waits_for(self.name) or group.members.get(self.name) != self.generation
 
-    def _fetch(self) -> None:
+    def _fetch(self, topics: Sequence[str], queue: asyncio.Queue[Delivery]) -> None:
+        if queue.qsize() >= QUEUE_BATCHES:
+            return
         parts = []
-        for partition, position in self._position.items():
-            log = self.broker.topic(EVENTS_TOPIC)[partition]
+        for tp, position in self._position.items():
+            if tp.topic not in topics:
+                continue
+            log = self.broker.topic(tp.topic)[tp.partition]
             records = [r for r in log.records if r.offset >= position][: self.rng.choice((1, 3, 10, 40))]
             if records and self.rng.random() < 0.8:
-                parts.append(RecordSlice(TP(EVENTS_TOPIC, partition), records, position, records[-1].offset + 1))  # type: ignore[arg-type]
+                parts.append(RecordSlice(tp, records, position, records[-1].offset + 1))  # type: ignore[arg-type]
         if parts:
             delivery = Delivery(FetchBatch(parts, sum(len(part.records) for part in parts)))
             for part in parts:
-                self._position[part.tp.partition] = part.next_offset
+                self._position[part.tp] = part.next_offset
                 self._tracker.track(part.tp, part.next_offset, delivery)
-            self._queue.put_nowait(delivery)
+            queue.put_nowait(delivery)
 
     async def _judge(self) -> None:
         while True:
-            delivery = await self._queue.get()
+            delivery = await self._judged.get()
             delivery.started = True
             await self.engine.process(delivery.batch)
             delivery.acked = True
             assert self.engine.counts.balanced(), f"not accounted for: {self.engine.counts}"
+
+    async def _match(self) -> None:
+        while self.identities is not None:
+            delivery = await self._matched.get()
+            delivery.started = True
+            await self.identities.process(delivery.batch)
+            delivery.acked = True
 
     # ---- commit
     async def _commit_now_and_then(self) -> None:
@@ -206,7 +249,7 @@ class SimulatedWorker:
             offsets = {}
             for tp in self._tracker.partitions() if tps is None else tps:
                 offset = self._tracker.committable(tp)
-                if offset is not None and offset > (self._committed.get(tp.partition) or 0):
+                if offset is not None and offset > (self._committed.get(tp) or 0):
                     offsets[tp] = offset
             if not offsets:
                 return
@@ -218,17 +261,17 @@ class SimulatedWorker:
     async def flush_and_commit(self, offsets: dict[TP, int]) -> None:
         await self.hooks.before_commit(offsets)
         for tp in offsets:
-            log = self.broker.topic(CHANGELOG)[tp.partition]
-            log.settled = max(log.settled, self._changelog_read[TP(CHANGELOG, tp.partition)] + 1)
+            changelog = CHANGELOG if tp.topic == EVENTS_TOPIC else IDENTITIES_CHANGELOG
+            log = self.broker.topic(changelog)[tp.partition]
+            log.settled = max(log.settled, self._changelog_read[TP(changelog, tp.partition)] + 1)
         await self.commit_offsets(offsets)
 
     async def commit_offsets(self, offsets: dict[TP, int]) -> None:
         await self.pause(self, "commits")
-        by_partition = {tp.partition: offset for tp, offset in offsets.items()}
-        taken = self.broker.group.commit(self.name, self.generation, by_partition)
+        taken = self.broker.group.commit(self.name, self.generation, offsets)
         await self.pause(self, "waits for the commit's answer")
         if taken and not (self.faults and self.rng.random() < 0.02):
-            self._committed.update(by_partition)
+            self._committed.update(offsets)
             self._counts.committed.update(offsets)
 
     def _advance_changelog(self, tp: TP, next_offset: int) -> None:
@@ -236,8 +279,9 @@ class SimulatedWorker:
 
     # ---- rebalance
     async def _revoke(self) -> None:
-        while not self._queue.empty():
-            self._queue.get_nowait()
+        for queue in (self._judged, self._matched):
+            while not queue.empty():
+                queue.get_nowait()
         self._tracker.keep(lambda delivery: delivery.acked or delivery.started)
         while self._tracker.unacked():
             await self.pause(self, "ends a running batch")
@@ -256,23 +300,24 @@ class SimulatedWorker:
                     group.join(self.name)
             self.generation = group.members[self.name]
             mine = group.assignment[self.name]
-            self.hooks.on_assigned({TP(topic, p) for topic in (EVENTS_TOPIC, CHANGELOG) for p in mine})
-            if await self._recover(mine):
+            changelogs = {TP(topic, p) for topic in self.hooks.changelog_topics for p in mine}
+            read = {TP(topic, p) for topic in self._inputs for p in mine}
+            self.hooks.on_assigned(read | changelogs)
+            if await self._recover(sorted(changelogs)):
                 break
         self._committed.clear()
-        self._committed.update({p: group.committed.get(p) for p in mine})
-        self._position = {p: self._committed[p] or 0 for p in mine}
+        self._committed.update({tp: group.committed.get(tp) for tp in sorted(read)})
+        self._position = {tp: offset or 0 for tp, offset in self._committed.items()}
 
-    async def _recover(self, partitions: Sequence[int]) -> bool:
+    async def _recover(self, changelogs: Sequence[TP]) -> bool:
         """Reads changelogs up to their present ends; False when another rebalance came in between."""
-        ends = {p: self.broker.topic(CHANGELOG)[p].end for p in partitions}
-        for partition, end in ends.items():
-            tp = TP(CHANGELOG, partition)
+        ends = {tp: self.broker.topic(tp.topic)[tp.partition].end for tp in changelogs}
+        for tp, end in ends.items():
             while (start := self._changelog_read.get(tp, -1) + 1) < end:
-                await self.pause(self, f"recovers from changelog[{partition}]")
+                await self.pause(self, f"recovers from {tp.topic}[{tp.partition}]")
                 if self._out_of_date():
                     return False
-                there: list[Any] = self.broker.topic(CHANGELOG)[partition].read(start, end)
+                there: list[Any] = self.broker.topic(tp.topic)[tp.partition].read(start, end)
                 records = there[: self.rng.choice((1, 5, 50))]
                 if records:
                     self.hooks.apply_changelog(tp, records)

@@ -6,8 +6,9 @@ from random import Random
 import pytest
 
 from tests.state.conftest import Changelog, Logged
-from tests.support.engine import Sent, judge, room_log
+from tests.support.engine import Sent, room_log
 from tests.support.mutate import mutated
+from tests.support.oracle import judge
 from worker.audit import snapshot
 from worker.audit.room import Room
 from worker.audit.snapshot import SnapshotError

@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 
 from tests.state.conftest import Changelog
-from tests.support.engine import Sent, judge, room_log
+from tests.support.engine import Sent, room_log
+from tests.support.oracle import judge
 from worker.processor import Counts, PartitionProcessor, Rooms
 from worker.state.store import RoomStore
 

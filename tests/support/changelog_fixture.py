@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import msgspec.inspect
 import zstandard
 
-from tests.support.engine import judge, room_log
+from tests.support.engine import room_log
+from tests.support.oracle import judge
 from worker.audit.room import Room
 from worker.processor import PartitionProcessor
 from worker.state.codec import Caps, Meta, Write

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
@@ -30,18 +30,13 @@ from confluent_kafka import (
 )
 
 from tests.support.kafka import REPOSITORY, KafkaCluster, wait_until
-from worker.lab.policyfiles import read_policies
 from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC
-from worker.policy.judge import Judge
 from worker.processor import (
     DEAD_LETTERS_TOPIC,
     EVENTS_TOPIC,
     REQUESTS_TOPIC,
     ROOMS_TOPIC,
     VIOLATIONS_TOPIC,
-    Counts,
-    MemoryRooms,
-    PartitionProcessor,
 )
 
 START_MS = 1_750_000_000_000
@@ -114,6 +109,7 @@ def _event(rng: random.Random, step: int, now_ms: int, room_id: str, session: in
         "started_at_ms": START_MS + session,
         "selling": True,
         "shop_ids": [{"system": "channels_shop", "id": "s1"}],
+        "operator_id": f"op-{crc32(room_id.encode()) % 3}",
     }
     viewer = {"viewer_id": f"v{rng.randrange(500)}"}
     kind = "room.heartbeat" if first else rng.choices(*zip(*_KINDS, strict=True))[0]
@@ -125,6 +121,7 @@ def _event(rng: random.Random, step: int, now_ms: int, room_id: str, session: in
         "host.speech": {
             "segment_id": f"s{step}", "start_ms": now_ms - 2_000, "end_ms": now_ms,
             "text": f"家人们看这一款第{rng.randrange(400)}号链接",
+            "voice_id": f"voice-{crc32(room_id.encode()) % 5}",
         },
         "host.reply": {"medium": "voice", "comment_id": f"c{step - 5}"},
         "watermark.read": {"scheme": "w", "detector": "d", "outcome": rng.choice(["detected", "not_detected"])},
@@ -264,50 +261,6 @@ class Log:
             return f"{self.committed()} of {self.ends()} committed\n" + "\n".join(w.log() for w in workers)
 
         wait_until(done, timeout_s=timeout_s, what=what)
-
-
-# ---- the oracle
-
-
-@dataclass
-class Expected:
-    """What the pure core makes of a room log, single-threaded and in memory."""
-
-    violations: list[Sent] = field(default_factory=list)
-    dead_letters: list[Sent] = field(default_factory=list)
-    rooms: list[Sent] = field(default_factory=list)
-    requests: list[Sent] = field(default_factory=list)
-    counts: Counts = field(default_factory=Counts)
-
-
-def judge() -> Judge:
-    return Judge(read_policies())
-
-
-def oracle(log: Log) -> Expected:
-    expected = Expected()
-    everything = log.read(EVENTS_TOPIC)
-    for partition in range(log.partitions):
-        records = [sent for sent in everything if sent.partition == partition]
-        processor = PartitionProcessor(
-            topic=log.topic(EVENTS_TOPIC), partition=partition, rooms=MemoryRooms(), judge=judge(),
-            counts=expected.counts,
-        )  # fmt: skip
-        for first in range(0, len(records), 100):
-            out = processor.process(records[first : first + 100])
-            for got, made in (
-                (expected.violations, out.violations),
-                (expected.dead_letters, out.dead_letters),
-                (expected.rooms, out.rooms),
-                (expected.requests, out.requests),
-            ):
-                got += [Sent(partition, 0, r.timestamp_ms, r.key, r.value, tuple(r.headers)) for r in made]
-    return expected
-
-
-def newest(records: Sequence[Sent]) -> dict[bytes | None, bytes | None]:
-    """What a reader of a compacted topic is left with."""
-    return {sent.key: sent.value for sent in records}
 
 
 # ---- the worker

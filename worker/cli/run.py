@@ -64,8 +64,8 @@ def run(check: bool) -> None:
 async def _read_published(settings: Settings, judge: "Judge") -> "PolicyTopic":
     from worker.policy.feed import POLICIES_TOPIC
     from worker.startup import StartError
+    from worker.transport.lone import lone_consumer
     from worker.transport.policies import PolicyTopic
-    from worker.transport.security import lone_consumer
 
     policies = PolicyTopic(settings.topic(POLICIES_TOPIC), lambda: lone_consumer(settings, "none"), judge)
     try:

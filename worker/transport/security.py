@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import faust
-from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import AbstractTokenProvider
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
@@ -62,14 +61,3 @@ def client_options(settings: Settings) -> Mapping[str, Any]:
         "bootstrap_servers": settings.brokers.split(","),
         **cast(Mapping[str, Any], credentials_to_aiokafka_auth(credentials(settings))),
     }
-
-
-def lone_consumer(settings: Settings, auto_offset_reset: str = "latest") -> AIOKafkaConsumer:
-    """A consumer without a group, not started yet. With `auto_offset_reset` "none" an offset that is gone raises."""
-    return AIOKafkaConsumer(
-        **client_options(settings),
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        auto_offset_reset=auto_offset_reset,
-    )

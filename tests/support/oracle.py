@@ -1,0 +1,96 @@
+"""The oracle: what the pure core makes of a room log, single-threaded and in memory, to compare a worker with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from tests.support.engine import Log, Sent
+from worker.audit.events import ANSWERS
+from worker.egress.record import OutRecord
+from worker.identity_agent import partition_of
+from worker.lab.policyfiles import read_policies
+from worker.matching import IDENTITIES_TOPIC, MatchProcessor
+from worker.policy.judge import Judge
+from worker.processor import EVENTS_TOPIC, Counts, MemoryRooms, PartitionProcessor
+from worker.state.matches import MatchStore
+
+_ANSWER_TYPES = tuple(f'{{"type":"{answer.__struct_config__.tag}"'.encode() for answer in ANSWERS)
+
+
+class _Valued(Protocol):
+    @property
+    def value(self) -> bytes | None: ...
+
+
+R = TypeVar("R", bound=_Valued)
+
+
+@dataclass
+class Expected:
+    """What the pure core makes of a room log and of what rooms told of themselves, single-threaded and in memory.
+
+    `answers` are those that belong into the room log; the log that was judged holds them already.
+    """
+
+    violations: list[Sent] = field(default_factory=list)
+    dead_letters: list[Sent] = field(default_factory=list)
+    rooms: list[Sent] = field(default_factory=list)
+    requests: list[Sent] = field(default_factory=list)
+    identities: list[Sent] = field(default_factory=list)
+    answers: list[Sent] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+
+
+def judge() -> Judge:
+    return Judge(read_policies())
+
+
+def oracle(log: Log) -> Expected:
+    expected = Expected()
+    everything = log.read(EVENTS_TOPIC)
+    for partition in range(log.partitions):
+        records = [sent for sent in everything if sent.partition == partition]
+        processor = PartitionProcessor(
+            topic=log.topic(EVENTS_TOPIC), partition=partition, rooms=MemoryRooms(), judge=judge(),
+            counts=expected.counts,
+        )  # fmt: skip
+        for first in range(0, len(records), 100):
+            out = processor.process(records[first : first + 100])
+            for got, made in (
+                (expected.violations, out.violations),
+                (expected.dead_letters, out.dead_letters),
+                (expected.rooms, out.rooms),
+                (expected.requests, out.requests),
+            ):
+                got += [_unsent(partition, r) for r in made]
+            expected.identities += [_unsent(partition_of(r.key or b"", log.partitions), r) for r in out.identities]
+    expected.answers = _answers(log)
+    return expected
+
+
+def _answers(log: Log) -> list[Sent]:
+    """What the identity agent has to say to what lies in its topic; nobody is registered."""
+    told, answers = log.read(IDENTITIES_TOPIC), []
+    for partition in range(log.partitions):
+        processor = MatchProcessor(
+            partition=partition, rooms_partitions=log.partitions, matches=MatchStore("identities", partition)
+        )
+        records = [sent for sent in told if sent.partition == partition]
+        answers += [_unsent(placed, record) for placed, record in processor.process(records, IDENTITIES_TOPIC)]
+    return answers
+
+
+def _unsent(partition: int, record: OutRecord) -> Sent:
+    return Sent(partition, 0, record.timestamp_ms or 0, record.key, record.value, tuple(record.headers))
+
+
+def answers_in(room_log: Iterable[R]) -> list[R]:
+    """The identity agent's events in a room log."""
+    return [record for record in room_log if (record.value or b"").startswith(_ANSWER_TYPES)]
+
+
+def newest(records: Sequence[Sent]) -> dict[bytes | None, bytes | None]:
+    """What a reader of a compacted topic is left with."""
+    return {sent.key: sent.value for sent in records}
