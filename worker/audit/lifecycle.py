@@ -2,7 +2,8 @@
 
 A session is known by its id and by when it started. A descriptor (`room.opened`, `room.heartbeat`) of a later start
 begins a new session; one event with another session's id, or one after the close, is out of session. A room that was
-silent for six hours of event time begins anew, so that a worker that forgot it judges the same.
+silent for six hours of event time begins anew, so that a worker that forgot it judges the same; but for what a gateway
+held back all that while, which finds the room forgotten.
 """
 
 from enum import IntEnum

@@ -6,7 +6,6 @@ fleet is permitted, is what comes out.
 """
 
 from collections.abc import Iterator
-from functools import cache
 from zlib import crc32
 
 import orjson
@@ -16,14 +15,12 @@ from worker.audit.evidence import MS_PER_HOUR
 from worker.audit.identities import PERIOD_MS
 from worker.egress.identities import partition_key
 from worker.egress.record import OutRecord
-from worker.lab.evaluate.run import batches
-from worker.lab.policyfiles import read_policies
+from worker.lab.evaluate.run import batches, shipped_judge
 from worker.lab.roomlog import LogRecord
 from worker.lab.simulate import SPARSE, Event, at_ms_of
 from worker.lab.simulate.scenes import SCENES
-from worker.lab.simulate.stage import MINUTE_MS
+from worker.lab.simulate.stage import MINUTE_MS, host_of
 from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC, Kept, MatchProcessor, Placed
-from worker.policy.judge import Judge
 from worker.processor import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
 
 PARTITIONS = 3
@@ -86,17 +83,12 @@ class Memory:
         self.dirty: set[str] = set()
 
 
-@cache
-def _judge() -> Judge:
-    return Judge(read_policies())
-
-
 class Deployment:
     """Partitions of rooms and of identities, with their logs in between, in memory."""
 
     def __init__(self) -> None:
         self._rooms = [
-            PartitionProcessor(topic=EVENTS_TOPIC, partition=p, rooms=MemoryRooms(), judge=_judge())
+            PartitionProcessor(topic=EVENTS_TOPIC, partition=p, rooms=MemoryRooms(), judge=shipped_judge())
             for p in range(PARTITIONS)
         ]
         self._matching = [
@@ -167,7 +159,7 @@ def judge_scene(job: SceneJob) -> SceneOutcome:
     for truth, member in zip(truths, members, strict=True):
         if member.setting.brand_id:
             deployment.register(
-                f"h-{truth.room_id}"[:64], platform=truth.room_id.split(":")[0], avatar_registered=False,
+                host_of(truth.room_id), platform=truth.room_id.split(":")[0], avatar_registered=False,
                 driver_verified=True, likeness_consent=True, updated_at_ms=scene.starts_ms,
                 brand_id=member.setting.brand_id,
             )  # fmt: skip

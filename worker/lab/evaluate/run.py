@@ -92,7 +92,8 @@ def nothing_discounts(discount: str) -> Iterator[None]:
 
 
 @cache
-def _judge() -> Judge:
+def shipped_judge() -> Judge:
+    """The judge of the policies that ship, one a process."""
     return Judge(read_policies())
 
 
@@ -131,7 +132,7 @@ def _judge_room(job: Job) -> Outcome:
         asked=asked.take if job.challenged else lambda: (),
     )
     rooms = MemoryRooms()
-    processor = PartitionProcessor(topic=EVENTS_TOPIC, partition=0, rooms=rooms, judge=_judge())
+    processor = PartitionProcessor(topic=EVENTS_TOPIC, partition=0, rooms=rooms, judge=shipped_judge())
     key, watches = fact.room_id.encode(), {fact.room_id: watch}
     offset = 0
     for batch in batches(log, SPARSE_LOOK_MS if job.sparse else LOOK_MS):
@@ -204,7 +205,7 @@ def read_truths(path: str) -> dict[str, Truth]:
 def judge_log(path: str, truths: Mapping[str, Truth]) -> list[Outcome]:
     """Judge a labelled room log; rooms without a truth are judged, but not counted."""
     rooms = MemoryRooms()
-    processor = PartitionProcessor(topic=EVENTS_TOPIC, partition=0, rooms=rooms, judge=_judge())
+    processor = PartitionProcessor(topic=EVENTS_TOPIC, partition=0, rooms=rooms, judge=shipped_judge())
     watches: dict[str, Watch] = {}
     batch: list[LogRecord] = []
 

@@ -81,6 +81,11 @@ THIN = Pace(
 PACES = {"full": FULL, "sparse": SPARSE, "thin": THIN}
 
 
+def host_of(room_id: str) -> str:
+    """The host of a room; each room has its own."""
+    return f"h-{room_id}"[:64]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """Who streams where, and for how long. Times in ms; `viewers` is the usual size of the audience."""
@@ -103,7 +108,7 @@ class Plan:
 
     @property
     def host_id(self) -> str:
-        return f"h-{self.room_id}"[:64]
+        return host_of(self.room_id)
 
     @property
     def session_id(self) -> str:
