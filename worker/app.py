@@ -153,33 +153,36 @@ def build_app(
     worker = Worker(app, engine, identities, hooks, health, Histogram(), violation_delay, policies)
 
     async def rooms(stream: Any) -> None:
-        await run_agent(engine.run(stream.noack().events()), hooks.fatal)
+        await or_fatal(engine.run(stream.noack().events()), hooks.fatal)
 
     async def matches(stream: Any) -> None:
-        await run_agent(identities.run(stream.noack().events()), hooks.fatal)
+        await or_fatal(identities.run(stream.noack().events()), hooks.fatal)
 
     app.agent(source, name="worker.rooms", concurrency=1)(rooms)
     app.agent(told, name="worker.identities", concurrency=1)(matches)
     app.task(lambda: _tick(worker))
     app.task(lambda: _watch_log_end(worker))
     if policies is not None:
-        app.task(lambda: _follow(worker, policies))
+        # Without the newest policies this worker would disagree with the others.
+        app.task(lambda: or_fatal(policies.follow(lambda: bool(app.should_stop)), hooks.fatal))
     app.finalize()
     return worker
 
 
-async def run_agent(work: Awaitable[None], fatal: Callable[[BaseException], None]) -> None:
-    """Awaits an agent's work; whatever ends it but a cancellation of this task is fatal.
+async def or_fatal(work: Awaitable[None], fatal: Callable[[BaseException], None]) -> None:
+    """Awaits the work of an agent or task; whatever interrupts it, but a cancellation of this task, is fatal.
 
-    Faust would start the agent anew, also after a cancellation that nobody asked for. The batch that it had in hand
+    Faust would start an agent anew, also after a cancellation that nobody asked for. The batch that it had in hand
     would be neither applied nor acknowledged, while those behind it are.
     """
     try:
         await work
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as stray:
         task = asyncio.current_task()
         if task is None or not task.cancelling():
-            fatal(RuntimeError("an agent was interrupted by a cancellation that nobody asked for"))
+            problem = RuntimeError("work was interrupted by a cancellation that nobody asked for")
+            problem.__cause__ = stray
+            fatal(problem)
         raise
     except Exception as problem:
         fatal(problem)
@@ -279,13 +282,6 @@ async def _watch_log_end(worker: Worker) -> None:
             for known, answers in ((counts.position, starts), (counts.highwater, ends)):
                 for tp, offset in answers.items():  # what was never read, or has aged out since, lies not ahead
                     known[TP(*tp)] = max(offset, known.get(TP(*tp), 0))
-
-
-async def _follow(worker: Worker, policies: PolicyTopic) -> None:
-    try:
-        await policies.follow(lambda: bool(worker.app.should_stop))
-    except Exception as problem:  # without the newest policies this worker would disagree with the others
-        worker.hooks.fatal(problem)
 
 
 # ---- metrics

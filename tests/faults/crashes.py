@@ -101,6 +101,7 @@ def zombie(world: World) -> None:
         noticed = "another worker wrote" in heir.log()
         assert ended is None or noticed, heir.log()
         world.seen["late writes that ended the heir"] += noticed
+        assert frozen.process.poll() is None or "another worker wrote" in frozen.log(), frozen.log()
         world.kill9(frozen)
     with world.worker() as last:  # recovers from what both have written
         log.produce(room_log(world.seed + 1, rooms=40, steps=300))

@@ -22,6 +22,7 @@ from worker.identity_agent import partition_of
 from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor
 from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC, MemoryRooms
 from worker.processor import PartitionProcessor as Core
+from worker.state.codec import ChangelogError
 from worker.state.matches import MatchStore
 
 from . import corpus
@@ -134,7 +135,10 @@ def check_identities(ran: Ran, everywhere: Sequence[Expected]) -> Counter[str]:
         for topic in (REGISTRY_TOPIC, IDENTITIES_TOPIC):
             answers |= {(p, content(r)) for p, r in core.process(ran.broker.topic(topic)[partition].records, topic)}
         left = MatchStore(IDENTITIES_CHANGELOG, partition)
-        left.apply(ran.broker.topic(IDENTITIES_CHANGELOG)[partition].records)
+        try:
+            left.apply(ran.broker.topic(IDENTITIES_CHANGELOG)[partition].records)
+        except ChangelogError as unreadable:
+            raise AssertionError(f"identities[{partition}]: {unreadable}") from unreadable
         assert left.kept == store.kept, f"the state of identities[{partition}] differs"
     logs = enumerate(ran.broker.topic(EVENTS_TOPIC))
     found = {(p, content(record)) for p, log in logs for record in answers_in(log.records)}

@@ -73,7 +73,7 @@ def logs_of(number: int) -> list[list[Sent]]:
 
 def registrations(number: int) -> list[tuple[bytes, bytes]]:
     """What the registry says of the hosts of a corpus: (key, value) of one, both or none."""
-    rng = Random(number)
+    rng = Random(f"registry {number}")
     return [
         (host.encode(), json.dumps({
             "host_id": host, "platform": "wechat_channels", "avatar_registered": rng.random() < 0.5,
@@ -89,8 +89,8 @@ def room_logs(rng: Random, partitions: int, *, brief: bool = False) -> list[list
     """By partition, the records of 1–6 rooms: 20–200 events, duplicates, disorder within lateness, late ones, rubbish,
     hours of silence, and holes in the offsets as control records leave them.
 
-    `brief`: half an hour in all. Identities are forgotten then, if partitions are that far apart when one flushes,
-    which no oracle can know.
+    `brief`: less than half an hour in all. In longer logs identities are forgotten when a flush finds partitions so far
+    apart, which no oracle can know.
     """
     rooms = rng.randint(1, 6)
     logs: list[list[Sent]] = [[] for _ in range(partitions)]

@@ -40,6 +40,8 @@ def test_every_seed_ends_as_the_core_says() -> None:
         seen += simulate(seed)
     assert {"kill", "freeze", "thaw", "put out", "stop", "compact"} <= seen.keys(), "a fault never came"
     assert seen["violations"] > SEEDS
+    assert seen["told"] > SEEDS
+    assert seen["answers"] > SEEDS
 
 
 def failing(make_worker: Callable[..., SimulatedWorker]) -> str:
@@ -87,7 +89,8 @@ class Rematched(SimulatedWorker):
     def make_agent(self) -> IdentityAgent:
         class Forgetful(MatchProcessor):
             def _identity(self, record: Record, out: list[Placed]) -> Reject | None:
-                for kept in self.matches.kept.values():
+                kept = self.matches.kept.get((record.key or b"").decode())
+                if kept is not None:
                     kept.offset = -1
                 return super()._identity(record, out)
 

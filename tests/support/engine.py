@@ -1,4 +1,4 @@
-"""The worker as a process on a real Kafka, room logs to give it, and the oracle to compare it with."""
+"""The worker as a process on a real Kafka, and room logs to give it."""
 
 from __future__ import annotations
 

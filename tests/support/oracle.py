@@ -29,10 +29,7 @@ R = TypeVar("R", bound=_Valued)
 
 @dataclass
 class Expected:
-    """What the pure core makes of a room log and of what rooms told of themselves, single-threaded and in memory.
-
-    `answers` are those that belong into the room log; the log that was judged holds them already.
-    """
+    """What should be there. `answers`: of the identity agent, in the room log; the log that was judged holds them."""
 
     violations: list[Sent] = field(default_factory=list)
     dead_letters: list[Sent] = field(default_factory=list)
@@ -48,6 +45,7 @@ def judge() -> Judge:
 
 
 def oracle(log: Log) -> Expected:
+    """Of a log that nobody writes to any more."""
     expected = Expected()
     everything = log.read(EVENTS_TOPIC)
     for partition in range(log.partitions):

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiokafka import TopicPartition
 
-from worker.app import run_agent
+from tests.support.transport_app import until
 from worker.lab.mockcluster import MockCluster
 from worker.settings import load_settings
 from worker.transport.lone import LoneConsumer, lone_consumer
@@ -52,39 +52,6 @@ def test_a_caller_that_is_cancelled_while_it_stops_a_consumer_stays_so() -> None
         stopping.cancel()
         await asyncio.wait({stopping})
         assert stopping.cancelled()
-        await consumer._client.close()
+        await until(lambda: not consumer._client._conns, what="connections closed")
 
     with_a_fetch_that_has_not_begun(body)
-
-
-@pytest.mark.parametrize(
-    ("ends_with", "fatal"),
-    [(ValueError("no"), "no"), (asyncio.CancelledError(), "nobody asked for"), (None, "")],
-    ids=["error", "stray cancellation", "end"],
-)
-def test_what_ends_an_agent_ends_the_process(ends_with: BaseException | None, fatal: str) -> None:
-    problems: list[BaseException] = []
-
-    async def work() -> None:
-        if ends_with is not None:
-            raise ends_with
-
-    async def run() -> None:
-        await asyncio.wait({asyncio.ensure_future(run_agent(work(), problems.append))})
-
-    asyncio.run(run())
-    assert [fatal in str(problem) for problem in problems] == [True] * (ends_with is not None)
-
-
-def test_an_agent_that_is_told_to_stop_stops() -> None:
-    problems: list[BaseException] = []
-
-    async def run() -> None:
-        agent = asyncio.ensure_future(run_agent(asyncio.sleep(60), problems.append))
-        await asyncio.sleep(0)
-        agent.cancel()
-        await asyncio.wait({agent})
-        assert agent.cancelled()
-
-    asyncio.run(run())
-    assert problems == []

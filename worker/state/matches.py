@@ -119,8 +119,8 @@ class MatchStore:
         """Everything to write so that state covers both offsets; the partition's meta is last.
 
         Identities that no room has shown for two times to live go, if `committed` has passed what was said of them.
-        Rooms that are further behind others meet an empty set then: what they are told depends on when was flushed, and
-        is in their logs, so replay agrees.
+        Rooms that lag further behind the others meet an empty set then: what they are told depends on when the flush
+        came, and is in their logs, so replay agrees.
         """
         writes = []
         for key in sorted(self.dirty):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from aiokafka import AIOKafkaConsumer
 
@@ -19,17 +20,22 @@ class LoneConsumer(AIOKafkaConsumer):  # type: ignore[misc]
     """
 
     async def stop(self) -> None:
-        """Ends fetches, then the connections."""
-        stopping = asyncio.ensure_future(super().stop())
-        await asyncio.wait({stopping})
-        if stopping.cancelled():
-            fetches = list(self._fetcher._pending_tasks)
-            for fetch in fetches:
-                fetch.cancel()
-            await asyncio.gather(*fetches, return_exceptions=True)
+        """Ends fetches, then the connections, also when the caller is cancelled meanwhile."""
+        ending = asyncio.ensure_future(self._end())
+        await asyncio.wait({ending})
+        ending.result()
+
+    async def _end(self) -> None:
+        try:
+            with contextlib.suppress(asyncio.CancelledError):  # its own fetches': nobody else has this task
+                await super().stop()
+        finally:
+            if self._fetcher is not None:
+                fetches = [self._fetcher._fetch_task, *self._fetcher._pending_tasks]
+                for fetch in fetches:
+                    fetch.cancel()
+                await asyncio.gather(*fetches, return_exceptions=True)
             await self._client.close()
-        else:
-            stopping.result()
 
 
 def lone_consumer(settings: Settings, auto_offset_reset: str = "latest") -> LoneConsumer:
