@@ -1,4 +1,4 @@
-"""What every fault is judged by: all that the oracle makes of the log, to the byte, and how many times violations came."""
+"""What every fault is judged by: all that the oracle makes of the log, to the byte, and how often violations came."""
 
 from __future__ import annotations
 

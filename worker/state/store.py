@@ -18,6 +18,7 @@ from worker.audit.speech import CHUNKS, chunks_of
 from worker.ingress.record import Record
 from worker.policy.caps import Ledger
 from worker.state import codec
+from worker.state.chunks import Versions
 from worker.state.codec import ChangelogEnd, ChangelogError, Meta, Write
 from worker.state.idle import BUCKET_MS, IdleIndex
 
@@ -62,7 +63,7 @@ class RoomStore:
         self._caps_at = -1  # source offset of the caps that were recovered
         self._caps_written: Write | None = None
         self._cold: dict[str, _Cold] = {}
-        self._chunks: dict[str, dict[int, tuple[int, bytes]]] = {}  # of cold rooms: source offset, bytes
+        self._chunks: dict[str, dict[int, Versions]] = {}  # of cold rooms
         self._chunks_written: dict[str, int] = {}  # room → number of chunk keys that the changelog may hold
         self._rewrite: set[str] = set()  # cold rooms that a zombie overwrote in the changelog
         self._levels: dict[str, list[tuple[str, int]]] = {}
@@ -96,7 +97,8 @@ class RoomStore:
         return room
 
     def _decoded(self, room_id: str, cold: _Cold) -> Room:
-        chunks = {chunk: data for chunk, (_, data) in self._chunks.get(room_id, {}).items()}
+        offset = snapshot.offset_of(cold.core)
+        chunks = {chunk: versions.as_of(offset) for chunk, versions in self._chunks.get(room_id, {}).items()}
         try:
             return snapshot.decode(cold.core, chunks)
         except SnapshotError as unreadable:
@@ -148,6 +150,8 @@ class RoomStore:
             self._cool(room_id)
             self._rewrite.discard(room_id)
             self._cold[room_id] = _Cold(max_at_ms, core, at)
+            for versions in self._chunks.get(room_id, {}).values():
+                versions.drop_older(offset)
             self._move(room_id, max_at_ms)
         else:
             if room_id in self.live:
@@ -161,16 +165,17 @@ class RoomStore:
         self.dirty.discard(room_id)
         if room is not None:
             _touch_chunks(room)
-            chunks = self._chunks.setdefault(room_id, {})
             for chunk, data in snapshot.take_changed_chunks(room).items():
-                chunks.setdefault(chunk, (room.offset, data))
+                self._hold_chunk(room_id, chunk, room.offset, data)
 
     def _apply_chunk(self, room_id: str, chunk: int, value: bytes) -> None:
         offset, data = codec.split(value)
-        chunks = self._chunks.setdefault(room_id, {})
         self._chunks_written[room_id] = max(self._chunks_written.get(room_id, 0), chunk + 1)
-        if chunk not in chunks or offset >= chunks[chunk][0]:
-            chunks[chunk] = (offset, data)
+        self._hold_chunk(room_id, chunk, offset, data)
+
+    def _hold_chunk(self, room_id: str, chunk: int, offset: int, data: bytes) -> None:
+        versions = self._chunks.setdefault(room_id, {}).setdefault(chunk, Versions())
+        versions.hold(offset, data, self._offset(room_id))
 
     def _apply_tombstone(self, room_id: str, chunk: int | None, offset: int) -> None:
         if chunk is not None:
@@ -182,7 +187,9 @@ class RoomStore:
 
     def _forget_chunk(self, room_id: str, chunk: int, offset: int) -> None:
         chunks = self._chunks.get(room_id, {})
-        if chunk in chunks and chunks[chunk][0] > offset:
+        newer = Versions({at: data for at, data in chunks.get(chunk, {}).items() if at > offset})
+        if newer:
+            chunks[chunk] = newer
             return
         chunks.pop(chunk, None)
         if not chunks:
@@ -265,7 +272,7 @@ class RoomStore:
     def _rest(self, room: Room, core: bytes) -> None:
         """A room that was written goes on as the bytes that were written."""
         _touch_chunks(room)
-        chunks = {chunk: (room.offset, data) for chunk, data in snapshot.take_changed_chunks(room).items()}
+        chunks = {chunk: Versions({room.offset: data}) for chunk, data in snapshot.take_changed_chunks(room).items()}
         self.live.pop(room.room_id)
         self._cold[room.room_id] = _Cold(room.max_at_ms, core, 0)
         if chunks:
