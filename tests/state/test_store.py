@@ -10,6 +10,7 @@ from worker.audit.history import REMEMBERED_MS
 from worker.audit.panes import pane_at
 from worker.audit.room import Episode, Phase, Room
 from worker.state import codec
+from worker.state.chunks import VERSIONS_MAX, Versions
 from worker.state.codec import ChangelogError
 from worker.state.store import RoomStore
 
@@ -320,3 +321,33 @@ def test_a_quiet_room_is_kept_as_bytes_and_one_that_speaks_decoded() -> None:
     assert list(store.live) == ["speaking"]
     assert set(store) == {"quiet", "speaking"}
     assert store.load("quiet") == quiet
+
+
+@pytest.mark.parametrize("said", [20, 200])
+def test_a_flush_torn_where_the_next_session_begins_leaves_the_last_one_whole(changelog: Changelog, said: int) -> None:
+    store, room = RoomStore("changelog", 3), room_at(5, said=300)
+    keep(store, room)
+    changelog.append(flush(store, applied=6))
+    before = changelog.recover().load("douyin:1")
+    room.offset, room.speech = 9, speech.new_ring()
+    speak(room, said)
+    store.dirty.add(room.room_id)
+    written = flush(store, applied=10)
+    core = next(i for i, write in enumerate(written) if write.key == b"douyin:1")
+    assert core == 1 + said // 128, "chunks come first"
+    for _ in range(2 * VERSIONS_MAX):  # torn again and again
+        changelog.append(written[:core])
+        assert same(changelog.recover().load("douyin:1"), before)
+    changelog.append(written)
+    assert same(changelog.recover().load("douyin:1"), room)
+
+
+def test_versions_of_a_chunk_are_bounded_and_the_one_that_counts_stays() -> None:
+    versions = Versions({5: b"counts"})
+    for offset in range(9, 40):
+        versions.hold(offset, b"torn", core_offset=7)
+    assert len(versions) == VERSIONS_MAX
+    assert versions.as_of(7) == b"counts"
+    assert versions.as_of(39) == b"torn"
+    versions.drop_older(39)
+    assert versions == {39: b"torn"}

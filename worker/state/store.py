@@ -251,7 +251,7 @@ class RoomStore:
         return [codec.encode_caps(self.caps, self._caps_at)]
 
     def _write(self, room: Room, core: bytes) -> Iterator[Write]:
-        # Chunks first: a torn flush may leave them newer than their core, never older (`audit.snapshot`). Those of a
+        # Chunks first: a torn flush may leave them newer than their core, never older (`state.chunks`). Those of a
         # session that has ended go after the core that needs them no more, the last one first.
         room_id, written = room.room_id, self._chunks_written.get(room.room_id, 0)
         for chunk, data in snapshot.take_changed_chunks(room).items():
