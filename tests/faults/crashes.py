@@ -14,7 +14,7 @@ from worker.processor import VIOLATIONS_TOPIC
 Command = tuple[str, ...]
 WHEN = ("committed", "sent", "flushed")
 RUN = ("-m", "worker", "run")
-OUT_OF_TIME = ("another worker wrote", "not acknowledged within", "did not end within")
+OUT_OF_TIME = ("another worker wrote", "not acknowledged within", "did not end within", "with work not committed")
 """Why a worker ends that was frozen."""
 SLOW_COMMIT, COMMITS_FIRST, NO_GUARD = (
     ("-m", "tests.faults.broken", how) for how in ("slow-commit", "commits-first", "no-guard")
