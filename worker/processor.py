@@ -227,7 +227,8 @@ class PartitionProcessor:
                 self._dead_letter(out, record, Reject(Reason.OUT_OF_SESSION, _OTHER_SESSION, "session"))
         counts.applied += applied
         self.rooms.dirty.add(room.room_id)
-        if room.max_at_ms > self.watermark_ms:  # noqa: PLR1730 - cheaper than a call of max
+        # A room that a torn flush left ahead of the log says nothing of how far the log has been read.
+        if applied and room.max_at_ms > self.watermark_ms:
             self.watermark_ms = room.max_at_ms
 
     def _judge(self, out: "_Pending", room: Room, cause: Record) -> Iterator[int]:
