@@ -29,7 +29,7 @@ R = TypeVar("R", bound=_Valued)
 
 @dataclass
 class Expected:
-    """What should be there. `answers`: of the identity agent, in the room log; the log that was judged holds them."""
+    """What should be there. `answers`: of the identity agent, in the room log; `answered`: those that the log holds."""
 
     violations: list[Sent] = field(default_factory=list)
     dead_letters: list[Sent] = field(default_factory=list)
@@ -37,6 +37,7 @@ class Expected:
     requests: list[Sent] = field(default_factory=list)
     identities: list[Sent] = field(default_factory=list)
     answers: list[Sent] = field(default_factory=list)
+    answered: list[Sent] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
 
@@ -64,7 +65,7 @@ def oracle(log: Log) -> Expected:
             ):
                 got += [_unsent(partition, r) for r in made]
             expected.identities += [_unsent(partition_of(r.key or b"", log.partitions), r) for r in out.identities]
-    expected.answers = _answers(log)
+    expected.answers, expected.answered = _answers(log), answers_in(everything)
     return expected
 
 
