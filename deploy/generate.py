@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC
-from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC
+from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 from worker.settings import Settings
 from worker.topics import Topic, load_topics
 

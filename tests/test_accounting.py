@@ -9,8 +9,8 @@ import pytest
 
 from tests.bench.corpus import corpus
 from worker.lab.policyfiles import read_policies
+from worker.partition.rooms import DEAD_LETTERS_TOPIC, BreakerTripped, MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.processor import DEAD_LETTERS_TOPIC, BreakerTripped, MemoryRooms, PartitionProcessor
 
 RECORDS = 100_000
 WEIGHS = {"viewer.comment", "viewer.gift", "host.speech", "detector.score"}  # taken once

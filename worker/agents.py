@@ -15,8 +15,8 @@ from worker import __version__
 from worker.egress.record import OutRecord
 from worker.ingress.reject import Reason
 from worker.metrics import EVENTS_BOUNDS, Histogram, Readings
+from worker.partition.rooms import VIOLATIONS_TOPIC, Counts, Output, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.processor import VIOLATIONS_TOPIC, Counts, Output, PartitionProcessor
 from worker.state.outbox import Outbox
 from worker.state.outputs import Identity, Sent
 from worker.state.stores import Progress, Stores

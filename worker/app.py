@@ -24,10 +24,10 @@ from worker.egress.record import OutRecord
 from worker.health import Health, Vitals
 from worker.hooks import Hooks, end_process
 from worker.identity_agent import IdentityAgent, partition_of
-from worker.matching import REGISTRY_TOPIC
 from worker.metrics import DELAY_BOUNDS, Histogram, Readings
+from worker.partition.identities import REGISTRY_TOPIC
+from worker.partition.rooms import EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.policy.judge import Judge
-from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.settings import Settings
 from worker.startup import IDENTITIES_TABLE, TABLE, Partitions, changelog_topic
 from worker.state.outbox import Outbox

@@ -19,7 +19,7 @@ from worker import clock
 from worker.agents import Engine
 from worker.identity_agent import IdentityAgent
 from worker.metrics import Histogram
-from worker.processor import EVENTS_TOPIC, BreakerTripped
+from worker.partition.rooms import EVENTS_TOPIC, BreakerTripped
 from worker.settings import Settings
 from worker.startup import changelog_topic
 from worker.state.codec import ChangelogError, Write

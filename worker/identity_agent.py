@@ -13,8 +13,8 @@ from aiokafka.partitioner import murmur2
 from worker.egress.identities import partition_key
 from worker.egress.record import OutRecord
 from worker.ingress.record import Record
-from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchCounts, MatchProcessor, Placed
 from worker.metrics import Readings
+from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchCounts, MatchProcessor, Placed
 from worker.state.codec import Write
 from worker.state.matches import MatchStore
 from worker.state.outbox import Outbox

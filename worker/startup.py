@@ -3,9 +3,9 @@
 import logging
 from typing import NamedTuple
 
-from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC
+from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC
+from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 from worker.policy.feed import POLICIES_TOPIC
-from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 from worker.settings import Settings
 from worker.topics import Remedy, Topic, plan
 from worker.transport.found import find_topics

@@ -10,8 +10,8 @@ from tests.audit.build import beat, ev
 from tests.audit.rooms import random_log
 from worker.audit import events as e
 from worker.lab.policyfiles import read_policies
+from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.processor import MemoryRooms, PartitionProcessor
 
 
 @dataclass

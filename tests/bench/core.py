@@ -63,8 +63,8 @@ def judge_corpus(path: Path, events: int, step: int, profile: Path | None) -> di
     """In this process: CPU-seconds per million events after the warm-up, and digests of what came out and of states."""
     from worker.audit import snapshot
     from worker.lab.policyfiles import read_policies
+    from worker.partition.rooms import MemoryRooms, PartitionProcessor
     from worker.policy.judge import Judge
-    from worker.processor import MemoryRooms, PartitionProcessor
     from worker.settings import load_settings
 
     judge = Judge(read_policies(load_settings({"STREAM_AUDIT_BROKERS": "127.0.0.1:1"}).policies_dir))

@@ -16,8 +16,8 @@ from tests.bench.corpus import corpus, steady
 from tests.bench.systems import TOPIC, freeze
 from worker.audit.snapshot import encode
 from worker.lab.policyfiles import read_policies
+from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.processor import MemoryRooms, PartitionProcessor
 
 EVENTS_PER_ROOM_SECOND = 0.2
 EVENTS_PER_ROOM = 30  # before measuring, and while: rooms of every curve are equally old

@@ -288,7 +288,7 @@ def memory_loop(bootstrap: str, events: int) -> None:
 def memory_audit(bootstrap: str, events: int) -> None:
     """The full audit in memory: what `replay` reaches."""
     from worker.cli.run import _judge
-    from worker.processor import MemoryRooms, PartitionProcessor
+    from worker.partition.rooms import MemoryRooms, PartitionProcessor
     from worker.settings import load_settings
 
     judge = _judge(load_settings({"STREAM_AUDIT_BROKERS": "127.0.0.1:1"}).policies_dir)

@@ -19,9 +19,9 @@ from worker.lab import roomlog
 from worker.lab.backtest import throughout
 from worker.lab.sides import SharedPartition, Side
 from worker.lab.simulate import simulate
+from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
 from worker.policy.model import Decision
-from worker.processor import MemoryRooms, PartitionProcessor
 from worker.settings import POLICIES_DIR
 
 MINUTES_MS = 60_000

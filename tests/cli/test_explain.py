@@ -11,10 +11,10 @@ from worker.lab.mockcluster import MockCluster
 from worker.lab.policyfiles import read_policies
 from worker.lab.replay import Replay
 from worker.lab.roomlog import LogRecord, read
+from worker.partition.rooms import EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.policy.feed import POLICIES_TOPIC, PolicyFeed
 from worker.policy.judge import Judge
 from worker.policy.wire import as_document
-from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.settings import POLICIES_DIR
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "rooms"

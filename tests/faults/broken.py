@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from worker.audit.room import Room
-from worker.processor import PartitionProcessor
+from worker.partition.rooms import PartitionProcessor
 from worker.transport.consumer import BatchConsumer
 
 PAUSE_S = 0.5

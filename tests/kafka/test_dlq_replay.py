@@ -22,8 +22,8 @@ from worker.ingress.reject import Reason, Reject, dead_letter
 from worker.lab.kafkalog import KafkaLog
 from worker.lab.policyfiles import read_policies
 from worker.lab.roomlog import LogRecord
+from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.processor import MemoryRooms, PartitionProcessor
 
 START_MS = 1_718_672_400_000  # 2024-06-18T01:00:00Z
 BAD = b"rubbish"

@@ -18,10 +18,10 @@ from worker.cli import cli
 from worker.cli.policy_topic import read_topic
 from worker.lab.replay import Replay
 from worker.lab.roomlog import LogRecord, Writer
+from worker.partition.rooms import EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.policy.feed import POLICIES_TOPIC, PolicyFeed
 from worker.policy.judge import Judge
 from worker.policy.wire import as_document
-from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.settings import POLICIES_DIR
 
 STEPS = 6_000

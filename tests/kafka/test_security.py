@@ -26,9 +26,9 @@ from tests.support.kafka import REPOSITORY, KafkaUnavailableError
 from tests.support.oracle import oracle
 from tests.support.secured_kafka import LISTENERS, Certificates, SecuredKafka, unsigned_token
 from worker import clock
-from worker.matching import REGISTRY_TOPIC
+from worker.partition.identities import REGISTRY_TOPIC
+from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.policy.feed import POLICIES_TOPIC
-from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.settings import Settings
 
 PORT = 23_000

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from tests.policy.build import MINUTE, T0, a_judge, a_policy, a_room, a_rule, look, only, set_ai
 from tests.support.engine import Sent, room_log
 from worker.audit.facts import Certainty
+from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.caps import SLOT_MS, SLOTS, WINDOWS_MAX, Ledger, Window
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
 from worker.policy.model import Decision
-from worker.processor import MemoryRooms, PartitionProcessor
 
 QUICK = a_rule(pause="{rooms: 3, times: 4}", cooldown="1m", clear_after="1m", escalate_after="10m")
 TOUCHY = QUICK.replace("{rooms: 3, times: 4}", "{rooms: 2, times: 2}")

@@ -17,9 +17,9 @@ from typing import NamedTuple
 from faust.types import TP
 
 from worker.identity_agent import partition_of
-from worker.matching import REGISTRY_TOPIC
+from worker.partition.identities import REGISTRY_TOPIC
+from worker.partition.rooms import EVENTS_TOPIC
 from worker.policy.judge import Judge
-from worker.processor import EVENTS_TOPIC
 from worker.state.codec import ChangelogError
 from worker.state.store import RoomStore
 from worker.transport import Outgoing

@@ -16,9 +16,9 @@ from worker.audit.events import Event
 from worker.audit.room import Room
 from worker.identity_agent import IdentityAgent
 from worker.ingress.reject import Record, Reject
-from worker.matching import MatchProcessor, Placed
+from worker.partition.identities import MatchProcessor, Placed
+from worker.partition.rooms import EVENTS_TOPIC, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.processor import EVENTS_TOPIC, PartitionProcessor
 
 from .check import simulate
 from .worker import SimulatedWorker

@@ -19,9 +19,9 @@ from worker.agents import Engine
 from worker.egress.record import OutRecord
 from worker.hooks import Hooks
 from worker.identity_agent import IdentityAgent, partition_of
-from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC
+from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC
+from worker.partition.rooms import EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.policy.judge import Judge
-from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.settings import Settings, load_settings
 from worker.startup import IDENTITIES_TABLE, changelog_topic
 from worker.state.outbox import Outbox

@@ -5,9 +5,9 @@ import pytest
 from tests.policy.build import a_policy
 from tests.policy.test_caps import CAPPED, RECORDS, judged
 from tests.state.conftest import Changelog
+from worker.partition.rooms import PartitionProcessor
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
-from worker.processor import PartitionProcessor
 from worker.state import codec
 from worker.state.store import RoomStore
 

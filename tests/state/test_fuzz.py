@@ -12,7 +12,7 @@ from tests.support.oracle import judge
 from worker.audit import snapshot
 from worker.audit.room import Room
 from worker.audit.snapshot import SnapshotError
-from worker.processor import PartitionProcessor
+from worker.partition.rooms import PartitionProcessor
 from worker.state.codec import ChangelogError
 from worker.state.store import RoomStore
 

@@ -11,7 +11,7 @@ from worker.audit.elond import Platform
 from worker.audit.fleets import Fleet, take
 from worker.audit.hosts import Host, Registration, register
 from worker.audit.identities import TTL_MS, Identity
-from worker.matching import Kept
+from worker.partition.identities import Kept
 from worker.state.codec import META_KEY, ChangelogError, Write
 from worker.state.matches import MatchStore, decode, encode
 

@@ -7,7 +7,7 @@ import pytest
 from tests.state.conftest import Changelog
 from tests.support.engine import Sent, room_log
 from tests.support.oracle import judge
-from worker.processor import Counts, PartitionProcessor, Rooms
+from worker.partition.rooms import Counts, PartitionProcessor, Rooms
 from worker.state.store import RoomStore
 
 RECORDS = [

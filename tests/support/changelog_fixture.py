@@ -20,7 +20,7 @@ import zstandard
 from tests.support.engine import room_log
 from tests.support.oracle import judge
 from worker.audit.room import Room
-from worker.processor import PartitionProcessor
+from worker.partition.rooms import PartitionProcessor
 from worker.state.codec import Caps, Meta, Write
 from worker.state.store import RoomStore
 

@@ -12,9 +12,9 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from worker.identity_agent import partition_of
-from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor
+from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor
+from worker.partition.rooms import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.processor import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
 from worker.state.matches import MatchStore
 
 

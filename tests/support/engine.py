@@ -30,8 +30,8 @@ from confluent_kafka import (
 )
 
 from tests.support.kafka import REPOSITORY, KafkaCluster, wait_until
-from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC
-from worker.processor import (
+from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC
+from worker.partition.rooms import (
     DEAD_LETTERS_TOPIC,
     EVENTS_TOPIC,
     REQUESTS_TOPIC,

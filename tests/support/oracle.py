@@ -11,9 +11,9 @@ from worker.audit.events import ANSWERS
 from worker.egress.record import OutRecord
 from worker.identity_agent import partition_of
 from worker.lab.policyfiles import read_policies
-from worker.matching import IDENTITIES_TOPIC, MatchProcessor
+from worker.partition.identities import IDENTITIES_TOPIC, MatchProcessor
+from worker.partition.rooms import EVENTS_TOPIC, Counts, MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.processor import EVENTS_TOPIC, Counts, MemoryRooms, PartitionProcessor
 from worker.state.matches import MatchStore
 
 _ANSWER_TYPES = tuple(f'{{"type":"{answer.__struct_config__.tag}"'.encode() for answer in ANSWERS)

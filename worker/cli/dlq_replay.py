@@ -20,7 +20,7 @@ from worker.cli.dlq_letters import DEAD_LETTERS, REPLAY_OF, REPLAYED_TO, TIMEOUT
 from worker.cli.terminal import console
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reason, Reject
-from worker.processor import EVENTS_TOPIC
+from worker.partition.rooms import EVENTS_TOPIC
 
 if TYPE_CHECKING:
     from confluent_kafka import Message

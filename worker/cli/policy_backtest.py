@@ -53,8 +53,8 @@ def backtest(
     from worker.lab.kafkaclient import reason
     from worker.lab.kafkalog import KafkaLogError
     from worker.lab.roomlog import RoomLogError
+    from worker.partition.rooms import BreakerTripped
     from worker.policy.model import PolicyErrors
-    from worker.processor import BreakerTripped
 
     if bool(logs) == bool(bootstrap):
         raise click.UsageError("give either LOG files, or --bootstrap")

@@ -15,8 +15,8 @@ from worker.cli.outputs import OutputFile
 if TYPE_CHECKING:
     from worker.lab.replay import Replay
     from worker.lab.roomlog import LogRecord
+    from worker.partition.rooms import Counts
     from worker.policy.book import PolicyBook
-    from worker.processor import Counts
 
 MEMORY_EVERY = 500_000
 LEVELS = ("", "watch", "label", "limit", "restrict")
@@ -75,8 +75,8 @@ def replay(
     from worker.cli.terminal import progress
     from worker.lab.replay import Replay, violation_line
     from worker.lab.roomlog import LogRecord, RoomLogError, Writer
+    from worker.partition.rooms import BreakerTripped
     from worker.policy.judge import Judge
-    from worker.processor import BreakerTripped
 
     if as_json and output == "-":
         raise click.UsageError("--json and -o - would both write to standard output; give one of them a file.")

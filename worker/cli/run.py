@@ -121,7 +121,7 @@ def _judge(directory: Path) -> "Judge":
 
 def _announce(settings: Settings, partitions: "Partitions", judge: "Judge") -> None:
     from worker import __version__
-    from worker.processor import EVENTS_TOPIC
+    from worker.partition.rooms import EVENTS_TOPIC
 
     policies = {policy.ref.id: policy.ref.version for policy in judge.book.policies}
     rules = sum(len(policy.rules) for policy in judge.book.policies)

@@ -27,7 +27,7 @@ from worker.clock import monotonic_s
 from worker.lab.replay import ViolationLine
 from worker.lab.roomlog import LogRecord, Writer
 from worker.lab.simulate import STARTED_AT_MS, Event, Truth, at_ms_of, simulate, truth
-from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 
 PARTITIONS = 8
 CAST: tuple[str, ...] = (

@@ -13,8 +13,8 @@ from worker.audit.evidence import FAMILIES
 from worker.audit.room import Room
 from worker.egress.record import OutRecord
 from worker.lab.roomlog import LogRecord
+from worker.partition.rooms import EVENTS_TOPIC, Counts, Output, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.processor import EVENTS_TOPIC, Counts, Output, PartitionProcessor
 from worker.state.store import RoomStore
 
 CHUNK_RECORDS = 1_000

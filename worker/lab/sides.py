@@ -11,11 +11,11 @@ from msgspec import Struct
 
 from worker.audit.facts import History
 from worker.audit.room import Episode, Room
+from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.book import PolicyBook
 from worker.policy.caps import Ledger, is_counted, park
 from worker.policy.judge import Judge
 from worker.policy.model import Control, Decision
-from worker.processor import MemoryRooms, PartitionProcessor
 
 REVIEW = b'"review.decided"'
 

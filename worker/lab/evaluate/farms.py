@@ -20,8 +20,8 @@ from worker.lab.roomlog import LogRecord
 from worker.lab.simulate import SPARSE, Event, at_ms_of
 from worker.lab.simulate.scenes import SCENES
 from worker.lab.simulate.stage import MINUTE_MS, host_of
-from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC, Kept, MatchProcessor, Placed
-from worker.processor import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
+from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, Kept, MatchProcessor, Placed
+from worker.partition.rooms import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
 
 PARTITIONS = 3
 TURN_MS = 5_000

@@ -18,8 +18,8 @@ from worker.lab.evaluate.watch import Outcome, Watch
 from worker.lab.policyfiles import read_policies
 from worker.lab.roomlog import LogRecord
 from worker.lab.simulate import ARCHETYPES, FULL, SPARSE, STARTED_AT_MS, Ask, Event, Truth, at_ms_of, simulate, truth
+from worker.partition.rooms import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.processor import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
 
 LOOK_MS = 5_000  # how often outcomes are looked at, event time
 SPARSE_LOOK_MS = 10_000  # a pane: no family steps twice within one

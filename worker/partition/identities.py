@@ -23,7 +23,7 @@ from worker.ingress.breaker import Breaker
 from worker.ingress.identities import decode_identity, decode_registration
 from worker.ingress.record import Record
 from worker.ingress.reject import Reason, Reject, dead_letter
-from worker.processor import DEAD_LETTERS_TOPIC, BreakerTripped
+from worker.partition.rooms import DEAD_LETTERS_TOPIC, BreakerTripped
 
 IDENTITIES_TOPIC = "live.audit.identities"
 REGISTRY_TOPIC = "live.host.registry"
