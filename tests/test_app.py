@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from worker.app import or_fatal
+from worker.engine.app import or_fatal
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import pytest
 
 from worker import metrics
-from worker.health import Health, Vitals, serve
+from worker.engine.health import Health, Vitals, serve
 
 
 class Clock:

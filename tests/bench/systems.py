@@ -206,10 +206,10 @@ def full_audit(bootstrap: str, events: int, partitions: int = PARTITIONS) -> Non
     """The worker itself: every signal, marker and shipped rule, durable state, violations, room records."""
     import uvloop
 
-    from worker.app import build_app
     from worker.cli.run import _judge
+    from worker.engine.app import build_app
+    from worker.engine.startup import Partitions
     from worker.settings import load_settings
-    from worker.startup import Partitions
 
     uvloop.install()
     name = f"audit-{uuid.uuid4().hex[:8]}"
@@ -227,7 +227,7 @@ def full_audit(bootstrap: str, events: int, partitions: int = PARTITIONS) -> Non
             meter.finish()
 
     worker.engine.process = metered  # type: ignore[method-assign]
-    _run_app(worker.app)
+    _run_app(worker.engine.app)
 
 
 # --- no broker -------------------------------------------------------------------------------------------------------

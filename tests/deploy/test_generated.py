@@ -7,8 +7,8 @@ import yaml
 
 from deploy.generate import COMPONENTS, manifests
 from tests.deploy.files import REPOSITORY
+from worker.engine.startup import wanted_topics
 from worker.settings import Settings
-from worker.startup import wanted_topics
 from worker.topics import Found, load_topics, plan
 
 TOPICS = load_topics(REPOSITORY / "schemas")

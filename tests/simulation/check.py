@@ -18,7 +18,7 @@ from worker.audit import snapshot
 from worker.audit.lifecycle import SILENCE_MS, kept_until_ms
 from worker.audit.room import Room
 from worker.egress.record import OutRecord
-from worker.identity_agent import partition_of
+from worker.engine.identities import partition_of
 from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor
 from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC, MemoryRooms
 from worker.partition.rooms import PartitionProcessor as Core

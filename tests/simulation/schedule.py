@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from faust.types import TP
 
-from worker.identity_agent import partition_of
+from worker.engine.identities import partition_of
 from worker.partition.identities import REGISTRY_TOPIC
 from worker.partition.rooms import EVENTS_TOPIC
 from worker.policy.judge import Judge

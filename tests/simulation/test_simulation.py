@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Iterator
 import pytest
 from faust.types import TP
 
-from worker.agents import Engine
 from worker.audit.events import Event
 from worker.audit.room import Room
-from worker.identity_agent import IdentityAgent
+from worker.engine.identities import IdentityAgent
+from worker.engine.rooms import Engine
 from worker.ingress.reject import Record, Reject
 from worker.partition.identities import MatchProcessor, Placed
 from worker.partition.rooms import EVENTS_TOPIC, PartitionProcessor

@@ -15,15 +15,15 @@ from typing import Any
 
 from faust.types import TP
 
-from worker.agents import Engine
 from worker.egress.record import OutRecord
-from worker.hooks import Hooks
-from worker.identity_agent import IdentityAgent, partition_of
+from worker.engine.flush import Hooks
+from worker.engine.identities import IdentityAgent, partition_of
+from worker.engine.rooms import Engine
+from worker.engine.startup import IDENTITIES_TABLE, changelog_topic
 from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC
 from worker.partition.rooms import EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.policy.judge import Judge
 from worker.settings import Settings, load_settings
-from worker.startup import IDENTITIES_TABLE, changelog_topic
 from worker.state.outbox import Outbox
 from worker.state.outputs import Identity, identity
 from worker.state.stores import Stores

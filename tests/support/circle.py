@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, NamedTuple
 
-from worker.identity_agent import partition_of
+from worker.engine.identities import partition_of
 from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor
 from worker.partition.rooms import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from tests.support.engine import Log, Sent
 from worker.audit.events import ANSWERS
 from worker.egress.record import OutRecord
-from worker.identity_agent import partition_of
+from worker.engine.identities import partition_of
 from worker.lab.policyfiles import read_policies
 from worker.partition.identities import IDENTITIES_TOPIC, MatchProcessor
 from worker.partition.rooms import EVENTS_TOPIC, Counts, MemoryRooms, PartitionProcessor

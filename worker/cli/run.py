@@ -13,8 +13,8 @@ import click
 from worker.settings import Settings, SettingsError, describe, load_settings
 
 if TYPE_CHECKING:
+    from worker.engine.startup import Partitions
     from worker.policy.judge import Judge
-    from worker.startup import Partitions
     from worker.transport.policies import PolicyTopic
 
 LIBRARIES = ("faust", "mode", "aiokafka", "kafka")
@@ -45,7 +45,7 @@ def run(check: bool) -> None:
         _give_up("settings", wrong.problems)
     _set_up_logging(settings)
     judge = _judge(settings.policies_dir)
-    from worker.startup import StartError, check_topics
+    from worker.engine.startup import StartError, check_topics
 
     policies = None
     try:
@@ -62,8 +62,8 @@ def run(check: bool) -> None:
 
 
 async def _read_published(settings: Settings, judge: "Judge") -> "PolicyTopic":
+    from worker.engine.startup import StartError
     from worker.policy.feed import POLICIES_TOPIC
-    from worker.startup import StartError
     from worker.transport.lone import lone_consumer
     from worker.transport.policies import PolicyTopic
 
@@ -79,9 +79,10 @@ def _serve(settings: Settings, partitions: "Partitions", judge: "Judge", policie
     """Runs until a signal; leaves the process with the worker's code."""
     import faust
 
-    from worker import clock, health, metrics
-    from worker.app import build_app
-    from worker.hooks import MemoryGuard
+    from worker import clock, metrics
+    from worker.engine import health
+    from worker.engine.app import build_app
+    from worker.engine.flush import MemoryGuard
 
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -93,14 +94,14 @@ def _serve(settings: Settings, partitions: "Partitions", judge: "Judge", policie
     MemoryGuard().start()
     try:
         port, _ = health.serve(
-            settings.metrics_host, settings.metrics_port, worker.health, metrics.registry(worker.readings)
+            settings.metrics_host, settings.metrics_port, worker.engine.health, metrics.registry(worker.readings)
         )
     except OSError as wrong:
         _give_up("start", [f"cannot listen on {settings.metrics_host}:{settings.metrics_port}: {wrong}"])
     host = f"[{settings.metrics_host}]" if ":" in settings.metrics_host else settings.metrics_host
     click.echo(f"metrics and health  http://{host}:{port}/metrics /livez /readyz")
     sys.stdout.flush()
-    foreground = faust.Worker(worker.app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True)
+    foreground = faust.Worker(worker.engine.app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True)
     foreground.spinner = None  # it writes control characters into logs
     foreground.execute_from_commandline()
 

@@ -16,12 +16,12 @@ from typing import Any
 from faust.types import TP
 
 from worker import clock
-from worker.agents import Engine
-from worker.identity_agent import IdentityAgent
+from worker.engine.identities import IdentityAgent
+from worker.engine.rooms import Engine
+from worker.engine.startup import changelog_topic
 from worker.metrics import Histogram
 from worker.partition.rooms import EVENTS_TOPIC, BreakerTripped
 from worker.settings import Settings
-from worker.startup import changelog_topic
 from worker.state.codec import ChangelogError, Write
 from worker.transport import Outgoing, Record, TransportCounts
 
