@@ -7,7 +7,7 @@ import msgspec
 from worker.audit.identities import Identity
 from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor, Placed
 from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
-from worker.state.matches import MatchStore
+from worker.state.identities import MatchStore
 
 AT_MS = 1_772_413_200_000
 

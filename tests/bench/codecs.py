@@ -20,7 +20,7 @@ from tests.bench.live import STRETCH_S, Load
 from worker.lab.policyfiles import read_policies
 from worker.partition.rooms import EVENTS_TOPIC, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.state.store import RoomStore
+from worker.state.rooms import RoomStore
 from worker.transport.compression import LEVEL
 from worker.transport.settings import TransportSettings
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from worker.audit.identities import PERIOD_MS, Identity
 from worker.egress.identities import encode_identity
 from worker.partition.identities import IDENTITIES_TOPIC, MatchProcessor
-from worker.state.matches import MatchStore, encode
+from worker.state.identities import MatchStore, encode
 
 from ..support.circle import Kept
 

@@ -23,7 +23,7 @@ from tests.audit.build import SECOND, T0, a_room, ask, beats, ev, in_time, say
 from tests.audit.rooms import random_log, sentence
 from worker.audit import asking, snapshot
 from worker.audit import events as e
-from worker.state.store import RoomStore
+from worker.state.rooms import RoomStore
 
 ROOMS = 50_000
 BOUND_KB = {"quiet": 3.0, "speaking": 25.0, "ring full": 32.0, "everything": 60.0, "ended": 5.0}

@@ -14,7 +14,7 @@ from tests.support.kafka import wait_until
 from tests.support.oracle import oracle
 from worker.audit import snapshot
 from worker.partition.rooms import DEAD_LETTERS_TOPIC
-from worker.state import codec, matches
+from worker.state import codec, identities
 
 LATENESS_STEPS = 60  # of 700 ms: within the lateness of a minute, jitter and disorder together
 
@@ -87,7 +87,7 @@ def state_offset(sent: Sent) -> int:
     """The source offset that a room's or an identity's state has reached."""
     assert sent.key is not None and sent.value is not None
     if not sent.key.startswith(b"room:"):
-        return matches.decode(sent.key.decode(), sent.value).offset
+        return identities.decode(sent.key.decode(), sent.value).offset
     return snapshot.offset_of(codec.split(sent.value)[1])
 
 

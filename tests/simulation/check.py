@@ -23,7 +23,7 @@ from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchP
 from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC, MemoryRooms
 from worker.partition.rooms import PartitionProcessor as Core
 from worker.state.codec import ChangelogError
-from worker.state.matches import MatchStore
+from worker.state.identities import MatchStore
 
 from . import corpus
 from .broker import Stored

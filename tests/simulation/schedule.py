@@ -21,7 +21,7 @@ from worker.partition.identities import REGISTRY_TOPIC
 from worker.partition.rooms import EVENTS_TOPIC
 from worker.policy.judge import Judge
 from worker.state.codec import ChangelogError
-from worker.state.store import RoomStore
+from worker.state.rooms import RoomStore
 from worker.transport import Outgoing
 
 from . import corpus

@@ -8,7 +8,7 @@ import pytest
 from worker.audit import speech
 from worker.audit.room import Room
 from worker.state.codec import Write
-from worker.state.store import RoomStore
+from worker.state.rooms import RoomStore
 
 HOUR_MS = 3_600_000
 

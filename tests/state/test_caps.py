@@ -9,7 +9,7 @@ from worker.partition.rooms import PartitionProcessor
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
 from worker.state import codec
-from worker.state.store import RoomStore
+from worker.state.rooms import RoomStore
 
 JUDGE = Judge(load_policies({"p.yaml": a_policy(CAPPED)}, run_tests=False))
 

@@ -14,7 +14,7 @@ from worker.audit.room import Room
 from worker.audit.snapshot import SnapshotError
 from worker.partition.rooms import PartitionProcessor
 from worker.state.codec import ChangelogError
-from worker.state.store import RoomStore
+from worker.state.rooms import RoomStore
 
 ROUNDS = 2_000
 RECORDS = [

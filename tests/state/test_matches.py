@@ -13,7 +13,7 @@ from worker.audit.hosts import Host, Registration, register
 from worker.audit.identities import TTL_MS, Identity
 from worker.partition.identities import Kept
 from worker.state.codec import META_KEY, ChangelogError, Write
-from worker.state.matches import MatchStore, decode, encode
+from worker.state.identities import MatchStore, decode, encode
 
 T0 = 1_740_000_000_000
 REGISTERED = Registration(

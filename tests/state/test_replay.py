@@ -8,7 +8,7 @@ from tests.state.conftest import Changelog
 from tests.support.engine import Sent, room_log
 from tests.support.oracle import judge
 from worker.partition.rooms import Counts, PartitionProcessor, Rooms
-from worker.state.store import RoomStore
+from worker.state.rooms import RoomStore
 
 RECORDS = [
     Sent(0, offset, timestamp, key, value, ())

@@ -12,7 +12,7 @@ from worker.audit.room import Episode, Phase, Room
 from worker.state import codec
 from worker.state.chunks import VERSIONS_MAX, Versions
 from worker.state.codec import ChangelogError
-from worker.state.store import RoomStore
+from worker.state.rooms import RoomStore
 
 
 def same(a: Room | None, b: Room | None) -> bool:

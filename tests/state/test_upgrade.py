@@ -25,7 +25,7 @@ from worker.audit.room import Room
 from worker.policy.caps import Ledger
 from worker.state import codec
 from worker.state.codec import ChangelogError, Write
-from worker.state.store import RoomStore
+from worker.state.rooms import RoomStore
 
 FIXTURES = Path(__file__).resolve().parents[1] / "data" / "changelog"
 PRESENT = FIXTURES / str(snapshot.VERSION)

@@ -22,7 +22,7 @@ from tests.support.oracle import judge
 from worker.audit.room import Room
 from worker.partition.rooms import PartitionProcessor
 from worker.state.codec import Caps, Meta, Write
-from worker.state.store import RoomStore
+from worker.state.rooms import RoomStore
 
 SEED, ROOMS, STEPS, HALF = 11, 8, 1_600, 800
 EVENTS, CHANGELOG, LAYOUT, SENT = "events.jsonl.zst", "changelog.jsonl.zst", "layout.json", "violations.json"

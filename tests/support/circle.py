@@ -15,7 +15,7 @@ from worker.engine.identities import partition_of
 from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor
 from worker.partition.rooms import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.state.matches import MatchStore
+from worker.state.identities import MatchStore
 
 
 class Kept(NamedTuple):

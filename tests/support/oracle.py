@@ -14,7 +14,7 @@ from worker.lab.policyfiles import read_policies
 from worker.partition.identities import IDENTITIES_TOPIC, MatchProcessor
 from worker.partition.rooms import EVENTS_TOPIC, Counts, MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.state.matches import MatchStore
+from worker.state.identities import MatchStore
 
 _ANSWER_TYPES = tuple(f'{{"type":"{answer.__struct_config__.tag}"'.encode() for answer in ANSWERS)
 

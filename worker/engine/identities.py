@@ -16,7 +16,7 @@ from worker.ingress.record import Record
 from worker.metrics import Readings
 from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchCounts, MatchProcessor, Placed
 from worker.state.codec import Write
-from worker.state.matches import MatchStore
+from worker.state.identities import MatchStore
 from worker.state.outbox import Outbox
 from worker.transport import FetchBatch, RecordSlice
 

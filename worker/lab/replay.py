@@ -15,7 +15,7 @@ from worker.egress.record import OutRecord
 from worker.lab.roomlog import LogRecord
 from worker.partition.rooms import EVENTS_TOPIC, Counts, Output, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.state.store import RoomStore
+from worker.state.rooms import RoomStore
 
 CHUNK_RECORDS = 1_000
 CAPTURE_RECORDS = 50_000  # between two looks at which rooms may rest or go, a partition
@@ -39,7 +39,7 @@ class Met(msgspec.Struct):
 class Replay:
     """Feeds records to one processor per partition, and keeps a little about each room.
 
-    Rooms are kept as the engine keeps them (`state.store`): quiet ones rest as bytes, and those without an event for
+    Rooms are kept as the engine keeps them (`state.rooms`): quiet ones rest as bytes, and those without an event for
     six hours go. What "now" is there, is the event time of the room furthest behind of those that had an event of late:
     logs of several rooms may follow each other in one file.
     """

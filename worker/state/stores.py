@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from worker.ingress.record import Record
 from worker.state.codec import Write
-from worker.state.store import RoomStore, size_bytes
+from worker.state.rooms import RoomStore, size_bytes
 
 SHED_PER_FLUSH_MAX = 50_000
 
