@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from worker.audit import fleets
 from worker.audit.events import FleetMatched, Shop
-from worker.audit.fleets import Fleet
 from worker.audit.identities import PERIOD_MS, TTL_MS, Identity
+from worker.identities import fleets
+from worker.identities.fleets import Fleet
 
 T0 = 1_740_000_000_000
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from worker.audit import hosts
 from worker.audit.events import Upheld
-from worker.audit.hosts import Host, Registration
 from worker.audit.identities import TTL_MS, UPHELD_MAX, Identity, mark_of
+from worker.identities import hosts
+from worker.identities.hosts import Host, Registration
 
 T0 = 1_740_000_000_000
 

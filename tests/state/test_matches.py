@@ -8,9 +8,9 @@ import pytest
 
 from tests.support.mutate import mutated
 from worker.audit.elond import Platform
-from worker.audit.fleets import Fleet, take
-from worker.audit.hosts import Host, Registration, register
 from worker.audit.identities import TTL_MS, Identity
+from worker.identities.fleets import Fleet, take
+from worker.identities.hosts import Host, Registration, register
 from worker.partition.identities import Kept
 from worker.state.codec import META_KEY, ChangelogError, Write
 from worker.state.identities import MatchStore, decode, encode

@@ -4,8 +4,8 @@ from typing import TypeVar
 
 import msgspec
 
-from worker.audit.hosts import Registration
 from worker.audit.identities import Identity
+from worker.identities.hosts import Registration
 from worker.ingress.decode import refusal, too_large
 from worker.ingress.reject import Reason, Reject
 

@@ -11,14 +11,15 @@ from msgspec import Struct
 from xxhash import xxh3_64_intdigest
 
 from worker import __version__
-from worker.audit import elond, fleets, hosts
+from worker.audit import elond
 from worker.audit.elond import Platform
 from worker.audit.events import Answer, RestrictionTested
-from worker.audit.fleets import Fleet
-from worker.audit.hosts import Host
 from worker.audit.identities import Identity
 from worker.egress.identities import encode_answer
 from worker.egress.record import OutRecord
+from worker.identities import fleets, hosts
+from worker.identities.fleets import Fleet
+from worker.identities.hosts import Host
 from worker.ingress.breaker import Breaker
 from worker.ingress.identities import decode_identity, decode_registration
 from worker.ingress.record import Record

@@ -16,10 +16,10 @@ import msgspec
 from xxhash import xxh3_64_digest
 
 from worker.audit.elond import Platform
-from worker.audit.fleets import Fleet
 from worker.audit.history import REMEMBERED_MS
-from worker.audit.hosts import Host
 from worker.audit.identities import TTL_MS
+from worker.identities.fleets import Fleet
+from worker.identities.hosts import Host
 from worker.ingress.record import Record
 from worker.state import codec
 from worker.state.codec import ChangelogEnd, ChangelogError, Meta, Write
