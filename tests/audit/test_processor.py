@@ -9,9 +9,9 @@ import pytest
 from tests.audit.build import beat, ev
 from tests.audit.rooms import random_log
 from worker.audit import events as e
-from worker.lab.policyfiles import read_policies
 from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
+from worker.tools.policyfiles import read_policies
 
 
 @dataclass

@@ -62,10 +62,10 @@ def write_corpus(path: Path, events: int) -> None:
 def judge_corpus(path: Path, events: int, step: int, profile: Path | None) -> dict[str, Any]:
     """In this process: CPU-seconds per million events after the warm-up, and digests of what came out and of states."""
     from worker.audit import snapshot
-    from worker.lab.policyfiles import read_policies
     from worker.partition.rooms import MemoryRooms, PartitionProcessor
     from worker.policy.judge import Judge
     from worker.settings import load_settings
+    from worker.tools.policyfiles import read_policies
 
     judge = Judge(read_policies(load_settings({"STREAM_AUDIT_BROKERS": "127.0.0.1:1"}).policies_dir))
     processors = [

@@ -15,9 +15,9 @@ from tests.bench.core import Record
 from tests.bench.corpus import corpus, steady
 from tests.bench.systems import TOPIC, freeze
 from worker.audit.snapshot import encode
-from worker.lab.policyfiles import read_policies
 from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
+from worker.tools.policyfiles import read_policies
 
 EVENTS_PER_ROOM_SECOND = 0.2
 EVENTS_PER_ROOM = 30  # before measuring, and while: rooms of every curve are equally old

@@ -30,13 +30,13 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.corpus import T0_MS, corpus
-from worker.lab.backtest import Source, judge_source, run
-from worker.lab.policyfiles import read_policies, read_texts
-from worker.lab.roomlog import LogRecord, Writer
 from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.book import PolicyBook
 from worker.policy.judge import Judge
 from worker.policy.model import Rollout
+from worker.tools.backtest import Source, judge_source, run
+from worker.tools.policyfiles import read_policies, read_texts
+from worker.tools.roomlog import LogRecord, Writer
 
 CORPUS_ROOMS = 1_000  # for which the corpus has its pace; fewer take longer for as many events
 BATCH = 2_000

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from tests.bench.corpus import corpus
 from tests.support.kafka import REPOSITORY
-from worker.lab.roomlog import LogRecord, Writer
+from worker.tools.roomlog import LogRecord, Writer
 
 
 def once(file: Path) -> dict[str, float]:

@@ -227,7 +227,7 @@ def full_audit(bootstrap: str, events: int, partitions: int = PARTITIONS) -> Non
             meter.finish()
 
     worker.engine.process = metered  # type: ignore[method-assign]
-    _run_app(worker.engine.app)
+    _run_app(worker.app)
 
 
 # --- no broker -------------------------------------------------------------------------------------------------------

@@ -15,14 +15,14 @@ from tests.support.engine import room_log
 from worker.audit.room import Room
 from worker.cli import cli
 from worker.egress.record import OutRecord
-from worker.lab import roomlog
-from worker.lab.backtest import throughout
-from worker.lab.sides import SharedPartition, Side
 from worker.lab.simulate import simulate
 from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
 from worker.policy.model import Decision
 from worker.settings import POLICIES_DIR
+from worker.tools import roomlog
+from worker.tools.backtest import throughout
+from worker.tools.sides import SharedPartition, Side
 
 MINUTES_MS = 60_000
 

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from worker.cli import cli
-from worker.lab import roomlog
 from worker.lab.simulate import simulate
 from worker.policy.wire import as_document
 from worker.settings import POLICIES_DIR
+from worker.tools import roomlog
 
 REPO = Path(__file__).parents[2]
 HOUR_MS = 3_600_000

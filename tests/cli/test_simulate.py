@@ -7,9 +7,9 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from worker.cli import cli
-from worker.lab import roomlog
 from worker.lab.simulate import ARCHETYPES
 from worker.lab.simulate.scenes import SCENES
+from worker.tools import roomlog
 
 
 def test_rooms_of_several_archetypes_in_one_log_in_order_of_event_time(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ import pytest
 import yaml
 
 from tests.contracts.contract import Contract
-from worker.lab.policyfiles import read_policies
-from worker.lab.replay import Replay
-from worker.lab.roomlog import read
 from worker.lab.simulate import ARCHETYPES, simulate
 from worker.policy.judge import Judge
 from worker.settings import POLICIES_DIR
+from worker.tools.policyfiles import read_policies
+from worker.tools.replay import Replay
+from worker.tools.roomlog import read
 
 ROOMS = [p for p in sorted(Path(__file__).parents[1].glob("golden/rooms/*.jsonl")) if "expected" not in p.name]
 EVENTS, VIOLATIONS, LATEST = (Contract(f"live.{name}") for name in ("room.events", "audit.violations", "audit.rooms"))

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from worker.lab import roomlog
-from worker.lab.policyfiles import read_policies
-from worker.lab.replay import Replay
-from worker.lab.roomlog import LogRecord
 from worker.lab.simulate import STARTED_AT_MS, at_ms_of, simulate
 from worker.policy.judge import Judge
+from worker.tools import roomlog
+from worker.tools.policyfiles import read_policies
+from worker.tools.replay import Replay
+from worker.tools.roomlog import LogRecord
 
 ROOMS = Path(__file__).with_name("rooms")
 ZST = ".jsonl.zst"

@@ -11,10 +11,10 @@ from random import Random
 from typing import Any
 
 from tests.support.circle import Circle
-from worker.lab import roomlog
-from worker.lab.policyfiles import read_policies
 from worker.lab.simulate import STARTED_AT_MS, Setting, simulate
 from worker.policy.judge import Judge
+from worker.tools import roomlog
+from worker.tools.policyfiles import read_policies
 
 LOGS = Path(__file__).with_name("signals")
 SECOND, MINUTE = 1_000, 60_000

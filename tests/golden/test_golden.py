@@ -8,10 +8,10 @@ import orjson
 import pytest
 
 from tests.golden.cases import ASKED, CASES, ROOMS, Case
-from worker.lab.policyfiles import read_policies
-from worker.lab.replay import Replay, violation_line
-from worker.lab.roomlog import LogRecord, read
 from worker.policy.judge import Judge
+from worker.tools.policyfiles import read_policies
+from worker.tools.replay import Replay, violation_line
+from worker.tools.roomlog import LogRecord, read
 
 
 def _judge(log: Path) -> bytes:

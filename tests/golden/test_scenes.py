@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.support.circle import Circle
-from worker.lab.policyfiles import read_policies
-from worker.lab.roomlog import read
 from worker.policy.judge import Judge
+from worker.tools.policyfiles import read_policies
+from worker.tools.roomlog import read
 
 SCENES = Path(__file__).with_name("scenes")
 ANSWERS = ("registration.state", "fleet.matched", "restriction.tested")

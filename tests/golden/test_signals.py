@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.golden.signals import DETECTORS, LOGS, SOURCES, expected, read
-from worker.lab.policyfiles import read_policies
 from worker.partition.rooms import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
 from worker.policy.inputs import as_json, of_room
 from worker.policy.judge import Judge
+from worker.tools.policyfiles import read_policies
 
 
 def _signals(of: str) -> list[dict[str, Any]]:

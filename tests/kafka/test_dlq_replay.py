@@ -19,11 +19,11 @@ from tests.kafka.test_dlq_cli import Read
 from tests.support.kafka import REPOSITORY, KafkaCluster, wait_until
 from worker.cli.dlq import dlq
 from worker.ingress.reject import Reason, Reject, dead_letter
-from worker.lab.kafkalog import KafkaLog
-from worker.lab.policyfiles import read_policies
-from worker.lab.roomlog import LogRecord
 from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
+from worker.tools.kafkalog import KafkaLog
+from worker.tools.policyfiles import read_policies
+from worker.tools.roomlog import LogRecord
 
 START_MS = 1_718_672_400_000  # 2024-06-18T01:00:00Z
 BAD = b"rubbish"

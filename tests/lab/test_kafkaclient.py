@@ -10,8 +10,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from worker.cli import cli
-from worker.lab.kafkaclient import TOKEN_LIFE_S, connect, no_answer, reason, security_options, token_and_end
 from worker.settings import SettingsError, security_settings
+from worker.tools.kafkaclient import TOKEN_LIFE_S, connect, no_answer, reason, security_options, token_and_end
 
 SCRAM = {
     "STREAM_AUDIT_SECURITY_PROTOCOL": "SASL_SSL",

@@ -6,11 +6,11 @@ import orjson
 import pytest
 
 from worker.audit import lifecycle
-from worker.lab.policyfiles import read_policies
-from worker.lab.replay import Replay
-from worker.lab.roomlog import LogRecord
 from worker.lab.simulate import STARTED_AT_MS, Event, at_ms_of, simulate
 from worker.policy.judge import Judge
+from worker.tools.policyfiles import read_policies
+from worker.tools.replay import Replay
+from worker.tools.roomlog import LogRecord
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

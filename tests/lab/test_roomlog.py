@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.lab import roomlog
-from worker.lab.roomlog import LogRecord, RoomLogError, Writer, read
+from worker.tools import roomlog
+from worker.tools.roomlog import LogRecord, RoomLogError, Writer, read
 
 EVENT = {"type": "viewer.joined", "id": "e1", "room_id": "r:1", "at_ms": 1_700_000_000_000, "viewer_id": "v"}
 

@@ -10,11 +10,11 @@ from tests.support.engine import Log, Sent
 from worker.audit.events import ANSWERS
 from worker.egress.record import OutRecord
 from worker.engine.identities import partition_of
-from worker.lab.policyfiles import read_policies
 from worker.partition.identities import IDENTITIES_TOPIC, MatchProcessor
 from worker.partition.rooms import EVENTS_TOPIC, Counts, MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
 from worker.state.identities import MatchStore
+from worker.tools.policyfiles import read_policies
 
 _ANSWER_TYPES = tuple(f'{{"type":"{answer.__struct_config__.tag}"'.encode() for answer in ANSWERS)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from worker.lab.demo import Feeder, Row, Watcher, Worker
-    from worker.lab.replay import ViolationLine
+    from worker.tools.replay import ViolationLine
 
 FAMILIES = ("AI", "PLAY", "NONINT", "CHALLENGE")
 STYLES = {"watch": "cyan", "label": "yellow", "limit": "red", "restrict": "bold red"}
@@ -56,9 +56,9 @@ def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: 
     from worker.cli.terminal import console
     from worker.lab.demo import PARTITIONS, Feeder, Watcher, Worker, cast, rows_of
     from worker.lab.mockcluster import MockCluster
-    from worker.lab.roomlog import Writer
     from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC
     from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+    from worker.tools.roomlog import Writer
 
     out.mkdir(parents=True, exist_ok=True)
     screen = console(stderr=as_json)
@@ -176,7 +176,7 @@ class Show:
         import msgspec
 
         from worker.clock import monotonic_s
-        from worker.lab.replay import encode_line
+        from worker.tools.replay import encode_line
 
         fresh = self.watcher.poll(self.rows, seconds)
         for line in fresh:

@@ -176,7 +176,7 @@ def _run(pieces: list["Piece"], jobs: int) -> Iterator[tuple["Piece", bytes]]:
 def _judge_log(log: str, truth: str) -> "Measurement":
     from worker.lab.evaluate.run import judge_log, read_truths
     from worker.lab.evaluate.summary import Measurement
-    from worker.lab.roomlog import RoomLogError
+    from worker.tools.roomlog import RoomLogError
 
     try:
         outcomes = judge_log(log, read_truths(truth))

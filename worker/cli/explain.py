@@ -12,9 +12,9 @@ from worker.cli.replay import policies_or_usage_error, published, with_published
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from worker.lab.replay import ViolationLine
-    from worker.lab.roomlog import LogRecord
     from worker.policy.book import PolicyBook
+    from worker.tools.replay import ViolationLine
+    from worker.tools.roomlog import LogRecord
 
 DEFAULT_FROM = Path("build/demo")
 BAR_CELLS = 30
@@ -57,10 +57,10 @@ def explain(
     """
     import msgspec
 
-    from worker.lab.kafkalog import KafkaLog, KafkaLogError
-    from worker.lab.lookup import Files, NotFoundError, find_in_kafka, log_in_kafka
-    from worker.lab.roomlog import RoomLogError
     from worker.policy.feed import POLICIES_TOPIC
+    from worker.tools.kafkalog import KafkaLog, KafkaLogError
+    from worker.tools.lookup import Files, NotFoundError, find_in_kafka, log_in_kafka
+    from worker.tools.roomlog import RoomLogError
 
     if bootstrap and sources:
         raise click.UsageError("--from and --bootstrap exclude each other.")
@@ -101,8 +101,8 @@ def _recomputed(
     line: "ViolationLine", violation: dict[str, Any], records: Iterator["LogRecord"], book: "PolicyBook"
 ) -> tuple[str, list[str]]:
     """("identical" | "different" | "missing" | "no log", differences)."""
-    from worker.lab.lookup import differences, recompute
     from worker.policy.judge import Judge
+    from worker.tools.lookup import differences, recompute
 
     judge = Judge(book)
     first = next(records, None)

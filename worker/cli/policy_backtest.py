@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.dlq_letters import Since
+from worker.tools.deadletters import Since
 
 if TYPE_CHECKING:
-    from worker.lab.backtest import Outcome, Source
+    from worker.tools.backtest import Outcome, Source
 
 BACKTEST_EXAMPLE = """
 \b
@@ -49,12 +49,12 @@ def backtest(
 
     from worker.cli.policy import texts_or_usage_error
     from worker.cli.terminal import progress
-    from worker.lab import backtest as lab
-    from worker.lab.kafkaclient import reason
-    from worker.lab.kafkalog import KafkaLogError
-    from worker.lab.roomlog import RoomLogError
     from worker.partition.rooms import BreakerTripped
     from worker.policy.model import PolicyErrors
+    from worker.tools import backtest as lab
+    from worker.tools.kafkaclient import reason
+    from worker.tools.kafkalog import KafkaLogError
+    from worker.tools.roomlog import RoomLogError
 
     if bool(logs) == bool(bootstrap):
         raise click.UsageError("give either LOG files, or --bootstrap")
@@ -84,7 +84,7 @@ def backtest(
 def _sources(
     logs: tuple[str, ...], bootstrap: str | None, topic: str, from_ms: int, to_ms: int | None
 ) -> "list[Source]":
-    from worker.lab.backtest import END_OF_TIME_MS, Source, partitions_of
+    from worker.tools.backtest import END_OF_TIME_MS, Source, partitions_of
 
     end_ms = END_OF_TIME_MS if to_ms is None else to_ms
     if bootstrap:

@@ -41,7 +41,7 @@ class Refused(NamedTuple):
 
 def read_topic(bootstrap: str, topic: str) -> list[Published]:
     """All of the topic, in order. Ends the command with exit 1 when it is not there or does not answer."""
-    from worker.lab.kafkalog import KafkaLog, KafkaLogError
+    from worker.tools.kafkalog import KafkaLog, KafkaLogError
 
     try:
         with KafkaLog(bootstrap) as log:
@@ -128,7 +128,7 @@ def _parents_first(files: dict[str, str]) -> list[tuple[str, str]]:
 def _send(records: list[Published], bootstrap: str, topic: str) -> list[Published]:
     from confluent_kafka import KafkaException, Producer
 
-    from worker.lab.kafkaclient import connect
+    from worker.tools.kafkaclient import connect
 
     sent: list[Published] = []
     failed: list[str] = []

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.outputs import OutputFile
+from worker.tools.outputs import OutputFile
 
 if TYPE_CHECKING:
-    from worker.lab.replay import Replay
-    from worker.lab.roomlog import LogRecord
     from worker.partition.rooms import Counts
     from worker.policy.book import PolicyBook
+    from worker.tools.replay import Replay
+    from worker.tools.roomlog import LogRecord
 
 MEMORY_EVERY = 500_000
 LEVELS = ("", "watch", "label", "limit", "restrict")
@@ -73,10 +73,10 @@ def replay(
       stream-audit replay room.jsonl.zst -o violations.jsonl --rooms
     """
     from worker.cli.terminal import progress
-    from worker.lab.replay import Replay, violation_line
-    from worker.lab.roomlog import LogRecord, RoomLogError, Writer
     from worker.partition.rooms import BreakerTripped
     from worker.policy.judge import Judge
+    from worker.tools.replay import Replay, violation_line
+    from worker.tools.roomlog import LogRecord, RoomLogError, Writer
 
     if as_json and output == "-":
         raise click.UsageError("--json and -o - would both write to standard output; give one of them a file.")
@@ -111,9 +111,9 @@ def replay(
 
 def policies_or_usage_error(directory: Path | None) -> "PolicyBook":
     """The policies of `directory`, or those that ship; a wrong policy ends the command as wrong usage."""
-    from worker.lab.policyfiles import read_policies
     from worker.policy.model import PolicyErrors
     from worker.settings import POLICIES_DIR
+    from worker.tools.policyfiles import read_policies
 
     try:
         return read_policies(directory or POLICIES_DIR)
@@ -123,7 +123,7 @@ def policies_or_usage_error(directory: Path | None) -> "PolicyBook":
 
 def published(book: "PolicyBook", path: Path) -> "PolicyBook":
     """`book` and what a policies' topic, kept in a file, adds to it. A file that cannot be read is wrong usage."""
-    from worker.lab.roomlog import RoomLogError, read
+    from worker.tools.roomlog import RoomLogError, read
 
     try:
         return with_published(book, read(path))
@@ -143,7 +143,7 @@ def with_published(book: "PolicyBook", records: "Iterable[LogRecord]") -> "Polic
 
 
 def _records(files: tuple[str, ...], advance: Any) -> Iterator["LogRecord"]:
-    from worker.lab.roomlog import read
+    from worker.tools.roomlog import read
 
     for index, path in enumerate(files):
         for record in read(path, partition=index):

@@ -94,23 +94,23 @@ def _serve(settings: Settings, partitions: "Partitions", judge: "Judge", policie
     MemoryGuard().start()
     try:
         port, _ = health.serve(
-            settings.metrics_host, settings.metrics_port, worker.engine.health, metrics.registry(worker.readings)
+            settings.metrics_host, settings.metrics_port, worker.health, metrics.registry(worker.readings)
         )
     except OSError as wrong:
         _give_up("start", [f"cannot listen on {settings.metrics_host}:{settings.metrics_port}: {wrong}"])
     host = f"[{settings.metrics_host}]" if ":" in settings.metrics_host else settings.metrics_host
     click.echo(f"metrics and health  http://{host}:{port}/metrics /livez /readyz")
     sys.stdout.flush()
-    foreground = faust.Worker(worker.engine.app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True)
+    foreground = faust.Worker(worker.app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True)
     foreground.spinner = None  # it writes control characters into logs
     foreground.execute_from_commandline()
 
 
 def _judge(directory: Path) -> "Judge":
     from worker import clock
-    from worker.lab.policyfiles import read_policies
     from worker.policy.judge import Judge
     from worker.policy.model import PolicyErrors
+    from worker.tools.policyfiles import read_policies
 
     try:
         return Judge(read_policies(directory), clock=clock.monotonic_s)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import click
 
-from worker.cli.outputs import OutputFile
+from worker.tools.outputs import OutputFile
 
 
 @click.command(name="simulate")
@@ -57,11 +57,11 @@ def simulate(
       stream-audit simulate --scene avatar_fleet --pace thin -o - | stream-audit replay --memory -
       stream-audit replay rooms.jsonl.zst --rooms
     """
-    from worker.lab import roomlog
     from worker.lab.simulate import ARCHETYPES, PACES, at_ms_of
     from worker.lab.simulate import simulate as play
     from worker.lab.simulate import truth as truth_of
     from worker.lab.simulate.scenes import SCENES
+    from worker.tools import roomlog
 
     if list_them:
         _list(as_json)

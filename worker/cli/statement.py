@@ -8,7 +8,7 @@ import click
 from worker.cli.explain import DEFAULT_FROM
 
 if TYPE_CHECKING:
-    from worker.lab.replay import ViolationLine
+    from worker.tools.replay import ViolationLine
 
 
 @click.command(name="statement")
@@ -64,8 +64,8 @@ def statement(violation_id: str, sources: tuple[Path, ...], bootstrap: str | Non
 
 
 def _found(wanted: str, sources: tuple[Path, ...], bootstrap: str | None) -> "ViolationLine":
-    from worker.lab.kafkalog import KafkaLog, KafkaLogError
-    from worker.lab.lookup import Files, NotFoundError, find_in_kafka
+    from worker.tools.kafkalog import KafkaLog, KafkaLogError
+    from worker.tools.lookup import Files, NotFoundError, find_in_kafka
 
     if bootstrap and sources:
         raise click.UsageError("--from and --bootstrap exclude each other.")

@@ -80,7 +80,7 @@ def describe(admin: "AdminClient", bootstrap: str, names: list[str]) -> dict[str
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import ConfigResource, ResourceType
 
-    from worker.lab.kafkaclient import no_answer
+    from worker.tools.kafkaclient import no_answer
 
     try:
         there = admin.list_topics(timeout=TIMEOUT_S).topics
@@ -144,7 +144,7 @@ def _wanted(schemas: Path, partitions: int | None, replication_factor: int | Non
 def _admin(bootstrap: str) -> "AdminClient":
     from confluent_kafka.admin import AdminClient
 
-    from worker.lab.kafkaclient import connect
+    from worker.tools.kafkaclient import connect
 
     return connect(AdminClient, bootstrap, {"socket.timeout.ms": int(TIMEOUT_S * 1000)})
 

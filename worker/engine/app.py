@@ -238,7 +238,7 @@ def _engine(app: Any, settings: Settings, judge: Judge, violation_delay: Histogr
 
 async def _tick(worker: Worker) -> None:
     """Once a second: the heartbeat for health, the loop's lag, and what must be done once after a recovery."""
-    app, hooks = worker.engine.app, worker.engine.flush
+    app, hooks = worker.app, worker.hooks
     hooks.counts, hooks.recovery = app.consumer.counts, app.tables.recovery
     frozen = False
     while not app.should_stop:
@@ -246,7 +246,7 @@ async def _tick(worker: Worker) -> None:
         await asyncio.sleep(TICK_S)
         worker.loop_lag.observe(max(0.0, clock.monotonic_s() - due_s))
         vitals = worker.vitals()
-        worker.engine.health.beat(vitals)
+        worker.health.beat(vitals)
         if vitals.busy:
             frozen = False
             continue
@@ -263,10 +263,10 @@ async def _tick(worker: Worker) -> None:
 
 async def _watch_log_end(worker: Worker) -> None:
     """Asks for the log's end now and then: a fetch that hangs cannot report how far behind it is."""
-    app = worker.engine.app
+    app = worker.app
     while not app.should_stop:
         await asyncio.sleep(LOG_END_EVERY_S)
-        wanted = list(worker.engine.flush.assigned)
+        wanted = list(worker.hooks.assigned)
         if wanted and not app.rebalancing:
             counts = app.consumer.counts
             rebalances = counts.rebalances
@@ -289,7 +289,7 @@ async def _watch_log_end(worker: Worker) -> None:
 
 def _position_readings(worker: Worker) -> Readings:
     now_ms = clock.now_ms()
-    partitions = worker.engine.health.vitals.partitions
+    partitions = worker.health.vitals.partitions
     lags = {partition: max(0, end - position) for partition, (position, end) in partitions.items()}
     delays: dict[tuple[str, ...], float] = {
         (str(partition),): max(0, now_ms - processor.watermark_ms) / 1000
@@ -300,19 +300,19 @@ def _position_readings(worker: Worker) -> Readings:
         "lag_records": {(p,): float(lag) for p, lag in lags.items() if p.isdigit()},
         "identities_lag_records": float(sum(lag for p, lag in lags.items() if not p.isdigit())),
         "event_time_delay_seconds": delays,
-        "partitions_assigned": len(worker.engine.flush.partitions),
-        "live": float(worker.engine.health.live().ok),
-        "ready": float(worker.engine.health.ready().ok),
+        "partitions_assigned": len(worker.hooks.partitions),
+        "live": float(worker.health.live().ok),
+        "ready": float(worker.health.ready().ok),
         "loop_lag_seconds": worker.loop_lag,
         "violation_delay_seconds": worker.violation_delay,
-        "flush_seconds": worker.engine.flush.flush_seconds,
-        "rebalances_total": worker.engine.flush.rebalances,
-        "rebalance_seconds_total": worker.engine.flush.rebalance_seconds,
+        "flush_seconds": worker.hooks.flush_seconds,
+        "rebalances_total": worker.hooks.rebalances,
+        "rebalance_seconds_total": worker.hooks.rebalance_seconds,
     }
 
 
 def _transport_readings(worker: Worker) -> Readings:
-    counts = worker.engine.flush.counts
+    counts = worker.hooks.counts
     if counts is None:
         return {}
     readings: dict[str, float] = {
@@ -320,7 +320,7 @@ def _transport_readings(worker: Worker) -> Readings:
         "commit_failures_total": counts.commit_failures,
         "lost_records_total": counts.lost_records,
         "changelog_records_total": counts.changelog_records,
-        "recovery_remaining_records": float(_remaining(worker.engine.flush.recovery)),
+        "recovery_remaining_records": float(_remaining(worker.hooks.recovery)),
     }
     if counts.last_commit_s is not None:
         readings["commit_age_seconds"] = clock.monotonic_s() - counts.last_commit_s

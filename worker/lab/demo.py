@@ -24,10 +24,10 @@ import orjson
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from worker.clock import monotonic_s
-from worker.lab.replay import ViolationLine
-from worker.lab.roomlog import LogRecord, Writer
 from worker.lab.simulate import STARTED_AT_MS, Event, Truth, at_ms_of, simulate, truth
 from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+from worker.tools.replay import ViolationLine
+from worker.tools.roomlog import LogRecord, Writer
 
 PARTITIONS = 8
 CAST: tuple[str, ...] = (

@@ -21,7 +21,6 @@ from click.testing import CliRunner
 from worker.audit.evidence import DESIGNS, Level, new_family, step
 from worker.audit.signals import fake_viewers
 from worker.cli import cli
-from worker.lab import roomlog
 from worker.lab.evaluate.full import collect
 from worker.lab.evaluate.pieces import DISCOUNTED, FACTUAL, STRATA, do, full_pieces, honest_pieces
 from worker.lab.evaluate.results import SOURCES, WORKER_DIR, Results, fingerprint
@@ -30,6 +29,7 @@ from worker.lab.evaluate.summary import Measurement, summarise
 from worker.lab.evaluate.tables import sheets
 from worker.lab.evaluate.watch import GUARDED, MASS, Outcome, Watch
 from worker.lab.simulate import FULL, SPARSE, simulate, truth
+from worker.tools import roomlog
 
 MINUTE_MS = 60_000
 

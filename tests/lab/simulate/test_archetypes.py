@@ -11,12 +11,12 @@ import orjson
 import pytest
 
 from worker.audit.evidence import Level
-from worker.lab.policyfiles import read_policies
-from worker.lab.replay import Replay
-from worker.lab.roomlog import LogRecord
 from worker.lab.simulate import ARCHETYPES, simulate, truth
 from worker.policy.book import PolicyBook
 from worker.policy.judge import Judge
+from worker.tools.policyfiles import read_policies
+from worker.tools.replay import Replay
+from worker.tools.roomlog import LogRecord
 
 HOUR_MS = 3_600_000
 HONEST = [name for name, archetype in ARCHETYPES.items() if archetype.honest]

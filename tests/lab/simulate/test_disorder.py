@@ -6,11 +6,11 @@ import msgspec
 import orjson
 import pytest
 
-from worker.lab.policyfiles import read_policies
-from worker.lab.replay import Replay
-from worker.lab.roomlog import LogRecord
 from worker.lab.simulate import Event, simulate, truth
 from worker.policy.judge import Judge
+from worker.tools.policyfiles import read_policies
+from worker.tools.replay import Replay
+from worker.tools.roomlog import LogRecord
 
 MINUTE_MS = 60_000
 REPEATABLE = {"room.heartbeat", "viewer.joined", "viewer.left", "viewer.liked", "viewer.followed", "viewer.shared",

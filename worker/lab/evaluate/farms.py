@@ -16,12 +16,12 @@ from worker.audit.identities import PERIOD_MS
 from worker.egress.identities import partition_key
 from worker.egress.record import OutRecord
 from worker.lab.evaluate.run import batches, shipped_judge
-from worker.lab.roomlog import LogRecord
 from worker.lab.simulate import SPARSE, Event, at_ms_of
 from worker.lab.simulate.scenes import SCENES
 from worker.lab.simulate.stage import MINUTE_MS, host_of
 from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, Kept, MatchProcessor, Placed
 from worker.partition.rooms import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
+from worker.tools.roomlog import LogRecord
 
 PARTITIONS = 3
 TURN_MS = 5_000

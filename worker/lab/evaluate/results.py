@@ -20,8 +20,8 @@ from worker.lab.evaluate.pieces import Piece
 
 WORKER_DIR = Path(worker.__file__).parent
 _ROOM = (
-    "audit", "policy", "policies", "processor.py", "ingress", "egress", "settings.py", "lab/policyfiles.py",
-    "lab/roomlog.py", "lab/simulate", "lab/evaluate/run.py", "lab/evaluate/watch.py",
+    "audit", "policy", "policies", "processor.py", "ingress", "egress", "settings.py", "tools/policyfiles.py",
+    "tools/roomlog.py", "lab/simulate", "lab/evaluate/run.py", "lab/evaluate/watch.py",
 )  # fmt: skip
 _SCENES = "lab/simulate/scenes.py"
 SOURCES: dict[str, tuple[str, ...]] = {

@@ -13,13 +13,13 @@ from msgspec.structs import replace
 from worker.audit.evidence import DESIGNS
 from worker.audit.signals import fake_viewers, loop_lock
 from worker.egress.record import OutRecord
-from worker.lab import roomlog
 from worker.lab.evaluate.watch import Outcome, Watch
-from worker.lab.policyfiles import read_policies
-from worker.lab.roomlog import LogRecord
 from worker.lab.simulate import ARCHETYPES, FULL, SPARSE, STARTED_AT_MS, Ask, Event, Truth, at_ms_of, simulate, truth
 from worker.partition.rooms import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
+from worker.tools import roomlog
+from worker.tools.policyfiles import read_policies
+from worker.tools.roomlog import LogRecord
 
 LOOK_MS = 5_000  # how often outcomes are looked at, event time
 SPARSE_LOOK_MS = 10_000  # a pane: no family steps twice within one

@@ -16,11 +16,11 @@ from rich.progress import track
 from rich.table import Table
 
 from worker import clock
-from worker.cli.dlq_letters import DEAD_LETTERS, REPLAY_OF, REPLAYED_TO, TIMEOUT_S, Letter, Reader, Since, letter_of
 from worker.cli.terminal import console
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reason, Reject
 from worker.partition.rooms import EVENTS_TOPIC
+from worker.tools.deadletters import DEAD_LETTERS, REPLAY_OF, REPLAYED_TO, TIMEOUT_S, Letter, Reader, Since, letter_of
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -200,7 +200,7 @@ class _Sender:
     def __init__(self, bootstrap: str, dead_letters: str, rate: int) -> None:
         from confluent_kafka import KafkaException, Producer
 
-        from worker.lab.kafkaclient import connect, reason
+        from worker.tools.kafkaclient import connect, reason
 
         self._dead_letters = dead_letters
         self._rate = rate
@@ -243,7 +243,7 @@ class _Sender:
         """Ends the transaction, for workers wait behind one that stays open; why, if Kafka was the reason."""
         from confluent_kafka import KafkaError, KafkaException
 
-        from worker.lab.kafkaclient import reason
+        from worker.tools.kafkaclient import reason
 
         found = [error]
         try:

@@ -12,10 +12,10 @@ import msgspec
 from worker.audit.evidence import FAMILIES
 from worker.audit.room import Room
 from worker.egress.record import OutRecord
-from worker.lab.roomlog import LogRecord
 from worker.partition.rooms import EVENTS_TOPIC, Counts, Output, PartitionProcessor
 from worker.policy.judge import Judge
 from worker.state.rooms import RoomStore
+from worker.tools.roomlog import LogRecord
 
 CHUNK_RECORDS = 1_000
 CAPTURE_RECORDS = 50_000  # between two looks at which rooms may rest or go, a partition

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from worker.clock import monotonic_s
-from worker.lab.kafkaclient import connect, reason
-from worker.lab.roomlog import LogRecord
+from worker.tools.kafkaclient import connect, reason
+from worker.tools.roomlog import LogRecord
 
 TIMEOUT_S = 10.0
 POLL_S = 0.2

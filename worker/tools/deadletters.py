@@ -114,7 +114,7 @@ class Reader:
     def __init__(self, bootstrap: str, topic: str) -> None:
         from confluent_kafka import Consumer
 
-        from worker.lab.kafkaclient import connect
+        from worker.tools.kafkaclient import connect
 
         self.topic = topic
         self._bootstrap = bootstrap
@@ -218,7 +218,7 @@ class Reader:
     def _ask(self, question: Any) -> Any:
         from confluent_kafka import KafkaException
 
-        from worker.lab.kafkaclient import no_answer
+        from worker.tools.kafkaclient import no_answer
 
         try:
             return question()

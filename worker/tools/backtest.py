@@ -17,14 +17,14 @@ from msgspec.structs import replace
 
 from worker.audit.room import Room
 from worker.clock import monotonic_s
-from worker.lab.kafkalog import KafkaLog
-from worker.lab.roomlog import LogRecord, read
-from worker.lab.sides import SharedPartition, Side
 from worker.partition.rooms import EVENTS_TOPIC
 from worker.policy.book import PolicyBook
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
 from worker.policy.model import Decision
+from worker.tools.kafkalog import KafkaLog
+from worker.tools.roomlog import LogRecord, read
+from worker.tools.sides import SharedPartition, Side
 
 CHUNK_RECORDS = 1_000
 END_OF_TIME_MS = 1 << 62
