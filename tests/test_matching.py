@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from worker.audit.identities import Identity
+from worker.audit.announce import Identity
 from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor, Placed
 from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 from worker.state.identities import MatchStore

@@ -34,7 +34,7 @@ ENTRY_POINTS = {
 """path → who uses it, since no module imports it. Commands are found by their name in worker/cli/__init__.py."""
 
 NO_SIGNALS = {
-    "worker/audit/signals/newest.py": "no signal of its own: it reads the values of the others",
+    "worker/audit/signals/strata.py": "no signal of its own: it reads the values of the others",
 }
 """path → why it need not say what it costs and how somebody gets around it."""
 

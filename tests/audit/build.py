@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.audit import events as e
 from worker.audit import snapshot
-from worker.audit.decide import apply
+from worker.audit.apply import apply
 from worker.audit.lifecycle import Status
 from worker.audit.room import Room, block_start
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.audit.build import HOUR, MINUTE, SECOND, T0, a_room, beats, challenged, ev, feed, in_time, say
-from worker.audit import asking, snapshot
 from worker.audit import events as e
-from worker.audit.asking import Request
-from worker.audit.decide import apply
+from worker.audit import requests, snapshot
+from worker.audit.apply import apply
 from worker.audit.evidence import Level, level_of, new_family, step
+from worker.audit.requests import Request
 from worker.audit.room import Room
 
 
@@ -21,8 +21,8 @@ class Told:
 
     def __init__(self, seed: int, hours: int, fails: float, breaks: bool) -> None:
         rng = Random(seed)
-        state = asking.begin(f"room/{seed}", T0)
-        asking.stir(state, rng.getrandbits(64))
+        state = requests.begin(f"room/{seed}", T0)
+        requests.stir(state, rng.getrandbits(64))
         family = new_family("CHALLENGE", T0)
         self.asked: list[int] = []
         self.cusums: list[float] = []
@@ -30,19 +30,19 @@ class Told:
         self.breaks = [(T0 + h * HOUR, T0 + h * HOUR + rng.randint(3, 40) * MINUTE) for h in range(hours) if breaks]
         while state.due_ms < T0 + hours * HOUR:
             at = state.due_ms
-            asking.fall_due(state, may_ask=not self.in_break(at), kinds=("show",))
-            if not asking.take(state):
+            requests.fall_due(state, may_ask=not self.in_break(at), kinds=("show",))
+            if not requests.take(state):
                 continue
             self.cusums.append(state.cusum)
             self.asked.append(at)
             failed = rng.random() < fails
-            asking.issued(state, at, at)
+            requests.issued(state, at, at)
             mass, last_ms = family.mass(), family.last_ms
             step(family, at + 20 * SECOND, (float(failed),), (0.05,))
             family.level = level_of(family.mass(), family.level)
             state.watched = family.level >= Level.WATCH
             self.watched.append(state.watched)
-            asking.answered(state, failed, asking.gained(family, last_ms, mass), at + 20 * SECOND)
+            requests.answered(state, failed, requests.gained(family, last_ms, mass), at + 20 * SECOND)
 
     def in_break(self, at: int) -> bool:
         return any(start <= at < end for start, end in self.breaks)
@@ -74,12 +74,12 @@ def test_no_hour_holds_more_than_twelve_or_than_twenty_once_failures_have_come_t
 
 
 def test_a_request_says_how_many_an_hour_the_room_may_see_at_present() -> None:
-    state = asking.begin("room", T0)
+    state = requests.begin("room", T0)
     for watched in (False, True):
         state.watched = watched
         while not state.pending:
-            asking.fall_due(state, may_ask=True, kinds=())
-        assert asking.take(state)[0].per_hour == (20 if watched else 12)
+            requests.fall_due(state, may_ask=True, kinds=())
+        assert requests.take(state)[0].per_hour == (20 if watched else 12)
 
 
 def test_gaps_are_two_minutes_while_failures_mount_and_spot_checks_otherwise() -> None:
@@ -108,62 +108,62 @@ def test_first_challenges_come_when_nobody_can_know() -> None:
     assert 4 * MINUTE - 10 * SECOND < max(firsts) < 4 * MINUTE
     same_room = set()
     for ids in range(50):
-        state = asking.begin("room", T0)
-        asking.stir(state, Random(ids).getrandbits(64))
-        asking.fall_due(state, may_ask=True, kinds=())
+        state = requests.begin("room", T0)
+        requests.stir(state, Random(ids).getrandbits(64))
+        requests.fall_due(state, may_ask=True, kinds=())
         same_room.add(state.due_ms)
     assert len(same_room) > 45, "the time hangs on the ids of events, not on the room's name"
 
 
 def test_suspicion_is_asked_about_at_once_and_then_at_growing_gaps_while_passed() -> None:
-    state = asking.begin("room", T0)
+    state = requests.begin("room", T0)
     times = []
     family = new_family("NONINT", T0)
     now = T0
     for _ in range(4):  # four blocks of silence
         now += 30 * MINUTE
         step(family, now, (1.0, None))
-    asking.fall_due(state, may_ask=True, kinds=())
+    requests.fall_due(state, may_ask=True, kinds=())
     while state.due_ms < now:
-        asking.fall_due(state, may_ask=True, kinds=())
-        asking.issued(state, state.asked[-1], state.asked[-1])
-    asking.look(state, asking.NONINT, family, now)
-    suspected = max(state.suspicion) >= asking.SUSPICION_NATS
+        requests.fall_due(state, may_ask=True, kinds=())
+        requests.issued(state, state.asked[-1], state.asked[-1])
+    requests.look(state, requests.NONINT, family, now)
+    suspected = max(state.suspicion) >= requests.SUSPICION_NATS
     family.m = [m * 20 for m in family.m]
     family.last_ms += 1
-    asking.look(state, asking.NONINT, family, now + 1)
-    asking.take(state)
+    requests.look(state, requests.NONINT, family, now + 1)
+    requests.take(state)
     while state.due_ms < now + 4 * HOUR:
-        asking.fall_due(state, may_ask=True, kinds=())
-        if asking.take(state):
+        requests.fall_due(state, may_ask=True, kinds=())
+        if requests.take(state):
             times.append(state.asked[-1])
-            asking.issued(state, times[-1], times[-1])
-            asking.answered(state, False, log(0.6), times[-1] + SECOND)
+            requests.issued(state, times[-1], times[-1])
+            requests.answered(state, False, log(0.6), times[-1] + SECOND)
     assert not suspected
     assert times[0] - now <= 2 * MINUTE + 30 * SECOND
     assert [round((b - a) / MINUTE) for a, b in pairwise(times)][:5] == [6, 12, 24, 48, 48]
 
 
 def test_a_platform_that_never_answers_is_asked_three_times_and_then_every_three_hours() -> None:
-    state = asking.begin("room", T0)
+    state = requests.begin("room", T0)
     times = []
     while state.due_ms < T0 + 24 * HOUR:
-        asking.fall_due(state, may_ask=True, kinds=())
-        times += [request.at_ms for request in asking.take(state)]
+        requests.fall_due(state, may_ask=True, kinds=())
+        times += [request.at_ms for request in requests.take(state)]
     assert [b - a for a, b in pairwise(times)][2:] == [3 * HOUR] * (len(times) - 3)
     assert len(times) <= 11
-    asking.issued(state, T0 + 24 * HOUR, T0 + 24 * HOUR)
+    requests.issued(state, T0 + 24 * HOUR, T0 + 24 * HOUR)
     assert state.unanswered == 0
 
 
 def test_challenges_that_the_platform_thought_of_itself_count() -> None:
-    state = asking.begin("room", T0)
+    state = requests.begin("room", T0)
     for i in range(12):
-        asking.issued(state, T0 + i * MINUTE, T0 + i * MINUTE)
-    asking.answered(state, True, 3.0, T0 + 12 * MINUTE)
+        requests.issued(state, T0 + i * MINUTE, T0 + i * MINUTE)
+    requests.answered(state, True, 3.0, T0 + 12 * MINUTE)
     while state.due_ms < T0 + HOUR:
-        asking.fall_due(state, may_ask=True, kinds=())
-    assert asking.take(state) == []
+        requests.fall_due(state, may_ask=True, kinds=())
+    assert requests.take(state) == []
 
 
 # --- in a room -----------------------------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ def requests_of(log: list[Any], restart_at: int | None = None) -> list[Request]:
         if i == restart_at:
             room = snapshot.decode(snapshot.encode(room), snapshot.take_changed_chunks(room))
         if room.asking is not None:
-            found += asking.take(room.asking)
+            found += requests.take(room.asking)
     return found
 
 
@@ -246,7 +246,7 @@ def test_a_closed_room_asks_for_nothing() -> None:
     failures = [event for at in range(2 * MINUTE, 30 * MINUTE, 2 * MINUTE) for event in challenged(at)]
     room = a_room(in_time([ev(e.RoomOpened, 0)], beats(30 * MINUTE), failures, [ev(e.RoomClosed, 30 * MINUTE)]))
     assert room.asking is not None
-    assert all(request.at_ms <= T0 + 30 * MINUTE for request in asking.take(room.asking))
+    assert all(request.at_ms <= T0 + 30 * MINUTE for request in requests.take(room.asking))
     feed(room, [ev(e.ReviewDecided, 5 * HOUR)])
-    assert room.asking.due_ms == asking.FOREVER_MS
-    assert asking.take(room.asking) == []
+    assert room.asking.due_ms == requests.FOREVER_MS
+    assert requests.take(room.asking) == []

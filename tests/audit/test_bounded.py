@@ -8,12 +8,12 @@ import pytest
 
 from tests.audit.build import EVERY_TYPE, ROOM_ID, SECOND, T0, a_room, beat, beats, ev, feed, in_time, say
 from tests.audit.rooms import random_log, sentence
-from worker.audit import asking, elond, identities, packed, sketch, snapshot, timing
+from worker.audit import announce, elond, packed, requests, sketch, snapshot, timing
 from worker.audit import events as e
 from worker.audit import room as r
 from worker.audit.markers import fleet
 from worker.audit.room import Room
-from worker.audit.signals import looks
+from worker.audit.signals import detectors
 from worker.audit.speech import CAPACITY, RECENT
 
 EVENTS = 100_000
@@ -35,24 +35,24 @@ BOUNDS = {
     "failures": 0,
     "families": 6,
     "shop_ids": 64,
-    "detectors": looks.DETECTORS_MAX,
+    "detectors": detectors.DETECTORS_MAX,
 }
 PANE_BOUNDS = {
     "prompts": r.PROMPTS_PER_PANE,
     "replies": r.REPLIES_PER_PANE,
     "challenges": r.CHALLENGES_PER_PANE,
     "issued": r.CHALLENGES_PER_PANE,
-    "looks": looks.DETECTORS_MAX,
+    "looks": detectors.DETECTORS_MAX,
     "named": r.REPLIES_PER_PANE,
 }
 TEXTS = ("多少钱？", "hello", "无人直播软件下单", "无人直播软件都是骗人的", "谢谢礼物", "好")
 
 
-BLOCK_BOUNDS = {"questions": 2, "detectors": looks.DETECTORS_MAX}
-ASKING_BOUNDS = {"asked": asking.PER_HOUR_WATCHED, "suspicion": 3, "seen": 3, "pending": asking.PENDING_MAX}
+BLOCK_BOUNDS = {"questions": 2, "detectors": detectors.DETECTORS_MAX}
+ASKING_BOUNDS = {"asked": requests.PER_HOUR_WATCHED, "suspicion": 3, "seen": 3, "pending": requests.PENDING_MAX}
 TIES_BOUNDS = {
-    "seen": identities.SEEN_MAX,
-    "withdrawn": identities.WITHDRAWN_MAX,
+    "seen": announce.SEEN_MAX,
+    "withdrawn": announce.WITHDRAWN_MAX,
     "fleets": fleet.FLEETS_MAX,
     "allowed": len(elond.FAMILIES),
 }
@@ -94,7 +94,7 @@ def random_event(rng: Random, at_ms: int) -> Any:
 def _sent(room: Room) -> None:
     """Requests leave a room with the batch in which they fell due."""
     if room.asking is not None:
-        asking.take(room.asking)
+        requests.take(room.asking)
 
 
 def check(room: Room) -> None:
@@ -150,7 +150,7 @@ def test_a_container_of_each_part_is_known_to_this_test() -> None:
         (r.Pane, PANE_BOUNDS),
         (r.Block, BLOCK_BOUNDS),
         (r.Ties, TIES_BOUNDS),
-        (asking.Asking, ASKING_BOUNDS),
+        (requests.Asking, ASKING_BOUNDS),
         (timing.Delays, {"taken"}),
         (timing.Pauses, set()),
         (sketch.Sketch, set()),

@@ -13,7 +13,7 @@ from tests.audit.build import MINUTE, ROOM_ID, SECOND, T0, a_room, ask, beats, e
 from tests.audit.rooms import sentence
 from worker.audit import events as e
 from worker.audit.room import Room
-from worker.audit.signals import fake_viewers
+from worker.audit.signals import bots
 from worker.audit.text import letters
 
 END = 90 * MINUTE
@@ -48,7 +48,7 @@ def chatter(seed: int = 3) -> list[Any]:
 
 
 def share(room: Room) -> float | None:
-    return fake_viewers.value(room.askers)
+    return bots.value(room.askers)
 
 
 def last_values(log: list[Any]) -> list[float | None]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+from worker.audit.announce import PERIOD_MS, TTL_MS, Identity
 from worker.audit.events import FleetMatched, Shop
-from worker.audit.identities import PERIOD_MS, TTL_MS, Identity
 from worker.identities import fleets
 from worker.identities.fleets import Fleet
 

@@ -1,7 +1,7 @@
 """What people upheld before is remembered for half a year, a little of each rule, and counted once."""
 
 from worker.audit import events as e
-from worker.audit.decide import apply
+from worker.audit.apply import apply
 from worker.audit.facts import FACT_BIT, History
 from worker.audit.history import PER_RULE_MAX, REMEMBERED_MS, RULES_MAX, count, of_host, upheld_here
 from worker.audit.room import Room

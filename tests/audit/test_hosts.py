@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from worker.audit.announce import TTL_MS, UPHELD_MAX, Identity, mark_of
 from worker.audit.events import Upheld
-from worker.audit.identities import TTL_MS, UPHELD_MAX, Identity, mark_of
 from worker.identities import hosts
 from worker.identities.hosts import Host, Registration
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from tests.audit.build import HOUR, MINUTE, SECOND, T0, a_room, beat, beats, ev, feed, say
 from worker.audit import events as e
-from worker.audit.decide import apply
+from worker.audit.announce import PERIOD_MS, SEEN_MAX, TTL_MS, Identity, announce, mark_of
+from worker.audit.apply import apply
 from worker.audit.evidence import Level, new_family
 from worker.audit.facts import FACT_BIT
-from worker.audit.identities import PERIOD_MS, SEEN_MAX, TTL_MS, Identity, announce, mark_of
 from worker.audit.room import FOREVER_MS, Room
 
 TIES: dict[str, Any] = {"operator_id": "op", "device_id": "dev", "ip_hash": "net"}

@@ -4,7 +4,7 @@ import pytest
 
 from tests.audit.build import HOUR, MINUTE, SECOND, T0, a_room, ask, beat, beats, ev, feed, in_time, say
 from worker.audit import events as e
-from worker.audit.decide import apply
+from worker.audit.apply import apply
 from worker.audit.facts import SESSION_BIT, Facts
 from worker.audit.lifecycle import NEXT, SILENCE_MS, Status
 from worker.audit.room import Phase

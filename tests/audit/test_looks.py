@@ -9,7 +9,7 @@ from tests.audit.build import MINUTE, a_room, beats, ev, in_time
 from worker.audit import calibration
 from worker.audit import events as e
 from worker.audit.calibration import RANKS, rank
-from worker.audit.signals import looks
+from worker.audit.signals import detectors
 from worker.audit.tables import HUMAN_SCORES
 
 FACE, LIPS = {"detector": "face-audit", "modality": "face"}, {"detector": "lip-sync-audit", "modality": "lip_sync"}
@@ -56,21 +56,21 @@ def test_one_look_a_pane_counts_the_earliest_whatever_arrives_first() -> None:
     early = [ev(e.DetectorScore, at, score=0.1) for at in range(0, 5 * MINUTE, 10_000)]
     later = [ev(e.DetectorScore, at + 4_000, score=1.0) for at in range(0, 5 * MINUTE, 10_000)]
     for log in ([*early, *later], [*later, *early]):
-        block = looks.Block()
+        block = detectors.Block()
         room = a_room([ev(e.RoomOpened, 0)])
-        pane = looks.Pane(0)
+        pane = detectors.Pane(0)
         for event in (one for one in log if one.at_ms < early[1].at_ms):
-            looks.collect(pane, event)
+            detectors.collect(pane, event)
         room.block = block
-        looks.fold(room, pane)
+        detectors.fold(room, pane)
         assert (block.voice_looks, block.voice_high) == (1, 0.0)
 
 
 def test_detectors_of_one_signal_are_averaged_and_their_disagreement_is_told() -> None:
     room = judged(seen(1.0, **FACE), seen(0.0, **LIPS))
     assert room.families["AI"].values[1] == 0.5
-    assert looks.disagreement(room, "visual") == 1.0
-    assert looks.disagreement(room, "voice") is None
+    assert detectors.disagreement(room, "visual") == 1.0
+    assert detectors.disagreement(room, "voice") is None
 
 
 def test_a_script_bets_nowhere_but_is_shown() -> None:

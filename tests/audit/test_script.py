@@ -12,10 +12,10 @@ import pytest
 from tests.audit.build import MINUTE, SECOND, T0, a_room, beat, beats, ev, feed, in_time, say
 from tests.policy.build import a_judge
 from tests.support.circle import Circle
+from worker.audit import announce, sketch
 from worker.audit import events as e
-from worker.audit import identities, sketch
 from worker.audit.room import Room
-from worker.audit.signals import shared_script
+from worker.audit.signals import scripts
 from worker.audit.sketch import Sketch
 from worker.audit.text import letters, words
 
@@ -94,7 +94,7 @@ def reading(texts: list[str], *, from_ms: int = 0, minutes: int = 5, every_ms: i
 
 
 def told_keys(room: Room) -> set[str]:
-    return {key for key in identities.shown(room) if key.startswith("script:")}
+    return {key for key in announce.shown(room) if key.startswith("script:")}
 
 
 SPAN_AT = -T0 % sketch.SPAN_MS
@@ -143,9 +143,9 @@ def test_a_match_holds_while_its_script_is_read_and_not_after() -> None:
     key = sorted(told_keys(room))[0].partition(":")[2]
     feed(room, [ev(e.FleetMatched, 7 * MINUTE, kind="script", identity=key, size=3)])
     feed(room, [ev(e.FleetMatched, 7 * MINUTE, kind="voice", identity="v", size=2)])
-    assert shared_script.value(room) == 1 and room.facts.fleet.kind == "voice"
+    assert scripts.value(room) == 1 and room.facts.fleet.kind == "voice"
     feed(room, beats(20 * MINUTE, from_ms=7 * MINUTE + 20 * SECOND))
-    assert shared_script.value(room) is None
+    assert scripts.value(room) is None
     assert room.ties is not None and [match.kind for _, match in room.ties.fleets] == ["voice"]
 
 

@@ -13,7 +13,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from worker.audit.identities import PERIOD_MS, Identity
+from worker.audit.announce import PERIOD_MS, Identity
 from worker.egress.identities import encode_identity
 from worker.partition.identities import IDENTITIES_TOPIC, MatchProcessor
 from worker.state.identities import MatchStore, encode

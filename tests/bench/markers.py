@@ -16,8 +16,8 @@ from rich.table import Table
 
 from tests.audit.build import MINUTE, T0, a_room, ev
 from tests.bench.memory import speaking
+from worker.audit import announce
 from worker.audit import events as e
-from worker.audit import identities
 from worker.audit.facts import AiPresenter, Fleet, Tamper
 from worker.audit.markers import (
     fleet,
@@ -79,7 +79,7 @@ def _absent(room: Room) -> None:
 
 def _fleets(count: int, kind: str = "voice") -> Callable[[Room], None]:
     held = tuple((f"{kind}:{i}", Fleet(kind, 2 + i, False, T0)) for i in range(count))
-    return lambda room: identities.hold(room, held)
+    return lambda room: announce.hold(room, held)
 
 
 _hold_scripts = _fleets(16, "script")
@@ -91,7 +91,7 @@ def _read_no_more(room: Room) -> None:
 
 
 def _registered(room: Room) -> None:
-    identities.ties_of(room).answered = True
+    announce.ties_of(room).answered = True
 
 
 def cases() -> Iterator[tuple[str, str, Call, Callable[[Room], object] | None]]:

@@ -21,8 +21,8 @@ from rich.table import Table
 
 from tests.audit.build import SECOND, T0, a_room, ask, beats, ev, in_time, say
 from tests.audit.rooms import random_log, sentence
-from worker.audit import asking, snapshot
 from worker.audit import events as e
+from worker.audit import requests, snapshot
 from worker.state.rooms import RoomStore
 
 ROOMS = 50_000
@@ -88,7 +88,7 @@ def measure(kind: str, rooms: int) -> tuple[float, float, float]:
     for seed in range(VARIETY):
         lived = a_room(KINDS[kind](seed))
         if lived.asking is not None:
-            asking.take(lived.asking)  # requests leave with the batch in which they fell due
+            requests.take(lived.asking)  # requests leave with the batch in which they fell due
         saved.append((snapshot.encode(lived), snapshot.take_changed_chunks(lived)))
     core = sum(len(core) for core, _ in saved) / len(saved)
     speech = sum(len(data) for _, chunks in saved for data in chunks.values()) / len(saved)

@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 
 from tests.support.engine import Log, Sent, Worker
 from tests.support.kafka import KafkaCluster, wait_until
-from worker.audit.identities import PERIOD_MS
+from worker.audit.announce import PERIOD_MS
 from worker.lab.simulate.scenes import SCENES
 from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC
 from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, VIOLATIONS_TOPIC, MemoryRooms, PartitionProcessor

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from worker.audit import events as e
-from worker.audit.decide import apply
+from worker.audit.apply import apply
 from worker.audit.room import Room
 from worker.policy.actions import ACTIONS
 from worker.policy.judge import Judge

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.mutate import mutated
+from worker.audit.announce import TTL_MS, Identity
 from worker.audit.elond import Platform
-from worker.audit.identities import TTL_MS, Identity
 from worker.identities.fleets import Fleet, take
 from worker.identities.hosts import Host, Registration, register
 from worker.partition.identities import Kept

@@ -7,8 +7,8 @@ from tests.state.conftest import HOUR_MS, Changelog, Logged, flush, keep, room_a
 from worker.audit import snapshot, speech
 from worker.audit.facts import History
 from worker.audit.history import REMEMBERED_MS
-from worker.audit.panes import pane_at
 from worker.audit.room import Episode, Phase, Room
+from worker.audit.windows import pane_at
 from worker.state import codec
 from worker.state.chunks import VERSIONS_MAX, Versions
 from worker.state.codec import ChangelogError

@@ -10,9 +10,9 @@ From RESTRICT the room asks for the platform's test (`audit.elond`); rules see L
 A level holds until its mass falls below a twentieth of its threshold.
 """
 
+from worker.audit.announce import soon
 from worker.audit.evidence import BALANCED, THRESHOLDS, Level, level_of
 from worker.audit.facts import LEVEL_BIT
-from worker.audit.identities import soon
 from worker.audit.room import Room
 from worker.audit.signals import challenge
 

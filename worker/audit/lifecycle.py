@@ -8,14 +8,14 @@ held back all that while, which finds the room forgotten.
 
 from enum import IntEnum
 
-from worker.audit import asking
+from worker.audit import requests
 from worker.audit.events import ANSWERS, Event, ReviewDecided, RoomHeartbeat, RoomOpened
 from worker.audit.facts import FACT_BIT, SESSION_BIT, Facts
 from worker.audit.history import kept_until_ms
-from worker.audit.panes import close_all
 from worker.audit.room import BLOCK_MS, BREAKS_MAX, LATENESS_MS, Block, Counts, Phase, Room, block_start
-from worker.audit.signals import unanswered
-from worker.audit.signals.fake_viewers import Askers
+from worker.audit.signals import replies
+from worker.audit.signals.bots import Askers
+from worker.audit.windows import close_all
 
 SILENCE_MS = 6 * 3_600_000
 
@@ -56,7 +56,7 @@ def move(room: Room, what: str, at_ms: int) -> None:
     room.changed |= FACT_BIT["room"]
     if after == Phase.PAUSED:
         room.paused_since_ms = at_ms
-        unanswered.void_open(room, at_ms)
+        replies.void_open(room, at_ms)
     elif before == Phase.PAUSED:
         _remember_break(room, room.paused_since_ms, at_ms)
         room.resumed_ms = room.unbroken_since_ms = at_ms
@@ -129,7 +129,7 @@ def end(room: Room, at_ms: int) -> None:
     """End the session: everything open folds, and rules are told. What only a running session needs goes: events that
     come after are out of session, and reviews read facts, families, episodes and quotations alone."""
     if room.asking is not None:
-        asking.end(room.asking)
+        requests.end(room.asking)
     close_all(room)
     move(room, "close", at_ms)
     room.identities_due_ms = 0
@@ -157,7 +157,7 @@ def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
     room.first_offset = offset
     room.session_start_ms = room.unbroken_since_ms = room.max_at_ms = at_ms
     room.block_start_ms = block_start(room.room_id, at_ms)
-    room.asking = asking.begin(f"{room.room_id}/{session_id}", at_ms)
+    room.asking = requests.begin(f"{room.room_id}/{session_id}", at_ms)
     room.due_ms = min(room.block_start_ms + BLOCK_MS, room.asking.due_ms - LATENESS_MS)
     room.changed |= FACT_BIT["room"]
 

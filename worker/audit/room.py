@@ -10,12 +10,12 @@ from msgspec import Struct, field, msgpack
 from xxhash import xxh32_intdigest
 
 from worker.audit import packed
-from worker.audit.asking import Asking
 from worker.audit.events import Shop
 from worker.audit.evidence import Family, Level
 from worker.audit.facts import AiPresenter, Facts, Fleet
+from worker.audit.requests import Asking
 from worker.audit.said import Said
-from worker.audit.signals.fake_viewers import Askers
+from worker.audit.signals.bots import Askers
 from worker.audit.sketch import Sketch
 from worker.audit.speech import SpeechRing
 from worker.audit.timing import Delays, Pauses
@@ -109,7 +109,7 @@ class Prompt(Struct, frozen=True, gc=False, array_like=True, order=True):
     text: str
     offset: int
     comment: int = 0  # hash of the comment's id, by which a reply may name it
-    viewer: int = 0  # `signals.fake_viewers.viewer_hash`
+    viewer: int = 0  # `signals.bots.viewer_hash`
 
 
 class Utterance(Struct, frozen=True, gc=False, array_like=True):
@@ -187,7 +187,7 @@ class Block(Struct, gc=False, array_like=True):
     questions: tuple[Prompt, ...] = ()  # the last two that fell due
     spoken: int = 0  # speech segments
     detectors: tuple[Detector, ...] = ()
-    discounted: int = 0  # prompts that count for nobody (`signals.fake_viewers`)
+    discounted: int = 0  # prompts that count for nobody (`signals.bots`)
 
 
 class Asked(Struct, frozen=True, gc=False, array_like=True):
@@ -330,7 +330,7 @@ class Room(Struct, gc=False, array_like=True):
     reviews: list[tuple[str, str, str]] = []  # violation_id, outcome, by: waiting for the policy layer
     breaks: tuple[tuple[int, int], ...] = ()  # that ended, start and end ms, until their blocks have closed
     marks: dict[str, list[tuple[int, bool]]] = {}  # since when what rules ask the share of has held or not
-    identities_due_ms: int = 0  # event time at which to tell the room's identities (`audit.identities`)
+    identities_due_ms: int = 0  # event time at which to tell the room's identities (`audit.announce`)
     ties: Ties | None = None
     asking: Asking | None = None
     detectors: tuple[Detector, ...] = ()  # what each last said

@@ -15,9 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from worker.ingress.reject import Reason
-from worker.tools.deadletter_replay import replay
-from worker.tools.deadletters import (
+from worker.cli.dlq_letters import (
     DEAD_LETTERS,
     Letter,
     Place,
@@ -28,6 +26,8 @@ from worker.tools.deadletters import (
     printable,
     text_of,
 )
+from worker.cli.dlq_replay import replay
+from worker.ingress.reject import Reason
 
 
 @click.group(epilog="Example: stream-audit dlq ls --bootstrap 127.0.0.1:9092 --since 1h")

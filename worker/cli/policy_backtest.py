@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.tools.deadletters import Since
+from worker.cli.dlq_letters import Since
 
 if TYPE_CHECKING:
     from worker.tools.backtest import Outcome, Source

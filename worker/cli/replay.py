@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.tools.outputs import OutputFile
+from worker.cli.outputs import OutputFile
 
 if TYPE_CHECKING:
     from worker.partition.rooms import Counts

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import click
 
-from worker.tools.outputs import OutputFile
+from worker.cli.outputs import OutputFile
 
 
 @click.command(name="simulate")

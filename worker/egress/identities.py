@@ -2,8 +2,8 @@
 
 import msgspec
 
+from worker.audit.announce import Identity
 from worker.audit.events import Answer
-from worker.audit.identities import Identity
 from worker.egress.record import OutRecord
 
 TOPIC = "live.audit.identities"

@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 import orjson
 
-from worker.audit.asking import Request
+from worker.audit.requests import Request
 from worker.audit.room import Room
 from worker.egress.record import OutRecord
 

@@ -8,7 +8,7 @@ from worker.audit.calibration import CALIBRATION_VERSION
 from worker.audit.evidence import DESIGNS, FAMILIES, Family, Level
 from worker.audit.facts import Certainty
 from worker.audit.room import BLOCK_MS, Phase, Room
-from worker.audit.signals import looks, newest
+from worker.audit.signals import detectors, strata
 from worker.egress.record import OutRecord
 from worker.policy.episodes import ACTIVE
 
@@ -78,7 +78,7 @@ def _detectors(room: Room) -> dict[str, Any]:
         "detectors": {
             "calibration": CALIBRATION_VERSION,
             "uncalibrated_looks": room.uncalibrated,
-            "disagreement": {signal: looks.disagreement(room, signal) for signal in ("voice", "visual")},
+            "disagreement": {signal: detectors.disagreement(room, signal) for signal in ("voice", "visual")},
             "last": [
                 {
                     "detector": one.detector,
@@ -105,7 +105,7 @@ def _challenges(room: Room) -> dict[str, int]:
 
 def _strata(room: Room) -> dict[str, Any]:
     """Signals that bet in no family, for people; those that abstain are left out."""
-    return {name: {"value": value, "blocks": 0, "at_ms": room.max_at_ms} for name, value in newest.strata(room).items()}
+    return {name: {"value": value, "blocks": 0, "at_ms": room.max_at_ms} for name, value in strata.strata(room).items()}
 
 
 def _episodes(room: Room) -> list[dict[str, Any]]:

@@ -14,8 +14,8 @@ from heapq import nsmallest
 from msgspec import Struct
 from xxhash import xxh3_64_intdigest
 
+from worker.audit.announce import TTL_MS, Identity
 from worker.audit.events import FleetMatched
-from worker.audit.identities import TTL_MS, Identity
 
 MEMBERS_MAX = 1_024
 LISTED_MAX = 20

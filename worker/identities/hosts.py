@@ -3,9 +3,9 @@
 from msgspec import Struct
 from xxhash import xxh3_64_intdigest
 
+from worker.audit.announce import TTL_MS, UPHELD_MAX, Identity, RoomsAllowed, mark_of
 from worker.audit.events import Id, Millis, Platform, RegistrationState, Upheld
 from worker.audit.history import REMEMBERED_MS
-from worker.audit.identities import TTL_MS, UPHELD_MAX, Identity, RoomsAllowed, mark_of
 
 ROOMS_MAX = 1_024
 

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-from worker.audit.identities import Identity
+from worker.audit.announce import Identity
 from worker.identities.hosts import Registration
 from worker.ingress.decode import refusal, too_large
 from worker.ingress.reject import Reason, Reject

@@ -12,9 +12,9 @@ from xxhash import xxh3_64_intdigest
 
 from worker import __version__
 from worker.audit import elond
+from worker.audit.announce import Identity
 from worker.audit.elond import Platform
 from worker.audit.events import Answer, RestrictionTested
-from worker.audit.identities import Identity
 from worker.egress.identities import encode_answer
 from worker.egress.record import OutRecord
 from worker.identities import fleets, hosts

@@ -12,11 +12,11 @@ from typing import Protocol
 from msgspec import Struct
 
 from worker import __version__
-from worker.audit.asking import Request, take
-from worker.audit.decide import apply
+from worker.audit.announce import announce
+from worker.audit.apply import apply
 from worker.audit.events import Event
-from worker.audit.identities import announce
 from worker.audit.lifecycle import Status
+from worker.audit.requests import Request, take
 from worker.audit.room import Room
 from worker.egress.identities import encode_identity
 from worker.egress.record import OutRecord

@@ -20,7 +20,7 @@ from worker.audit import history
 from worker.audit.evidence import FAMILIES, Level
 from worker.audit.facts import FACT_BIT, FACT_NAMES, Certainty, Facts, History
 from worker.audit.room import Phase, Room
-from worker.audit.signals import newest, unbroken
+from worker.audit.signals import strata, unbroken
 from worker.policy import shares
 
 MS_PER_MINUTE = 60_000
@@ -238,7 +238,7 @@ def of_room(room: Room, now_ms: int) -> Inputs:
 
 
 def _signals(room: Room) -> SignalsFact:
-    values = {**newest.betting(room), **newest.strata(room)}
+    values = {**strata.betting(room), **strata.strata(room)}
     if "unbroken" in values:
         values["unbroken"] = unbroken.hours(room)
     return SignalsFact(**values)

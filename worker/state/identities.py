@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 from xxhash import xxh3_64_digest
 
+from worker.audit.announce import TTL_MS
 from worker.audit.elond import Platform
 from worker.audit.history import REMEMBERED_MS
-from worker.audit.identities import TTL_MS
 from worker.identities.fleets import Fleet
 from worker.identities.hosts import Host
 from worker.ingress.record import Record

@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from worker.audit.evidence import DESIGNS, Level, new_family, step
-from worker.audit.signals import fake_viewers
+from worker.audit.signals import bots
 from worker.cli import cli
 from worker.lab.evaluate.full import collect
 from worker.lab.evaluate.pieces import DISCOUNTED, FACTUAL, STRATA, do, full_pieces, honest_pieces
@@ -130,8 +130,8 @@ def test_a_host_who_shows_a_film_again_owes_peace_to_the_allowance() -> None:
 
 def test_a_discount_taken_away_is_not_given_and_comes_back() -> None:
     def copies_discounted() -> int:
-        askers = fake_viewers.Askers()
-        return sum(fake_viewers.take(askers, viewer, viewer * 7_000, "这个东西有没有现货呀") for viewer in range(64))
+        askers = bots.Askers()
+        return sum(bots.take(askers, viewer, viewer * 7_000, "这个东西有没有现货呀") for viewer in range(64))
 
     def mass_after_two_high_blocks() -> float:
         family = new_family("AI", 0)

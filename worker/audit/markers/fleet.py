@@ -1,7 +1,7 @@
 """One identity in several live rooms, found by the identity agent and written into this room's log.
 
 Reads `fleet.matched`; fewer than two rooms are none. A room may be in several fleets at once, 16 are kept, scripts
-going first. Rules see one (`identities.hold`). A match holds until the agent takes it back, the room no longer shows
+going first. Rules see one (`announce.hold`). A match holds until the agent takes it back, the room no longer shows
 the identity, or, for scripts, no longer reads it.
 
 Abstains: the agent has found none. Evasion: other devices, addresses and voices for each room, paraphrased scripts;
@@ -9,7 +9,7 @@ each room is then judged by what happens in it. Cost: 1.5 µs a match, 4 among 1
 span of five minutes, 7 when 16 end.
 """
 
-from worker.audit import identities
+from worker.audit import announce
 from worker.audit.events import FleetMatched
 from worker.audit.facts import Fleet
 from worker.audit.room import Room
@@ -19,13 +19,13 @@ FLEETS_MAX = 16
 
 def apply(room: Room, event: FleetMatched, offset: int) -> None:
     """Take over the latest match of this identity; fewer than two rooms are none."""
-    ties, key = identities.ties_of(room), f"{event.kind}:{event.identity}"
+    ties, key = announce.ties_of(room), f"{event.kind}:{event.identity}"
     before = dict(ties.fleets)
     old = before.pop(key, None)
     match = Fleet(event.kind, event.size, event.permitted, event.at_ms if old is None else old.since_ms)
     fleets = [*before.items(), (key, match)] if event.size >= 2 else list(before.items())
     fleets.sort(key=lambda one: one[1].kind != "script")  # where there are too many, scripts go first
-    identities.hold(room, tuple(fleets[-FLEETS_MAX:]), otherwise=match)
+    announce.hold(room, tuple(fleets[-FLEETS_MAX:]), otherwise=match)
 
 
 def forget_scripts(room: Room) -> None:
@@ -33,7 +33,7 @@ def forget_scripts(room: Room) -> None:
     ties = room.ties
     if ties is None or not any(match.kind == "script" for _, match in ties.fleets):
         return
-    read = set(identities.shown(room))
+    read = set(announce.shown(room))
     kept = tuple(one for one in ties.fleets if one[1].kind != "script" or one[0] in read)
     if kept != ties.fleets:
-        identities.hold(room, kept)
+        announce.hold(room, kept)

@@ -9,9 +9,9 @@ account in many rooms. Cost: 0.4 µs a state, 4 with three upheld violations.
 """
 
 from worker.audit import history
+from worker.audit.announce import mark_of, soon, ties_of
 from worker.audit.events import RegistrationState
 from worker.audit.facts import FACT_BIT, Registration
-from worker.audit.identities import mark_of, soon, ties_of
 from worker.audit.room import Room
 
 

@@ -8,9 +8,9 @@ place; short sessions, since masses and places begin anew with each, and none ma
 and what people upheld (`history`) are left. Cost: 0.1 µs a test.
 """
 
+from worker.audit.announce import ties_of
 from worker.audit.events import RestrictionTested
 from worker.audit.facts import LEVEL_BIT
-from worker.audit.identities import ties_of
 from worker.audit.room import Room
 
 

@@ -7,10 +7,10 @@ a second grader, and results of what nobody issued, tell nothing.
 Abstains: no challenge issued; a result during a break. Evasion: a person on standby. Cost: one step a result.
 """
 
-from worker.audit.asking import answered, gained
 from worker.audit.evidence import new_family, step
+from worker.audit.requests import answered, gained
 from worker.audit.room import LATENESS_MS, PANE_MS, Pane, Room
-from worker.audit.signals.unanswered import is_break
+from worker.audit.signals.replies import is_break
 
 HOT_MS = 600_000
 NORM, NORM_HOT = (0.05,), (0.10,)

@@ -11,8 +11,8 @@ from zlib import crc32
 import orjson
 from msgspec import Struct, field
 
+from worker.audit.announce import PERIOD_MS
 from worker.audit.evidence import MS_PER_HOUR
-from worker.audit.identities import PERIOD_MS
 from worker.egress.identities import partition_key
 from worker.egress.record import OutRecord
 from worker.lab.evaluate.run import batches, shipped_judge

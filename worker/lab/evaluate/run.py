@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.audit.evidence import DESIGNS
-from worker.audit.signals import fake_viewers, loop_lock
+from worker.audit.signals import bots, loop
 from worker.egress.record import OutRecord
 from worker.lab.evaluate.watch import Outcome, Watch
 from worker.lab.simulate import ARCHETYPES, FULL, SPARSE, STARTED_AT_MS, Ask, Event, Truth, at_ms_of, simulate, truth
@@ -31,8 +31,8 @@ SIGNALS = ("voice", "visual", "unanswered", "excitation", "locked", "fail")
 DISCOUNTS = ("allowance", "fake_viewers", "envelope")
 """What speaks for a room beforehand: the allowance for replays, prompts by bots, the higher norm after a high value."""
 _UNDISCOUNTED: dict[str, tuple[ModuleType, dict[str, float]]] = {
-    "allowance": (loop_lock, {"TOKENS_MAX": 0.0, "TOKENS_LONG_MAX": 0.0}),
-    "fake_viewers": (fake_viewers, {"CROWD_MIN": fake_viewers.REMEMBERED + 1}),
+    "allowance": (loop, {"TOKENS_MAX": 0.0, "TOKENS_LONG_MAX": 0.0}),
+    "fake_viewers": (bots, {"CROWD_MIN": bots.REMEMBERED + 1}),
 }
 
 

@@ -2,13 +2,13 @@
 
 Whoever judges the room's events as they come may hand over its requests; then the platform issues a challenge when it
 is asked for one, of a kind that the request names, and has its detectors look more often when it is asked for that.
-Without such requests the platform follows the same policy (`audit.asking`) by itself, but knows no more than its own
+Without such requests the platform follows the same policy (`audit.requests`) by itself, but knows no more than its own
 challenges. What falls into a break is void. Who is asked to do what he cannot do fails.
 """
 
 from random import Random
 
-from worker.audit import asking
+from worker.audit import requests
 from worker.audit.evidence import Level, level_of, new_family, step
 from worker.audit.signals.challenge import HOT_MS, NORM, NORM_HOT
 from worker.lab.simulate.stage import SECOND_MS, Stage
@@ -36,10 +36,10 @@ class Platform:
         self._turn = 0
         self._last_fail_ms = 0
         self._family = new_family("CHALLENGE", stage.now_ms)
-        self._policy: asking.Asking | None = None
+        self._policy: requests.Asking | None = None
         if stage.asked is None:
-            self._policy = asking.begin(f"{stage.plan.seed}/{stage.plan.room_id}", stage.now_ms)
-            asking.stir(self._policy, self._rng.getrandbits(64))
+            self._policy = requests.begin(f"{stage.plan.seed}/{stage.plan.room_id}", stage.now_ms)
+            requests.stir(self._policy, self._rng.getrandbits(64))
             self._wait(self._policy)
         else:
             stage.every(stage.plan.pace.poll_ms, self._follow)
@@ -61,17 +61,17 @@ class Platform:
         if challenge is not None and not self._stage.paused:
             self._issue(challenge.kinds)
 
-    def _wait(self, policy: asking.Asking) -> None:
+    def _wait(self, policy: requests.Asking) -> None:
         """Until the next challenge falls due, whatever was planned before."""
         self._turn += 1
         turn = self._turn
         self._stage.after(policy.due_ms - self._stage.now_ms, lambda: self._due(policy) if turn == self._turn else None)
 
-    def _due(self, policy: asking.Asking) -> None:
-        asking.fall_due(policy, may_ask=not self._stage.paused, kinds=())
-        if asking.take(policy):
+    def _due(self, policy: requests.Asking) -> None:
+        requests.fall_due(policy, may_ask=not self._stage.paused, kinds=())
+        if requests.take(policy):
             self._issue(tuple(kind for kind in ISSUED if self._speaks or kind != "say"))
-            asking.issued(policy, self._stage.now_ms, self._stage.now_ms)
+            requests.issued(policy, self._stage.now_ms, self._stage.now_ms)
         self._wait(policy)
 
     def _issue(self, kinds: tuple[str, ...]) -> None:
@@ -79,7 +79,7 @@ class Platform:
         self._number += 1
         name = f"q{self._number}"
         kind = self._rng.choice([issued for asked in kinds for issued in ISSUED[asked]])
-        stage.emit("challenge.issued", challenge_id=name, kind=kind, deadline_ms=stage.now_ms + asking.ANSWER_MS)
+        stage.emit("challenge.issued", challenge_id=name, kind=kind, deadline_ms=stage.now_ms + requests.ANSWER_MS)
         stage.after(self._rng.uniform(4, 44) * SECOND_MS, lambda: self._result(name, kind))
 
     def _result(self, name: str, kind: str) -> None:
@@ -95,14 +95,14 @@ class Platform:
         if self._policy is not None:
             self._learn(self._policy, failed)
 
-    def _learn(self, policy: asking.Asking, failed: bool) -> None:
+    def _learn(self, policy: requests.Asking, failed: bool) -> None:
         now_ms, family = self._stage.now_ms, self._family
         hot = self._last_fail_ms > 0 and now_ms - self._last_fail_ms <= HOT_MS
         mass, last_ms = family.mass(), family.last_ms
         step(family, now_ms, (float(failed),), NORM_HOT if hot else NORM)
         family.level = level_of(family.mass(), family.level)
         policy.watched = family.level >= Level.WATCH
-        asking.answered(policy, failed, asking.gained(family, last_ms, mass), now_ms)
+        requests.answered(policy, failed, requests.gained(family, last_ms, mass), now_ms)
         if failed:
             self._last_fail_ms = now_ms
         self._wait(policy)

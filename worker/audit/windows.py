@@ -5,12 +5,12 @@ Panes are integer milliseconds, half-open `[start, start + 10 s)`; blocks are 5 
 of arrival within lateness changes nothing.
 """
 
-from worker.audit import asking, levels
+from worker.audit import levels, requests
 from worker.audit.evidence import Level, copy_as, new_family, step
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REQUEST_BIT, Driven
 from worker.audit.markers import fleet, label, presenter
 from worker.audit.room import BLOCK_MS, LATENESS_MS, PANE_MS, Block, Pane, Phase, Room, Utterance, spoken_in
-from worker.audit.signals import cadence, challenge, excitation, looks, loop_lock, shared_script, unanswered
+from worker.audit.signals import cadence, challenge, detectors, excitation, loop, replies, scripts
 from worker.audit.text import words
 
 LABELLED_SHARE = 0.5
@@ -70,7 +70,7 @@ def _ask(room: Room) -> None:
     assert state is not None, "only what asks falls due"
     heard = room.counts.speech > 0 and not state.signs
     kinds = (*(("say",) if heard else ()), "gesture", "show")
-    asking.fall_due(state, may_ask=room.phase == Phase.LIVE, kinds=kinds)
+    requests.fall_due(state, may_ask=room.phase == Phase.LIVE, kinds=kinds)
     if state.pending:
         room.changed |= REQUEST_BIT
 
@@ -86,13 +86,13 @@ def _skip_silence(room: Room, watermark_ms: int) -> None:
 def _fold(room: Room, pane: Pane) -> None:
     speech = spoken_in(pane)
     spoken = [words(utterance.text) for utterance in speech]
-    locked = loop_lock.fold(room, pane, speech, spoken)
-    unanswered.fold(room, pane, speech, spoken, locked)
+    locked = loop.fold(room, pane, speech, spoken)
+    replies.fold(room, pane, speech, spoken, locked)
     if speech:
         cadence.fold(room, speech)
         _close_scripts(room, pane.start_ms)
-        shared_script.hear(room, spoken, pane.start_ms)
-    looks.fold(room, pane)
+        scripts.hear(room, spoken, pane.start_ms)
+    detectors.fold(room, pane)
     posed = challenge.pose(room, pane)
     if room.asking is not None:
         _learn(room, room.asking, pane, speech, posed)
@@ -106,36 +106,36 @@ def _fold(room: Room, pane: Pane) -> None:
         presenter.combine(room, pane.start_ms + PANE_MS)
 
 
-def _learn(room: Room, state: asking.Asking, pane: Pane, speech: list[Utterance], posed: list[int]) -> None:
+def _learn(room: Room, state: requests.Asking, pane: Pane, speech: list[Utterance], posed: list[int]) -> None:
     """What a pane tells the policy of asking: when challenges were issued, whether speech repeats, and ids to draw
     times from."""
     now_ms = pane.start_ms + PANE_MS + LATENESS_MS
     ranks = [p.rank for p in pane.prompts] + [u.rank for u in speech] + [look.order for look in pane.looks]
     ranks += [rank for _, rank, _ in pane.issued]
     ranks += [rank for _, rank, _, outcome in pane.challenges if outcome != challenge.VOID]
-    asking.stir(state, sum(ranks))
+    requests.stir(state, sum(ranks))
     for at_ms in posed:
-        asking.issued(state, at_ms, now_ms)
+        requests.issued(state, at_ms, now_ms)
     if speech and "PLAY" in room.families:
-        asking.look(state, asking.PLAY, room.families["PLAY"], now_ms)
+        requests.look(state, requests.PLAY, room.families["PLAY"], now_ms)
 
 
 def _close_block(room: Room, end_ms: int) -> None:
     block = room.block
     start_ms = room.block_start_ms
-    unanswered.fall_due(room, min(end_ms, room.max_at_ms))  # a session that closes takes nobody's 90 s
+    replies.fall_due(room, min(end_ms, room.max_at_ms))  # a session that closes takes nobody's 90 s
     block.paused_ms = _paused_ms(room, start_ms, end_ms)
-    voice_visual = looks.values(block)
-    _forget_versions(room, looks.close(room, end_ms))
+    voice_visual = detectors.values(block)
+    _forget_versions(room, detectors.close(room, end_ms))
     labelled = label.labelled_ms(room, start_ms, end_ms) >= LABELLED_SHARE * BLOCK_MS
     if labelled and "UNLABELLED" not in room.families:
         _part_from_ai(room)
     _bet(room, "AI", end_ms, voice_visual)
     if "UNLABELLED" in room.families:
         _bet(room, "UNLABELLED", end_ms, (None, None) if labelled else voice_visual)
-    silent = unanswered.value(room)
+    silent = replies.value(room)
     if silent:
-        unanswered.quote_questions(room)
+        replies.quote_questions(room)
     _bet(room, "NONINT", end_ms, (silent, excitation.close(room)))
     _close_scripts(room, end_ms)
     room.counts.prompts += block.due
@@ -153,7 +153,7 @@ def _close_block(room: Room, end_ms: int) -> None:
 
 
 def _close_scripts(room: Room, until_ms: int) -> None:
-    if shared_script.close(room, until_ms):
+    if scripts.close(room, until_ms):
         fleet.forget_scripts(room)
 
 
@@ -165,15 +165,15 @@ def _forget_versions(room: Room, changed: tuple[bool, bool]) -> None:
             family.prev = tuple(None if new else prev for new, prev in zip(changed, family.prev, strict=True))
 
 
-def _suspect(room: Room, state: asking.Asking, now_ms: int) -> None:
+def _suspect(room: Room, state: requests.Asking, now_ms: int) -> None:
     """What a block tells the policy of asking: how suspicious the room looks without its challenges."""
     ai = room.families.get("UNLABELLED") or room.families.get("AI")
     if ai is not None:
-        asking.look(state, asking.AI, ai, now_ms)
+        requests.look(state, requests.AI, ai, now_ms)
     if "NONINT" in room.families:
-        asking.look(state, asking.NONINT, room.families["NONINT"], now_ms)
-    missing = () if room.block.paused_ms else looks.missing(room.block)
-    asking.sample(state, missing, ai is not None and ai.level == Level.WATCH, now_ms)
+        requests.look(state, requests.NONINT, room.families["NONINT"], now_ms)
+    missing = () if room.block.paused_ms else detectors.missing(room.block)
+    requests.sample(state, missing, ai is not None and ai.level == Level.WATCH, now_ms)
     if state.pending:
         room.changed |= REQUEST_BIT
 

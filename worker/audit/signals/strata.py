@@ -2,7 +2,7 @@
 
 from worker.audit.evidence import DESIGNS
 from worker.audit.room import Room
-from worker.audit.signals import cadence, concurrency, fake_viewers, latency, shared_script, unbroken
+from worker.audit.signals import bots, cadence, concurrency, latency, scripts, unbroken
 
 BETTING: tuple[tuple[str, str], ...] = (("unanswered", "NONINT"), ("excitation", "NONINT"), ("locked", "PLAY"))
 """Signals that bet and that rules may read, each with its family; detectors and challenges have facts of their own."""
@@ -13,10 +13,10 @@ def strata(room: Room) -> dict[str, float]:
     values = {
         "unbroken": 1.0 if unbroken.hours(room) else None,
         "concurrency": concurrency.value(room),
-        "shared_script": shared_script.value(room),
+        "shared_script": scripts.value(room),
         "latency": latency.value(room),
         "cadence": cadence.value(room),
-        "fake_viewers": fake_viewers.value(room.askers),
+        "fake_viewers": bots.value(room.askers),
     }
     return {name: value for name, value in values.items() if value is not None}
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from xxhash import xxh3_64_digest, xxh3_64_intdigest, xxh32_intdigest
 
+from worker.audit import announce, packed
 from worker.audit import events as e
-from worker.audit import identities, packed
 from worker.audit.facts import FACT_BIT, REVIEW_BIT
 from worker.audit.lifecycle import SILENCE_MS, Status, admit, end, move
 from worker.audit.markers import (
@@ -29,7 +29,6 @@ from worker.audit.markers import (
     software,
     watermark,
 )
-from worker.audit.panes import close_due, pane_at
 from worker.audit.room import (
     CHALLENGES_PER_PANE,
     LATENESS_MS,
@@ -46,10 +45,11 @@ from worker.audit.room import (
     Utterance,
     spoken_in,
 )
-from worker.audit.signals import cadence, challenge, looks
-from worker.audit.signals.fake_viewers import viewer_hash
-from worker.audit.signals.unanswered import GIFT, GREETING, ORDER, QUESTION, meets_break
+from worker.audit.signals import cadence, challenge, detectors
+from worker.audit.signals.bots import viewer_hash
+from worker.audit.signals.replies import GIFT, GREETING, ORDER, QUESTION, meets_break
 from worker.audit.text import is_greeting, is_question
+from worker.audit.windows import close_due, pane_at
 
 Handler = Callable[[Room, Any, int], None]
 
@@ -140,7 +140,7 @@ def _describe(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: int) ->
 
 
 def _take_descriptor(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: int) -> None:
-    before = identities.shown(room)
+    before = announce.shown(room)
     title = event.title or ""
     if title and title != room.title:
         software.read(room, title, event.at_ms, "title", offset)
@@ -156,7 +156,7 @@ def _take_descriptor(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: 
     room.ip_hash = event.ip_hash or ""
     room.category = event.category or ""
     room.changed |= FACT_BIT["room"]
-    identities.redescribed(room, before)
+    announce.redescribed(room, before)
 
 
 def _heartbeat(room: Room, event: e.RoomHeartbeat, offset: int) -> None:
@@ -273,7 +273,7 @@ def _speech(room: Room, event: e.HostSpeech, offset: int) -> None:
     room.last_speech_ms = max(room.last_speech_ms, event.at_ms)
     software.read(room, event.text, event.at_ms, "speech", offset)
     if event.voice_id is not None:
-        identities.see(room, "voice", event.voice_id, event.at_ms)
+        announce.see(room, "voice", event.voice_id, event.at_ms)
     text = event.text[:SPEECH_CHARS]
     utterance = Utterance(event.at_ms, rank, text, offset, *cadence.times(event))
     pane.speech = packed.add(pane.speech, utterance)
@@ -314,7 +314,7 @@ def _replied(room: Room, at_ms: int) -> None:
 
 def _detector(room: Room, event: e.DetectorScore, offset: int) -> None:
     room.counts.markers += 1
-    looks.collect(pane_at(room, event.at_ms), event)
+    detectors.collect(pane_at(room, event.at_ms), event)
 
 
 def _challenge_issued(room: Room, event: e.ChallengeIssued, offset: int) -> None:
@@ -340,7 +340,7 @@ def _review(room: Room, event: e.ReviewDecided, offset: int) -> None:
     room.reviews.append((event.violation_id, event.outcome, event.by))
     del room.reviews[:-REVIEWS_MAX]
     room.changed |= REVIEW_BIT
-    identities.soon(room)
+    announce.soon(room)
 
 
 def _marker(then: Handler) -> Handler:

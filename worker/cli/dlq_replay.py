@@ -16,11 +16,11 @@ from rich.progress import track
 from rich.table import Table
 
 from worker import clock
+from worker.cli.dlq_letters import DEAD_LETTERS, REPLAY_OF, REPLAYED_TO, TIMEOUT_S, Letter, Reader, Since, letter_of
 from worker.cli.terminal import console
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reason, Reject
 from worker.partition.rooms import EVENTS_TOPIC
-from worker.tools.deadletters import DEAD_LETTERS, REPLAY_OF, REPLAYED_TO, TIMEOUT_S, Letter, Reader, Since, letter_of
 
 if TYPE_CHECKING:
     from confluent_kafka import Message

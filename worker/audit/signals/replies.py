@@ -30,7 +30,7 @@ from worker.audit.room import (
     Utterance,
 )
 from worker.audit.said import Said, new_said, note, unsaid
-from worker.audit.signals import cadence, excitation, fake_viewers, latency
+from worker.audit.signals import bots, cadence, excitation, latency
 from worker.audit.text import Words, bigrams, thanks, welcomes
 
 DUE_MS = 90_000
@@ -97,8 +97,8 @@ def _real(room: Room, prompts: list[Prompt]) -> list[Prompt]:
             real.append(prompt)
             continue
         if room.askers is None:
-            room.askers = fake_viewers.Askers()
-        if fake_viewers.take(room.askers, prompt.viewer, prompt.at_ms, prompt.text):
+            room.askers = bots.Askers()
+        if bots.take(room.askers, prompt.viewer, prompt.at_ms, prompt.text):
             real = [other for other in real if other.text != prompt.text]
             room.prompts = tuple(other for other in room.prompts if other.text != prompt.text)
         else:
