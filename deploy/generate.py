@@ -9,10 +9,18 @@ from typing import Any
 
 import yaml
 
-from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC
-from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 from worker.settings import Settings
-from worker.topics import Topic, load_topics
+from worker.topics import (
+    DEAD_LETTERS_TOPIC,
+    EVENTS_TOPIC,
+    IDENTITIES_TOPIC,
+    REGISTRY_TOPIC,
+    REQUESTS_TOPIC,
+    ROOMS_TOPIC,
+    VIOLATIONS_TOPIC,
+    Topic,
+    load_topics,
+)
 
 DEPLOY = Path(__file__).resolve().parent
 COMPONENTS = DEPLOY / "k8s" / "components"

@@ -8,9 +8,10 @@ import orjson
 import pytest
 
 from tests.bench.corpus import corpus
-from worker.partition.rooms import DEAD_LETTERS_TOPIC, BreakerTripped, MemoryRooms, PartitionProcessor
+from worker.partition.rooms import BreakerTripped, MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
 from worker.tools.policyfiles import read_policies
+from worker.topics import DEAD_LETTERS_TOPIC
 
 RECORDS = 100_000
 WEIGHS = {"viewer.comment", "viewer.gift", "host.speech", "detector.score"}  # taken once

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from worker.audit.announce import Identity
-from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor, Placed
-from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
+from worker.partition.identities import MatchProcessor, Placed
 from worker.state.identities import MatchStore
+from worker.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC
 
 AT_MS = 1_772_413_200_000
 

@@ -1,4 +1,4 @@
-"""What the topics must look like (`schemas/*/topic.yaml`), and how a broker's topics differ from that.
+"""The topics: names, what each must look like (`schemas/*/topic.yaml`), and how those of a broker differ from that.
 
 No I/O with a broker here: `plan` compares two pictures. `topics check`, `topics apply` and the worker's start-up
 check use it; the start-up check builds its `Topic`s itself, knowing only names and which partitions must match.
@@ -11,6 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+EVENTS_TOPIC = "live.room.events"
+REGISTRY_TOPIC = "live.host.registry"
+POLICIES_TOPIC = "live.audit.policies"
+IDENTITIES_TOPIC = "live.audit.identities"
+VIOLATIONS_TOPIC = "live.audit.violations"
+ROOMS_TOPIC = "live.audit.rooms"
+REQUESTS_TOPIC = "live.audit.requests"
+DEAD_LETTERS_TOPIC = "live.audit.deadletter"
 
 CLEANUPS = ("delete", "compact")
 CONTENT_TYPES = ("application/json", "application/octet-stream", "application/msgpack")

@@ -17,10 +17,11 @@ from rich.table import Table
 from tests.bench.core import Record
 from tests.bench.corpus import corpus
 from tests.bench.live import STRETCH_S, Load
-from worker.partition.rooms import EVENTS_TOPIC, PartitionProcessor
+from worker.partition.rooms import PartitionProcessor
 from worker.policy.judge import Judge
 from worker.state.rooms import RoomStore
 from worker.tools.policyfiles import read_policies
+from worker.topics import EVENTS_TOPIC
 from worker.transport.compression import LEVEL
 from worker.transport.settings import TransportSettings
 

@@ -15,8 +15,9 @@ from rich.table import Table
 
 from worker.audit.announce import PERIOD_MS, Identity
 from worker.egress.identities import encode_identity
-from worker.partition.identities import IDENTITIES_TOPIC, MatchProcessor
+from worker.partition.identities import MatchProcessor
 from worker.state.identities import MatchStore, encode
+from worker.topics import IDENTITIES_TOPIC
 
 from ..support.circle import Kept
 

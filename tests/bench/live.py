@@ -21,7 +21,7 @@ from hdrh.histogram import HdrHistogram
 
 from tests.bench.corpus import T0_MS, corpus
 from tests.support.engine import Log
-from worker.partition.rooms import EVENTS_TOPIC, VIOLATIONS_TOPIC
+from worker.topics import EVENTS_TOPIC, VIOLATIONS_TOPIC
 
 TRIGGER_EVERY_S = 0.02
 STRETCH_S, STRETCH_EVENT_MS = 20.0, 440_000

@@ -19,7 +19,7 @@ from tests.bench.throughput import FULL
 from tests.support.engine import Log, Worker
 from tests.support.kafka import KafkaCluster, wait_until
 from tests.support.oracle import oracle
-from worker.partition.rooms import EVENTS_TOPIC, VIOLATIONS_TOPIC
+from worker.topics import EVENTS_TOPIC, VIOLATIONS_TOPIC
 
 COMMIT_INTERVAL_S = "1"
 GOAL_RATE = 20_000

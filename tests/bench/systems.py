@@ -138,13 +138,13 @@ class JobHooks:
 
     async def before_commit(self, offsets: Mapping[Any, int]) -> None:
         """Outputs first, then snapshots; the driver commits when this returns."""
-        from worker.transport import Outgoing
+        from worker.records import OutRecord
 
         rooms, encode = self.job.rooms, msgspec.msgpack.encode
         for partition in [tp.partition for tp in offsets]:
             dirty, made = self.dirty[partition], self.pending[partition]
-            outputs = [Outgoing(None, value, [], None) for value in made]
-            states = [Outgoing(room.encode(), encode(rooms[room]), [], None) for room in dirty]
+            outputs = [OutRecord(OUT, None, value) for value in made]
+            states = [OutRecord(OUT, room.encode(), encode(rooms[room])) for room in dirty]
             made.clear()
             dirty.clear()
             await self.app.producer.send_batch(OUT, partition, outputs)

@@ -14,11 +14,11 @@ from tests.policy.build import a_policy, a_rule
 from tests.support.engine import room_log
 from worker.audit.room import Room
 from worker.cli import cli
-from worker.egress.record import OutRecord
 from worker.lab.simulate import simulate
 from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
 from worker.policy.model import Decision
+from worker.records import OutRecord
 from worker.settings import POLICIES_DIR
 from worker.tools import roomlog
 from worker.tools.backtest import throughout

@@ -8,14 +8,14 @@ from confluent_kafka import Producer
 
 from worker.cli import cli
 from worker.lab.mockcluster import MockCluster
-from worker.partition.rooms import EVENTS_TOPIC, VIOLATIONS_TOPIC
-from worker.policy.feed import POLICIES_TOPIC, PolicyFeed
+from worker.policy.feed import PolicyFeed
 from worker.policy.judge import Judge
 from worker.policy.wire import as_document
 from worker.settings import POLICIES_DIR
 from worker.tools.policyfiles import read_policies
 from worker.tools.replay import Replay
 from worker.tools.roomlog import LogRecord, read
+from worker.topics import EVENTS_TOPIC, POLICIES_TOPIC, VIOLATIONS_TOPIC
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "rooms"
 PARTITION = 2

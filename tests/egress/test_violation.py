@@ -12,10 +12,10 @@ from worker.audit.events import Shop
 from worker.audit.evidence import Level
 from worker.audit.facts import BLOCK_BIT, REVIEW_BIT, Certainty, Frame
 from worker.audit.room import Excerpt, Room
-from worker.egress.record import OutRecord
 from worker.egress.violation import encode_violation
 from worker.policy.actions import ACTIONS
 from worker.policy.model import Control, Decision
+from worker.records import OutRecord
 
 SCHEMA = json.loads(Path("schemas/live.audit.violations/v1.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)

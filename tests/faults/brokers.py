@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 from tests.faults.scenario import World
 from tests.support.engine import Worker, room_log
 from tests.support.kafka import wait_until
-from worker.partition.rooms import EVENTS_TOPIC
+from worker.topics import EVENTS_TOPIC
 
 RECOVERED_WITHIN_S = 60
 LOADING = (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tests.faults.scenario import Records, World, both
 from tests.support.engine import Log, Worker, room_log
 from tests.support.kafka import wait_until
-from worker.partition.rooms import VIOLATIONS_TOPIC
+from worker.topics import VIOLATIONS_TOPIC
 
 Command = tuple[str, ...]
 WHEN = ("committed", "sent", "flushed")

@@ -13,8 +13,8 @@ from tests.support.engine import Sent, room_log
 from tests.support.kafka import wait_until
 from tests.support.oracle import oracle
 from worker.audit import snapshot
-from worker.partition.rooms import DEAD_LETTERS_TOPIC
 from worker.state import codec, identities
+from worker.topics import DEAD_LETTERS_TOPIC
 
 LATENESS_STEPS = 60  # of 700 ms: within the lateness of a minute, jitter and disorder together
 

@@ -15,8 +15,14 @@ from typing import NamedTuple
 from tests.support.engine import PARTITIONS, Log, Sent, Worker
 from tests.support.kafka import KafkaCluster, wait_until
 from tests.support.oracle import newest, oracle
-from worker.partition.identities import IDENTITIES_TOPIC
-from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+from worker.topics import (
+    DEAD_LETTERS_TOPIC,
+    EVENTS_TOPIC,
+    IDENTITIES_TOPIC,
+    REQUESTS_TOPIC,
+    ROOMS_TOPIC,
+    VIOLATIONS_TOPIC,
+)
 
 Records = list[tuple[bytes, bytes, int]]
 

@@ -11,7 +11,7 @@ from zlib import crc32
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.faults.scenario import World
-from worker.partition.rooms import EVENTS_TOPIC, VIOLATIONS_TOPIC
+from worker.topics import EVENTS_TOPIC, VIOLATIONS_TOPIC
 
 OTHERS_PER_S = 800
 PROBES_PER_S = 40

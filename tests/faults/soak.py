@@ -33,7 +33,7 @@ from tests.faults import document, results
 from tests.support.engine import Log, Worker
 from tests.support.kafka import REPOSITORY, KafkaCluster, wait_until
 from worker.audit.speech import CAPACITY
-from worker.partition.rooms import EVENTS_TOPIC
+from worker.topics import EVENTS_TOPIC
 
 RESULTS = REPOSITORY / "build" / "soak.json"
 BACKLOG = 200_000

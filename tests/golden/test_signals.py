@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from tests.golden.signals import DETECTORS, LOGS, SOURCES, expected, read
-from worker.partition.rooms import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
+from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.inputs import as_json, of_room
 from worker.policy.judge import Judge
 from worker.tools.policyfiles import read_policies
+from worker.topics import EVENTS_TOPIC
 
 
 def _signals(of: str) -> list[dict[str, Any]]:

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from tests.contracts.contract import Contract
-from worker.egress.record import OutRecord
 from worker.ingress.reject import Reason, Reject, dead_letter
+from worker.records import OutRecord
 
 
 class Read(NamedTuple):

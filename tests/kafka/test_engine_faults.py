@@ -10,7 +10,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from tests.support.engine import PARTITIONS, Log, Worker, room_log
 from tests.support.kafka import KafkaCluster, wait_until
 from tests.support.oracle import newest, oracle
-from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+from worker.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from confluent_kafka import TopicPartition
 from tests.support.engine import START_MS, Log, Sent, Worker, room_log
 from tests.support.kafka import KafkaCluster, wait_until
 from tests.support.oracle import newest, oracle
-from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+from worker.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 
 LASTS_S = 6_000 * 0.7
 

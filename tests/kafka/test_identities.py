@@ -14,10 +14,10 @@ from tests.support.engine import Log, Sent, Worker
 from tests.support.kafka import KafkaCluster, wait_until
 from worker.audit.announce import PERIOD_MS
 from worker.lab.simulate.scenes import SCENES
-from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC
-from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, VIOLATIONS_TOPIC, MemoryRooms, PartitionProcessor
+from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
+from worker.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC
 
 POLICY = """
 policy: farms

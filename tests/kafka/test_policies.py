@@ -16,13 +16,13 @@ from tests.support.oracle import judge
 from worker import clock
 from worker.cli import cli
 from worker.cli.policy_topic import read_topic
-from worker.partition.rooms import EVENTS_TOPIC, VIOLATIONS_TOPIC
-from worker.policy.feed import POLICIES_TOPIC, PolicyFeed
+from worker.policy.feed import PolicyFeed
 from worker.policy.judge import Judge
 from worker.policy.wire import as_document
 from worker.settings import POLICIES_DIR
 from worker.tools.replay import Replay
 from worker.tools.roomlog import LogRecord, Writer
+from worker.topics import EVENTS_TOPIC, POLICIES_TOPIC, VIOLATIONS_TOPIC
 
 STEPS = 6_000
 SWITCH_MS = START_MS + STEPS * 700 // 2

@@ -26,10 +26,8 @@ from tests.support.kafka import REPOSITORY, KafkaUnavailableError
 from tests.support.oracle import oracle
 from tests.support.secured_kafka import LISTENERS, Certificates, SecuredKafka, unsigned_token
 from worker import clock
-from worker.partition.identities import REGISTRY_TOPIC
-from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, VIOLATIONS_TOPIC
-from worker.policy.feed import POLICIES_TOPIC
 from worker.settings import Settings
+from worker.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, POLICIES_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC
 
 PORT = 23_000
 USER = "judge"

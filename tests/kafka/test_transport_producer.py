@@ -13,7 +13,8 @@ from confluent_kafka import Consumer, TopicPartition
 from tests.kafka.test_transport_delivery import write
 from tests.support.kafka import KafkaCluster
 from tests.support.transport_app import QUICK, TransportApp
-from worker.transport import Outgoing, SendError
+from worker.records import OutRecord
+from worker.transport import SendError
 
 Names = Callable[[str], str]
 
@@ -32,7 +33,9 @@ def test_a_large_snapshot_arrives_in_order_in_the_partition_asked_for(kafka: Kaf
     topic, group = kafka.create_topic(topic_name("events"), 1), topic_name("group")
     target = kafka.create_topic(topic_name("changelog"), 2, cleanup_policy="compact")
     write(kafka, topic, [b"x"])
-    records = [Outgoing(b"%d" % i, None if i % 10 == 0 else b"%d" % i * 100, (("v", b"1"),)) for i in range(5000)]
+    records = [
+        OutRecord(topic, b"%d" % i, None if i % 10 == 0 else b"%d" % i * 100, (("v", b"1"),)) for i in range(5000)
+    ]
 
     async def body() -> None:
         app = TransportApp(kafka.bootstrap, topic, group)
@@ -54,7 +57,7 @@ def test_a_topic_that_does_not_exist_is_given_up(kafka: KafkaCluster, topic_name
             with pytest.raises(SendError, match="absent"):
                 await app.app.producer.send("absent", b"k", b"v", 0, None, None)
             with pytest.raises(SendError, match="absent-0: not acknowledged within"):
-                await app.app.producer.send_batch("absent", 0, [Outgoing(b"k", b"v")])
+                await app.app.producer.send_batch("absent", 0, [OutRecord("absent", b"k", b"v")])
 
     asyncio.run(body())
 
@@ -67,7 +70,7 @@ def test_a_record_beyond_the_brokers_limit_is_an_error(kafka: KafkaCluster, topi
         async with app.running():
             with pytest.raises(SendError, match="TooLarge"):
                 await app.app.producer.send_batch(
-                    topic, 0, [Outgoing(b"k", b"v"), Outgoing(b"k", os.urandom(2_000_000))]
+                    topic, 0, [OutRecord(topic, b"k", b"v"), OutRecord(topic, b"k", os.urandom(2_000_000))]
                 )
 
     asyncio.run(body())

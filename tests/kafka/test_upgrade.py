@@ -14,7 +14,7 @@ from tests.support.engine import Log, Sent, Worker
 from tests.support.kafka import KafkaCluster
 from tests.support.oracle import oracle
 from worker.audit import snapshot
-from worker.partition.rooms import EVENTS_TOPIC, VIOLATIONS_TOPIC
+from worker.topics import EVENTS_TOPIC, VIOLATIONS_TOPIC
 
 FIXTURES = Path(__file__).resolve().parents[1] / "data" / "changelog"
 PRESENT, OLD = FIXTURES / str(snapshot.VERSION), FIXTURES / "1"

@@ -10,12 +10,12 @@ from tests.policy.build import MINUTE, T0, a_judge, a_policy, a_room, a_rule, lo
 from tests.support.engine import Sent, room_log
 from worker.audit.facts import REVIEW_BIT, Certainty
 from worker.audit.room import Room
-from worker.egress.record import OutRecord
 from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.caps import HOUR_MS, Ledger, is_counted, park
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
 from worker.policy.model import Decision
+from worker.records import OutRecord
 
 CAPPED = a_rule(caps="{per_hour: 4, on_exceed: park}", cooldown="1m", clear_after="1m", escalate_after="10m")
 UNCAPPED = CAPPED.replace("    caps: {per_hour: 4, on_exceed: park}\n", "")

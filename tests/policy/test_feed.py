@@ -1,6 +1,7 @@
 """Published policies: taken on top of the files, or refused with place and reason while the old version stays."""
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from worker.policy.load import load_policies
 from worker.policy.model import Policy
 from worker.policy.wire import as_document
 from worker.settings import POLICIES_DIR
+from worker.topics import POLICIES_TOPIC
 
 
 class Published(NamedTuple):
@@ -23,6 +25,7 @@ class Published(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
 
 
 def published(text: str, offset: int = 0, timestamp: int = T0, key: str = "wechat_channels") -> Published:
@@ -40,7 +43,7 @@ def version_at(feed: PolicyFeed, minutes: float) -> tuple[int, int | None]:
 
 def test_a_published_version_holds_from_its_event_time_on_and_records_name_its_offset() -> None:
     feed = a_feed()
-    assert feed.take(published(a_policy(version=2, since_ms=T0 + 10 * MINUTE), offset=5)) == ()
+    assert feed.take(published(a_policy(version=2, since_ms=T0 + 10 * MINUTE), offset=5), topic=POLICIES_TOPIC) == ()
     assert [version_at(feed, m) for m in (0, 9.99, 10)] == [(1, None), (1, None), (2, 5)]
     judge, room = Judge(feed.book), a_room()
     set_ai(room, Certainty.CONFIRMED)
@@ -55,7 +58,10 @@ def test_a_version_that_is_known_but_not_in_force_changes_no_record() -> None:
     for known in (False, True):
         feed, room = a_feed(), a_room()
         if known:
-            assert feed.take(published(a_policy(version=2, since_ms=T0 + 60 * MINUTE), offset=5)) == ()
+            assert (
+                feed.take(published(a_policy(version=2, since_ms=T0 + 60 * MINUTE), offset=5), topic=POLICIES_TOPIC)
+                == ()
+            )
         judge = Judge(feed.book)
         set_ai(room, Certainty.CONFIRMED)
         decisions = look(judge, room, 1)
@@ -72,13 +78,19 @@ def test_a_version_that_is_known_but_not_in_force_changes_no_record() -> None:
 
 def test_what_was_published_holds_in_place_of_a_file_even_of_a_later_version() -> None:
     feed = a_feed(a_policy(version=7))
-    assert feed.take(published(a_policy(version=2, since_ms=T0 + MINUTE))) == ()
+    assert feed.take(published(a_policy(version=2, since_ms=T0 + MINUTE)), topic=POLICIES_TOPIC) == ()
     assert [version_at(feed, m)[0] for m in (0, 1)] == [7, 2]
 
 
 def test_a_version_without_rules_withdraws_a_policy() -> None:
     feed = a_feed()
-    assert feed.take(published(a_policy(version=2, since_ms=T0 + MINUTE).split("rules:")[0] + "rules: []\n")) == ()
+    assert (
+        feed.take(
+            published(a_policy(version=2, since_ms=T0 + MINUTE).split("rules:")[0] + "rules: []\n"),
+            topic=POLICIES_TOPIC,
+        )
+        == ()
+    )
     assert feed.book.active("wechat_channels", "CN", T0 + MINUTE).rules == ()
 
 
@@ -106,9 +118,9 @@ REFUSED = {
 def test_a_bad_policy_is_refused_with_its_place_and_the_old_version_stays(why: str) -> None:
     text, key, line = REFUSED[why]
     feed = a_feed()
-    assert feed.take(published(a_policy(version=2, since_ms=T0 + 10 * MINUTE))) == ()
+    assert feed.take(published(a_policy(version=2, since_ms=T0 + 10 * MINUTE)), topic=POLICIES_TOPIC) == ()
     before = feed.book
-    problems = feed.take(published(text, offset=9, key=key))
+    problems = feed.take(published(text, offset=9, key=key), topic=POLICIES_TOPIC)
     assert any(why in str(problem) for problem in problems), problems
     assert (problems[0].file, problems[0].line) == ("live.audit.policies@9", line)
     assert feed.book is before
@@ -118,7 +130,7 @@ def test_a_bad_policy_is_refused_with_its_place_and_the_old_version_stays(why: s
 @pytest.mark.parametrize("value", [None, b"", b"\xff", b"[]", b"{", b"x: &a 1"])
 def test_what_is_no_policy_at_all_is_refused(value: bytes | None) -> None:
     feed = a_feed()
-    assert len(feed.take(Published(0, T0, b"wechat_channels", value))) == 1
+    assert len(feed.take(Published(0, T0, b"wechat_channels", value), topic=POLICIES_TOPIC)) == 1
     assert feed.rejected == 1
 
 

@@ -38,7 +38,7 @@ class Partition:
     settled: int = 0
 
     def append(self, records: Iterable[Any], zombie: bool = False) -> int:
-        """Adds records (`transport.Outgoing`); returns the last one's offset."""
+        """Adds records (`OutRecord`); returns the last one's offset."""
         for record in records:
             timestamp, headers = record.timestamp_ms or 0, tuple(record.headers)
             self.records.append(Stored(self.end, timestamp, record.key, record.value, headers, zombie))

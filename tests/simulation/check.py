@@ -17,13 +17,21 @@ from tests.support.oracle import answers_in
 from worker.audit import snapshot
 from worker.audit.lifecycle import SILENCE_MS, kept_until_ms
 from worker.audit.room import Room
-from worker.egress.record import OutRecord
 from worker.engine.identities import partition_of
-from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor
-from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC, MemoryRooms
+from worker.partition.identities import MatchProcessor
+from worker.partition.rooms import MemoryRooms
 from worker.partition.rooms import PartitionProcessor as Core
+from worker.records import OutRecord
 from worker.state.codec import ChangelogError
 from worker.state.identities import MatchStore
+from worker.topics import (
+    DEAD_LETTERS_TOPIC,
+    EVENTS_TOPIC,
+    IDENTITIES_TOPIC,
+    REGISTRY_TOPIC,
+    ROOMS_TOPIC,
+    VIOLATIONS_TOPIC,
+)
 
 from . import corpus
 from .broker import Stored

@@ -17,12 +17,11 @@ from typing import NamedTuple
 from faust.types import TP
 
 from worker.engine.identities import partition_of
-from worker.partition.identities import REGISTRY_TOPIC
-from worker.partition.rooms import EVENTS_TOPIC
 from worker.policy.judge import Judge
+from worker.records import OutRecord
 from worker.state.codec import ChangelogError
 from worker.state.rooms import RoomStore
-from worker.transport import Outgoing
+from worker.topics import EVENTS_TOPIC, REGISTRY_TOPIC
 
 from . import corpus
 from .broker import NO_GENERATION, Broker
@@ -177,14 +176,14 @@ class Schedule:
             for number in range(first, first + count):
                 record = log[number]
                 topic.end += record.offset - (log[number - 1].offset + 1 if number else 0)  # a hole stays one
-                topic.append([Outgoing(record.key, record.value, (), record.timestamp)])
+                topic.append([OutRecord(EVENTS_TOPIC, record.key, record.value, (), record.timestamp)])
             self._produced[partition] += count
 
     def _register(self) -> None:
         """The registry is filled before anybody starts: what it says later meets an order that no oracle can know."""
         for key, value in corpus.registrations(corpus.number_of(self.seed)):
             partition = partition_of(key, self.partitions)
-            self.broker.topic(REGISTRY_TOPIC)[partition].append([Outgoing(key, value, (), None)])
+            self.broker.topic(REGISTRY_TOPIC)[partition].append([OutRecord(REGISTRY_TOPIC, key, value)])
 
     def _cause(self, fault: str) -> None:
         rng, workers = self.rng, self._workers

@@ -17,8 +17,9 @@ from worker.engine.identities import IdentityAgent
 from worker.engine.rooms import Engine
 from worker.ingress.reject import Record, Reject
 from worker.partition.identities import MatchProcessor, Placed
-from worker.partition.rooms import EVENTS_TOPIC, PartitionProcessor
+from worker.partition.rooms import PartitionProcessor
 from worker.policy.judge import Judge
+from worker.topics import EVENTS_TOPIC
 
 from .check import simulate
 from .worker import SimulatedWorker

@@ -15,19 +15,17 @@ from typing import Any
 
 from faust.types import TP
 
-from worker.egress.record import OutRecord
 from worker.engine.flush import Hooks
 from worker.engine.identities import IdentityAgent, partition_of
 from worker.engine.rooms import Engine
 from worker.engine.startup import IDENTITIES_TABLE, changelog_topic
-from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC
-from worker.partition.rooms import EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.policy.judge import Judge
+from worker.records import OutRecord
 from worker.settings import Settings, load_settings
 from worker.state.outbox import Outbox
 from worker.state.outputs import Identity, identity
 from worker.state.stores import Stores
-from worker.transport import Outgoing
+from worker.topics import EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC
 from worker.transport.batch import FetchBatch, RecordSlice
 from worker.transport.offsets import COMMIT_TURNS, OffsetTracker, share_of
 
@@ -150,11 +148,9 @@ class SimulatedWorker:
 
     # ---- the broker
     async def _send(self, topic: str, partition: int, records: Sequence[OutRecord]) -> int:
-        return await self._send_batch(
-            topic, partition, [Outgoing(r.key, r.value, r.headers, r.timestamp_ms) for r in records]
-        )
+        return await self._send_batch(topic, partition, records)
 
-    async def _send_batch(self, topic: str, partition: int, records: Iterable[Outgoing]) -> int:
+    async def _send_batch(self, topic: str, partition: int, records: Iterable[OutRecord]) -> int:
         """Arrives in parts, in order; each may be the last that arrives, and the answer may be lost."""
         left = list(records)
         log = self.broker.topic(topic)[partition]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from worker.egress.record import OutRecord
+from worker.records import OutRecord
 from worker.state.outbox import Outbox
 from worker.state.outputs import Sent
 

@@ -12,10 +12,11 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from worker.engine.identities import partition_of
-from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchProcessor
-from worker.partition.rooms import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
+from worker.partition.identities import MatchProcessor
+from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
 from worker.state.identities import MatchStore
+from worker.topics import EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC
 
 
 class Kept(NamedTuple):

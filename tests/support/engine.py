@@ -30,10 +30,11 @@ from confluent_kafka import (
 )
 
 from tests.support.kafka import REPOSITORY, KafkaCluster, wait_until
-from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC
-from worker.partition.rooms import (
+from worker.topics import (
     DEAD_LETTERS_TOPIC,
     EVENTS_TOPIC,
+    IDENTITIES_TOPIC,
+    REGISTRY_TOPIC,
     REQUESTS_TOPIC,
     ROOMS_TOPIC,
     VIOLATIONS_TOPIC,

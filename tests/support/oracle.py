@@ -8,13 +8,14 @@ from typing import Protocol, TypeVar
 
 from tests.support.engine import Log, Sent
 from worker.audit.events import ANSWERS
-from worker.egress.record import OutRecord
 from worker.engine.identities import partition_of
-from worker.partition.identities import IDENTITIES_TOPIC, MatchProcessor
-from worker.partition.rooms import EVENTS_TOPIC, Counts, MemoryRooms, PartitionProcessor
+from worker.partition.identities import MatchProcessor
+from worker.partition.rooms import Counts, MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
+from worker.records import OutRecord
 from worker.state.identities import MatchStore
 from worker.tools.policyfiles import read_policies
+from worker.topics import EVENTS_TOPIC, IDENTITIES_TOPIC
 
 _ANSWER_TYPES = tuple(f'{{"type":"{answer.__struct_config__.tag}"'.encode() for answer in ANSWERS)
 

@@ -9,12 +9,12 @@ held back all that while, which finds the room forgotten.
 from enum import IntEnum
 
 from worker.audit import requests
+from worker.audit.askers import Askers
 from worker.audit.events import ANSWERS, Event, ReviewDecided, RoomHeartbeat, RoomOpened
 from worker.audit.facts import FACT_BIT, SESSION_BIT, Facts
 from worker.audit.history import kept_until_ms
 from worker.audit.room import BLOCK_MS, BREAKS_MAX, LATENESS_MS, Block, Counts, Phase, Room, block_start
 from worker.audit.signals import replies
-from worker.audit.signals.bots import Askers
 from worker.audit.windows import close_all
 
 SILENCE_MS = 6 * 3_600_000

@@ -10,12 +10,12 @@ from msgspec import Struct, field, msgpack
 from xxhash import xxh32_intdigest
 
 from worker.audit import packed
+from worker.audit.askers import Askers
 from worker.audit.events import Shop
 from worker.audit.evidence import Family, Level
 from worker.audit.facts import AiPresenter, Facts, Fleet
 from worker.audit.requests import Asking
 from worker.audit.said import Said
-from worker.audit.signals.bots import Askers
 from worker.audit.sketch import Sketch
 from worker.audit.speech import SpeechRing
 from worker.audit.timing import Delays, Pauses

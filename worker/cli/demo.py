@@ -56,9 +56,16 @@ def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: 
     from worker.cli.terminal import console
     from worker.lab.demo import PARTITIONS, Feeder, Watcher, Worker, cast, rows_of
     from worker.lab.mockcluster import MockCluster
-    from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC
-    from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
     from worker.tools.roomlog import Writer
+    from worker.topics import (
+        DEAD_LETTERS_TOPIC,
+        EVENTS_TOPIC,
+        IDENTITIES_TOPIC,
+        REGISTRY_TOPIC,
+        REQUESTS_TOPIC,
+        ROOMS_TOPIC,
+        VIOLATIONS_TOPIC,
+    )
 
     out.mkdir(parents=True, exist_ok=True)
     screen = console(stderr=as_json)

@@ -16,7 +16,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from worker.cli.dlq_letters import (
-    DEAD_LETTERS,
     Letter,
     Place,
     Reader,
@@ -28,6 +27,7 @@ from worker.cli.dlq_letters import (
 )
 from worker.cli.dlq_replay import replay
 from worker.ingress.reject import Reason
+from worker.topics import DEAD_LETTERS_TOPIC
 
 
 @click.group(epilog="Example: stream-audit dlq ls --bootstrap 127.0.0.1:9092 --since 1h")
@@ -36,7 +36,9 @@ def dlq() -> None:
 
 
 _bootstrap = click.option("--bootstrap", required=True, metavar="HOST:PORT", help="Kafka broker(s), comma-separated.")
-_topic = click.option("--dead-letters", default=DEAD_LETTERS, show_default=True, metavar="TOPIC", help="Topic to read.")
+_topic = click.option(
+    "--dead-letters", default=DEAD_LETTERS_TOPIC, show_default=True, metavar="TOPIC", help="Topic to read."
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 

@@ -15,7 +15,6 @@ from worker import clock
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
-DEAD_LETTERS = "live.audit.deadletter"
 REPLAY_OF = "dlq.replay_of"
 """Header of a record that `dlq replay` sent: the place of its letter. Refused again, its new letter has it, too."""
 REPLAYED_TO = "dlq.replayed_to"

@@ -16,11 +16,11 @@ from rich.progress import track
 from rich.table import Table
 
 from worker import clock
-from worker.cli.dlq_letters import DEAD_LETTERS, REPLAY_OF, REPLAYED_TO, TIMEOUT_S, Letter, Reader, Since, letter_of
+from worker.cli.dlq_letters import REPLAY_OF, REPLAYED_TO, TIMEOUT_S, Letter, Reader, Since, letter_of
 from worker.cli.terminal import console
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reason, Reject
-from worker.partition.rooms import EVENTS_TOPIC
+from worker.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -98,7 +98,7 @@ class OffsetRange(click.ParamType):
     epilog="Example: stream-audit dlq replay --bootstrap 127.0.0.1:9092 --class unknown_type --since 1h --send"
 )
 @click.option("--bootstrap", required=True, metavar="HOST:PORT", help="Kafka broker(s), comma-separated.")
-@click.option("--dead-letters", default=DEAD_LETTERS, show_default=True, metavar="TOPIC", help="Topic to read.")
+@click.option("--dead-letters", default=DEAD_LETTERS_TOPIC, show_default=True, metavar="TOPIC", help="Topic to read.")
 @click.option(
     "--class",
     "reasons",

@@ -57,10 +57,10 @@ def explain(
     """
     import msgspec
 
-    from worker.policy.feed import POLICIES_TOPIC
     from worker.tools.kafkalog import KafkaLog, KafkaLogError
     from worker.tools.lookup import Files, NotFoundError, find_in_kafka, log_in_kafka
     from worker.tools.roomlog import RoomLogError
+    from worker.topics import POLICIES_TOPIC
 
     if bootstrap and sources:
         raise click.UsageError("--from and --bootstrap exclude each other.")

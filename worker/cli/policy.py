@@ -1,13 +1,14 @@
 """`stream-audit policy`: check, test and compare policies on this machine; publish them and list what is published."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from worker.cli.options import texts_or_usage_error
 from worker.cli.policy_backtest import backtest
+from worker.topics import POLICIES_TOPIC
 
 if TYPE_CHECKING:
     from worker.policy.book import PolicyBook
@@ -34,17 +35,6 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON in pl
 @click.group(epilog="Example: stream-audit policy diff old.yaml new.yaml")
 def policy() -> None:
     """Check, test, compare and publish policies."""
-
-
-def texts_or_usage_error(paths: Iterable[Path]) -> dict[str, str]:
-    """Name → text of policy files, those that ship for no path; what cannot be read is wrong usage."""
-    from worker.settings import POLICIES_DIR
-    from worker.tools.policyfiles import read_texts
-
-    try:
-        return read_texts(tuple(paths) or (POLICIES_DIR,))
-    except (FileNotFoundError, ValueError) as error:
-        raise click.UsageError(str(error)) from error
 
 
 def _load(paths: tuple[Path, ...]) -> "tuple[PolicyBook | None, tuple[Problem, ...], dict[str, str]]":
@@ -179,7 +169,7 @@ def _run(owner: "Policy", rule: "Rule") -> list[dict[str, object]]:
 
 
 BOOTSTRAP_HELP = "Kafka broker(s), comma-separated."
-TOPIC = click.option("--topic", default="live.audit.policies", show_default=True, help="The policies' topic.")
+TOPIC = click.option("--topic", default=POLICIES_TOPIC, show_default=True, help="The policies' topic.")
 BASE = click.option(
     "--policies",
     "base",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worker.cli.dlq_letters import Since
+from worker.topics import EVENTS_TOPIC
 
 if TYPE_CHECKING:
     from worker.tools.backtest import Outcome, Source
@@ -25,7 +26,7 @@ DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--old", type=DIRECTORY, help="Policies to compare with.  [default: those that ship]")
 @click.option("--new", type=DIRECTORY, required=True, help="Policies to try.")
 @click.option("--bootstrap", metavar="HOST:PORT", help="Read the room log from these Kafka broker(s), not from files.")
-@click.option("--topic", default="live.room.events", show_default=True, help="With --bootstrap: the room log.")
+@click.option("--topic", default=EVENTS_TOPIC, show_default=True, help="With --bootstrap: the room log.")
 @click.option("--from", "from_ms", type=Since(), default=0, help="Only records since then: 6h, 2d, 2024-06-18T08:00.")
 @click.option("--to", "to_ms", type=Since(), help="Only records before then, written likewise.")
 @click.option(
@@ -47,7 +48,7 @@ def backtest(
 
     from confluent_kafka import KafkaException
 
-    from worker.cli.policy import texts_or_usage_error
+    from worker.cli.options import texts_or_usage_error
     from worker.cli.terminal import progress
     from worker.partition.rooms import BreakerTripped
     from worker.policy.model import PolicyErrors

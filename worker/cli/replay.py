@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.outputs import OutputFile
+from worker.cli.options import OutputFile
+from worker.topics import POLICIES_TOPIC
 
 if TYPE_CHECKING:
     from worker.partition.rooms import Counts
@@ -137,7 +138,7 @@ def with_published(book: "PolicyBook", records: "Iterable[LogRecord]") -> "Polic
 
     feed = PolicyFeed(book)
     for record in records:
-        for problem in feed.take(record):
+        for problem in feed.take(record, topic=POLICIES_TOPIC):
             click.echo(f"policy refused: {problem}", err=True)
     return feed.book
 

@@ -63,7 +63,7 @@ def run(check: bool) -> None:
 
 async def _read_published(settings: Settings, judge: "Judge") -> "PolicyTopic":
     from worker.engine.startup import StartError
-    from worker.policy.feed import POLICIES_TOPIC
+    from worker.topics import POLICIES_TOPIC
     from worker.transport.lone import lone_consumer
     from worker.transport.policies import PolicyTopic
 
@@ -122,7 +122,7 @@ def _judge(directory: Path) -> "Judge":
 
 def _announce(settings: Settings, partitions: "Partitions", judge: "Judge") -> None:
     from worker import __version__
-    from worker.partition.rooms import EVENTS_TOPIC
+    from worker.topics import EVENTS_TOPIC
 
     policies = {policy.ref.id: policy.ref.version for policy in judge.book.policies}
     rules = sum(len(policy.rules) for policy in judge.book.policies)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import click
 
-from worker.cli.outputs import OutputFile
+from worker.cli.options import OutputFile
 
 
 @click.command(name="simulate")

@@ -4,17 +4,16 @@ import msgspec
 
 from worker.audit.announce import Identity
 from worker.audit.events import Answer
-from worker.egress.record import OutRecord
+from worker.records import OutRecord
+from worker.topics import EVENTS_TOPIC, IDENTITIES_TOPIC
 
-TOPIC = "live.audit.identities"
-ROOM_LOG = "live.room.events"
 _encode = msgspec.json.Encoder().encode
 _HOST = b"host:"
 
 
 def encode_identity(said: Identity) -> OutRecord:
     """The record of what a room says; its key is `kind:identity`."""
-    return OutRecord(TOPIC, f"{said.kind}:{said.identity}".encode(), _encode(said), [], said.at_ms)
+    return OutRecord(IDENTITIES_TOPIC, f"{said.kind}:{said.identity}".encode(), _encode(said), [], said.at_ms)
 
 
 def partition_key(key: bytes) -> bytes:
@@ -24,4 +23,4 @@ def partition_key(key: bytes) -> bytes:
 
 def encode_answer(answer: Answer) -> OutRecord:
     """An event for the log of the room it names."""
-    return OutRecord(ROOM_LOG, answer.room_id.encode(), _encode(answer), [], answer.at_ms)
+    return OutRecord(EVENTS_TOPIC, answer.room_id.encode(), _encode(answer), [], answer.at_ms)

@@ -12,9 +12,9 @@ import orjson
 
 from worker.audit.requests import Request
 from worker.audit.room import Room
-from worker.egress.record import OutRecord
+from worker.records import OutRecord
+from worker.topics import REQUESTS_TOPIC
 
-TOPIC = "live.audit.requests"
 SCHEMA = "urn:stream-audit:live.audit.requests:v1"
 
 
@@ -38,7 +38,7 @@ def encode_request(room: Room, request: Request, *, offset: int) -> OutRecord:
         "log": {"partition": room.partition, "offset": offset},
     }
     return OutRecord(
-        TOPIC, room.room_id.encode(), orjson.dumps(value), _headers(room, request, request_id), request.at_ms
+        REQUESTS_TOPIC, room.room_id.encode(), orjson.dumps(value), _headers(room, request, request_id), request.at_ms
     )
 
 

@@ -9,15 +9,15 @@ from worker.audit.evidence import DESIGNS, FAMILIES, Family, Level
 from worker.audit.facts import Certainty
 from worker.audit.room import BLOCK_MS, Phase, Room
 from worker.audit.signals import detectors, strata
-from worker.egress.record import OutRecord
 from worker.policy.episodes import ACTIVE
+from worker.records import OutRecord
+from worker.topics import EVENTS_TOPIC, ROOMS_TOPIC
 
-TOPIC = "live.audit.rooms"
 _STATES = {Phase.UNKNOWN: "live", Phase.LIVE: "live", Phase.PAUSED: "paused", Phase.CLOSED: "closed"}
 _PER_BLOCK = ("AI", "NONINT")  # families that bet once a block; their share of blocks with data is the coverage
 
 
-def encode_room(room: Room, *, topic: str = "live.room.events") -> OutRecord:
+def encode_room(room: Room, *, topic: str = EVENTS_TOPIC) -> OutRecord:
     """The record of a room; `topic` is that of its log. Keys stand in a fixed order, times are event times."""
     families = [room.families[name] for name in FAMILIES if name in room.families]
     value = {
@@ -42,7 +42,7 @@ def encode_room(room: Room, *, topic: str = "live.room.events") -> OutRecord:
         "challenges": _challenges(room),
         "counts": {name: getattr(room.counts, name) for name in room.counts.__struct_fields__},
     }
-    return OutRecord(TOPIC, room.room_id.encode(), orjson.dumps(value), [], room.max_at_ms)
+    return OutRecord(ROOMS_TOPIC, room.room_id.encode(), orjson.dumps(value), [], room.max_at_ms)
 
 
 def _descriptor(room: Room) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from worker.audit.calibration import CALIBRATION_VERSION
 from worker.audit.evidence import Level
 from worker.audit.facts import Certainty
 from worker.audit.room import Excerpt, Room
-from worker.egress.record import OutRecord
 from worker.egress.statement import statement_of
 from worker.policy.model import Control, Decision
+from worker.records import OutRecord
+from worker.topics import VIOLATIONS_TOPIC
 
-TOPIC = "live.audit.violations"
 SCHEMA = "urn:stream-audit:live.audit.violations:v1"
 EXCERPTS_MAX, EXCERPT_CHARS_MAX = 5, 120
 
@@ -67,7 +67,7 @@ def encode_violation(
         "statement": statement_of(decision, room.region)._asdict(),
     }
     return OutRecord(
-        TOPIC, room.room_id.encode(), orjson.dumps(value), _headers(room, decision), decision.decided_at_ms
+        VIOLATIONS_TOPIC, room.room_id.encode(), orjson.dumps(value), _headers(room, decision), decision.decided_at_ms
     )
 
 

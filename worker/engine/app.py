@@ -19,22 +19,21 @@ import faust
 from faust.types import TP
 
 from worker import clock
-from worker.egress.record import OutRecord
 from worker.engine.flush import Hooks, end_process
 from worker.engine.health import Health, Vitals
 from worker.engine.identities import IdentityAgent, partition_of
 from worker.engine.rooms import Engine
 from worker.engine.startup import IDENTITIES_TABLE, TABLE, Partitions, changelog_topic
 from worker.metrics import DELAY_BOUNDS, Histogram, Readings
-from worker.partition.identities import REGISTRY_TOPIC
-from worker.partition.rooms import EVENTS_TOPIC, VIOLATIONS_TOPIC
 from worker.policy.judge import Judge
+from worker.records import OutRecord
 from worker.settings import Settings
 from worker.state.outbox import Outbox
 from worker.state.outputs import Identity, read_tails
 from worker.state.registry import read_registry
 from worker.state.stores import Stores
-from worker.transport import BatchSchema, Outgoing, TransportSettings, attach
+from worker.topics import EVENTS_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC
+from worker.transport import BatchSchema, TransportSettings, attach
 from worker.transport.lone import lone_consumer
 from worker.transport.policies import PolicyTopic
 from worker.transport.security import credentials
@@ -207,8 +206,7 @@ def _engine(app: Any, settings: Settings, judge: Judge, violation_delay: Histogr
     source, violations = settings.topic(EVENTS_TOPIC), settings.topic(VIOLATIONS_TOPIC)
 
     async def send(topic: str, partition: int, records: Sequence[OutRecord]) -> int:
-        outgoing = (Outgoing(r.key, r.value, r.headers, r.timestamp_ms) for r in records)
-        end = await app.producer.send_batch(topic, partition, outgoing)
+        end = await app.producer.send_batch(topic, partition, records)
         assert end is not None, "the outbox sends no empty batch"
         if topic == violations:
             now_ms = clock.now_ms()

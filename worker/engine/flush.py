@@ -20,10 +20,12 @@ from worker.engine.identities import IdentityAgent
 from worker.engine.rooms import Engine
 from worker.engine.startup import changelog_topic
 from worker.metrics import Histogram
-from worker.partition.rooms import EVENTS_TOPIC, BreakerTripped
+from worker.partition.rooms import BreakerTripped
+from worker.records import OutRecord, Record
 from worker.settings import Settings
 from worker.state.codec import ChangelogError, Write
-from worker.transport import Outgoing, Record, TransportCounts
+from worker.topics import EVENTS_TOPIC
+from worker.transport import TransportCounts
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +135,7 @@ class Hooks:
         return await self._send_to(self._changelog, partition, writes)
 
     async def _send_to(self, topic: str, partition: int, writes: Sequence[Write]) -> int:
-        records = (Outgoing(write.key, write.value, write.headers) for write in writes)
+        records = (OutRecord(topic, write.key, write.value, write.headers) for write in writes)
         end = await self._app.producer.send_batch(topic, partition, records)
         assert end is not None, "a flush has at least its meta"
         return int(end)

@@ -11,13 +11,13 @@ from typing import Any
 from aiokafka.partitioner import murmur2
 
 from worker.egress.identities import partition_key
-from worker.egress.record import OutRecord
-from worker.ingress.record import Record
 from worker.metrics import Readings
-from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, MatchCounts, MatchProcessor, Placed
+from worker.partition.identities import MatchCounts, MatchProcessor, Placed
+from worker.records import OutRecord, Record
 from worker.state.codec import Write
 from worker.state.identities import MatchStore
 from worker.state.outbox import Outbox
+from worker.topics import IDENTITIES_TOPIC, REGISTRY_TOPIC
 from worker.transport import FetchBatch, RecordSlice
 
 STEP_S = 0.005

@@ -12,14 +12,15 @@ from itertools import chain
 from typing import Any
 
 from worker import __version__
-from worker.egress.record import OutRecord
 from worker.ingress.reject import Reason
 from worker.metrics import EVENTS_BOUNDS, Histogram, Readings
-from worker.partition.rooms import VIOLATIONS_TOPIC, Counts, Output, PartitionProcessor
+from worker.partition.rooms import Counts, Output, PartitionProcessor
 from worker.policy.judge import Judge
+from worker.records import OutRecord
 from worker.state.outbox import Outbox
 from worker.state.outputs import Identity, Sent
 from worker.state.stores import Progress, Stores
+from worker.topics import VIOLATIONS_TOPIC
 from worker.transport import FetchBatch, RecordSlice
 
 log = logging.getLogger(__name__)

@@ -3,11 +3,20 @@
 import logging
 from typing import NamedTuple
 
-from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC
-from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
-from worker.policy.feed import POLICIES_TOPIC
 from worker.settings import Settings
-from worker.topics import Remedy, Topic, plan
+from worker.topics import (
+    DEAD_LETTERS_TOPIC,
+    EVENTS_TOPIC,
+    IDENTITIES_TOPIC,
+    POLICIES_TOPIC,
+    REGISTRY_TOPIC,
+    REQUESTS_TOPIC,
+    ROOMS_TOPIC,
+    VIOLATIONS_TOPIC,
+    Remedy,
+    Topic,
+    plan,
+)
 from worker.transport.found import find_topics
 from worker.transport.refusals import why_refused
 from worker.transport.security import client_options

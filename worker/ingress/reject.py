@@ -8,7 +8,7 @@ found value may be a viewer's comment.
 from enum import StrEnum
 from typing import NamedTuple
 
-from worker.ingress.record import Record
+from worker.records import Record
 
 DETAIL_CHARS_MAX = 300
 

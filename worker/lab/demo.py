@@ -25,9 +25,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from worker.clock import monotonic_s
 from worker.lab.simulate import STARTED_AT_MS, Event, Truth, at_ms_of, simulate, truth
-from worker.partition.rooms import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 from worker.tools.replay import ViolationLine
 from worker.tools.roomlog import LogRecord, Writer
+from worker.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 
 PARTITIONS = 8
 CAST: tuple[str, ...] = (

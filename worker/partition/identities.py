@@ -16,18 +16,15 @@ from worker.audit.announce import Identity
 from worker.audit.elond import Platform
 from worker.audit.events import Answer, RestrictionTested
 from worker.egress.identities import encode_answer
-from worker.egress.record import OutRecord
 from worker.identities import fleets, hosts
 from worker.identities.fleets import Fleet
 from worker.identities.hosts import Host
 from worker.ingress.breaker import Breaker
 from worker.ingress.identities import decode_identity, decode_registration
-from worker.ingress.record import Record
 from worker.ingress.reject import Reason, Reject, dead_letter
-from worker.partition.rooms import DEAD_LETTERS_TOPIC, BreakerTripped
-
-IDENTITIES_TOPIC = "live.audit.identities"
-REGISTRY_TOPIC = "live.host.registry"
+from worker.partition.rooms import BreakerTripped
+from worker.records import OutRecord, Record
+from worker.topics import DEAD_LETTERS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC
 
 Kept = Fleet | Host | Platform
 

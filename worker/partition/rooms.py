@@ -19,22 +19,17 @@ from worker.audit.lifecycle import Status
 from worker.audit.requests import Request, take
 from worker.audit.room import Room
 from worker.egress.identities import encode_identity
-from worker.egress.record import OutRecord
 from worker.egress.requests import encode_request
 from worker.egress.rooms import encode_room
 from worker.egress.violation import encode_violation
 from worker.ingress.breaker import Breaker
 from worker.ingress.decode import decode
-from worker.ingress.record import Record
 from worker.ingress.reject import Reason, Reject, dead_letter
 from worker.policy.caps import Ledger, is_counted, park
 from worker.policy.judge import Judge
+from worker.records import OutRecord, Record
+from worker.topics import DEAD_LETTERS_TOPIC
 
-EVENTS_TOPIC = "live.room.events"
-VIOLATIONS_TOPIC = "live.audit.violations"
-ROOMS_TOPIC = "live.audit.rooms"
-REQUESTS_TOPIC = "live.audit.requests"
-DEAD_LETTERS_TOPIC = "live.audit.deadletter"
 ROOM_RECORD_EVERY_MS = 10_000
 
 _APPLIED, _DUPLICATE, _LATE, _SESSION_ENDED = Status.APPLIED, Status.DUPLICATE, Status.LATE, Status.SESSION_ENDED

@@ -3,26 +3,10 @@
 Every worker, and every replay, that takes the same records on top of the same files knows the same versions.
 """
 
-from typing import Protocol
-
 from worker.policy.book import PolicyBook
 from worker.policy.load import read_published
 from worker.policy.model import PolicyErrors, Problem
-
-POLICIES_TOPIC = "live.audit.policies"
-
-
-class PolicyRecord(Protocol):
-    """What is read of a record of the policies' topic."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
+from worker.records import Record
 
 
 class PolicyFeed:
@@ -38,7 +22,7 @@ class PolicyFeed:
         self.accepted = 0
         self.rejected = 0
 
-    def take(self, record: PolicyRecord, *, topic: str = POLICIES_TOPIC) -> tuple[Problem, ...]:
+    def take(self, record: Record, *, topic: str) -> tuple[Problem, ...]:
         """Take one record, in the order of the topic; returns why it was refused, nothing if it was not."""
         file = f"{topic}@{record.offset}"
         try:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import msgspec
 from xxhash import xxh3_64_digest
 
-from worker.ingress.record import Record
 from worker.policy.caps import Ledger
+from worker.records import Record
 
 META_KEY = b"#meta"
 META_VERSION = 1

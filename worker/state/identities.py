@@ -20,7 +20,7 @@ from worker.audit.elond import Platform
 from worker.audit.history import REMEMBERED_MS
 from worker.identities.fleets import Fleet
 from worker.identities.hosts import Host
-from worker.ingress.record import Record
+from worker.records import Record
 from worker.state import codec
 from worker.state.codec import ChangelogEnd, ChangelogError, Meta, Write
 

@@ -7,7 +7,7 @@ something which is not queued yet, and a crash would lose the decision for good.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from worker.egress.record import OutRecord
+from worker.records import OutRecord
 
 BATCH_RECORDS_MAX = 500
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from worker.egress.record import OutRecord
+from worker.records import OutRecord
 
 TAIL_RECORDS_MAX = 100_000
 READ_TIMEOUT_S = 15.0

@@ -15,8 +15,8 @@ from worker.audit.history import kept_until_ms
 from worker.audit.room import Phase, Room
 from worker.audit.snapshot import SnapshotError
 from worker.audit.speech import CHUNKS, chunks_of
-from worker.ingress.record import Record
 from worker.policy.caps import Ledger
+from worker.records import Record
 from worker.state import codec
 from worker.state.chunks import Versions
 from worker.state.codec import ChangelogEnd, ChangelogError, Meta, Write

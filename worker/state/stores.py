@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass
 from itertools import accumulate
 
-from worker.ingress.record import Record
+from worker.records import Record
 from worker.state.codec import Write
 from worker.state.rooms import RoomStore, size_bytes
 

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from worker.audit.room import Room
 from worker.clock import monotonic_s
-from worker.partition.rooms import EVENTS_TOPIC
 from worker.policy.book import PolicyBook
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
@@ -25,6 +24,7 @@ from worker.policy.model import Decision
 from worker.tools.kafkalog import KafkaLog
 from worker.tools.roomlog import LogRecord, read
 from worker.tools.sides import SharedPartition, Side
+from worker.topics import EVENTS_TOPIC
 
 CHUNK_RECORDS = 1_000
 END_OF_TIME_MS = 1 << 62

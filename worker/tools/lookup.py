@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from worker.egress.record import OutRecord
-from worker.partition.rooms import VIOLATIONS_TOPIC
 from worker.policy.judge import Judge
+from worker.records import OutRecord
 from worker.tools.kafkalog import KafkaLog
 from worker.tools.replay import Replay, ViolationLine, line_of, parse_violation_line, violation_line
 from worker.tools.roomlog import LogRecord, read
+from worker.topics import VIOLATIONS_TOPIC
 
 LINE_BYTES_MAX = 1 << 20
 CONTEXT_CHARS = 20

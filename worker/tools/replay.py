@@ -11,11 +11,12 @@ import msgspec
 
 from worker.audit.evidence import FAMILIES
 from worker.audit.room import Room
-from worker.egress.record import OutRecord
-from worker.partition.rooms import EVENTS_TOPIC, Counts, Output, PartitionProcessor
+from worker.partition.rooms import Counts, Output, PartitionProcessor
 from worker.policy.judge import Judge
+from worker.records import OutRecord
 from worker.state.rooms import RoomStore
 from worker.tools.roomlog import LogRecord
+from worker.topics import EVENTS_TOPIC
 
 CHUNK_RECORDS = 1_000
 CAPTURE_RECORDS = 50_000  # between two looks at which rooms may rest or go, a partition
@@ -174,7 +175,7 @@ def line_of(record: OutRecord) -> ViolationLine:
     return ViolationLine(
         topic=record.topic,
         key=(record.key or b"").decode(),
-        timestamp_ms=record.timestamp_ms,
+        timestamp_ms=record.timestamp_ms or 0,
         headers={name: (value or b"").decode() for name, value in record.headers},
         value=msgspec.Raw(record.value or b"null"),
     )

@@ -4,18 +4,17 @@
 `consumer` delivers, flushes and commits, `offsets` keeps account, `producer` writes.
 """
 
-from worker.ingress.record import Record
+from worker.records import Record
 from worker.transport.batch import BatchSchema, FetchBatch, RecordSlice
 from worker.transport.counts import TransportCounts
 from worker.transport.driver import Transport, attach
 from worker.transport.hooks import TransportHooks, die
-from worker.transport.producer import Outgoing, SendError
+from worker.transport.producer import SendError
 from worker.transport.settings import TransportSettings, TransportSettingsError
 
 __all__ = [
     "BatchSchema",
     "FetchBatch",
-    "Outgoing",
     "Record",
     "RecordSlice",
     "SendError",

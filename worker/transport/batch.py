@@ -10,7 +10,7 @@ import faust
 from faust.types import TP, EventT, Message
 from faust.types.tuples import ConsumerMessage
 
-from worker.ingress.record import Record
+from worker.records import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from aiokafka.errors import (
     CommitFailedError,
@@ -18,10 +18,23 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 
 from worker.transport.batch import RecordSlice
+from worker.transport.settings import TransportSettings
 from worker.transport.unpack import drain
 
-if TYPE_CHECKING:
-    from worker.transport.consumer import BatchConsumer
+
+class FetchOwner(Protocol):
+    """What the fetching thread asks of the consumer that owns it."""
+
+    settings: TransportSettings
+
+    @property
+    def flow_active(self) -> bool:
+        """Whether records may be handed out now."""
+        ...
+
+    def on_out_of_range(self, tp: TP, expected: int, base: int) -> None:
+        """The broker no longer had `expected`, the fetch went on at `base`."""
+        ...
 
 
 class GroupRefusedError(RuntimeError):
@@ -44,7 +57,7 @@ class BatchConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
     that the offset is out of range.
     """
 
-    consumer: BatchConsumer
+    consumer: FetchOwner
 
     def __post_init__(self) -> None:
         super().__post_init__()

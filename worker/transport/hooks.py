@@ -11,7 +11,7 @@ from typing import NoReturn, Protocol
 
 from faust.types import TP
 
-from worker.ingress.record import Record
+from worker.records import Record
 from worker.transport.settings import TransportSettings
 
 log = logging.getLogger(__name__)

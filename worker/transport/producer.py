@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Any, cast
 
 from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as stock
 from faust.types import RecordMetadata
 
+from worker.records import OutRecord
 from worker.transport.compression import use_fast_lz4
-
-
-class Outgoing(NamedTuple):
-    """A record to write; `value` None is a tombstone, `timestamp_ms` None the time of sending."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]] = ()
-    timestamp_ms: int | None = None
 
 
 class SendError(RuntimeError):
@@ -44,8 +36,10 @@ class BatchProducer(stock.Producer):  # type: ignore[misc]
         except TimeoutError as late:
             raise SendError(f"{topic}: no place for a record within {self.request_timeout:g} s") from late
 
-    async def send_batch(self, topic: str, partition: int, records: Iterable[Outgoing]) -> int | None:
-        """Writes records in order to one partition; returns the offset of the last, None for no records.
+    async def send_batch(self, topic: str, partition: int, records: Iterable[OutRecord]) -> int | None:
+        """Write records in order to one partition of `topic`, whatever topic they name themselves.
+
+        Return the offset of the last one, or None for no records.
 
         Raises SendError when the broker refuses or does not acknowledge in time; some may be written.
         """
@@ -62,7 +56,7 @@ class BatchProducer(stock.Producer):  # type: ignore[misc]
         return cast(int, written[-1].offset) + acks[-1][1] - 1
 
     async def _submit(
-        self, topic: str, partition: int, records: Iterable[Outgoing]
+        self, topic: str, partition: int, records: Iterable[OutRecord]
     ) -> list[tuple[Awaitable[Any], int]]:
         producer = self._ensure_producer()
         acks: list[tuple[Awaitable[Any], int]] = []
@@ -80,7 +74,7 @@ class BatchProducer(stock.Producer):  # type: ignore[misc]
         return acks
 
 
-def _append(batch: Any, record: Outgoing) -> bool:
+def _append(batch: Any, record: OutRecord) -> bool:
     """False when the batch is full."""
     fitted = batch.append(
         timestamp=record.timestamp_ms, key=record.key, value=record.value, headers=list(record.headers)

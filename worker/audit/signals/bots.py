@@ -24,9 +24,9 @@ times. The bounds are provisional. Cost: 7 µs a prompt that its pane kept, 35 w
 from itertools import compress, pairwise
 from struct import unpack
 
-from msgspec import Struct
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
+from worker.audit.askers import Askers
 from worker.audit.text import letters
 
 REMEMBERED = 128
@@ -39,21 +39,6 @@ REGULAR_MIN = 6
 BEAT_MIN_S = 30
 OFF_BEAT = 0.05
 _SHORT = b"\0\0\0\0"
-
-
-class Askers(Struct, gc=False, array_like=True):
-    """The latest comments that asked, oldest first.
-
-    Attributes:
-        texts: 32 bits of each text's hash, 0 when it is short. viewers: 16 bits of each viewer's.
-        seconds: when, modulo 18 h. copies, discounted: a byte each, 0 or 1.
-    """
-
-    texts: bytes = b""
-    viewers: bytes = b""
-    seconds: bytes = b""
-    copies: bytes = b""
-    discounted: bytes = b""
 
 
 def viewer_hash(viewer_id: str) -> int:

@@ -14,6 +14,7 @@ Evasion: an LLM that answers. Cost: a set intersection per open prompt and speec
 
 from typing import NamedTuple
 
+from worker.audit.askers import Askers
 from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
 from worker.audit.excerpts import quote
 from worker.audit.room import (
@@ -97,7 +98,7 @@ def _real(room: Room, prompts: list[Prompt]) -> list[Prompt]:
             real.append(prompt)
             continue
         if room.askers is None:
-            room.askers = bots.Askers()
+            room.askers = Askers()
         if bots.take(room.askers, prompt.viewer, prompt.at_ms, prompt.text):
             real = [other for other in real if other.text != prompt.text]
             room.prompts = tuple(other for other in room.prompts if other.text != prompt.text)

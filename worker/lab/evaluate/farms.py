@@ -14,14 +14,15 @@ from msgspec import Struct, field
 from worker.audit.announce import PERIOD_MS
 from worker.audit.evidence import MS_PER_HOUR
 from worker.egress.identities import partition_key
-from worker.egress.record import OutRecord
 from worker.lab.evaluate.run import batches, shipped_judge
 from worker.lab.simulate import SPARSE, Event, at_ms_of
 from worker.lab.simulate.scenes import SCENES
 from worker.lab.simulate.stage import MINUTE_MS, host_of
-from worker.partition.identities import IDENTITIES_TOPIC, REGISTRY_TOPIC, Kept, MatchProcessor, Placed
-from worker.partition.rooms import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
+from worker.partition.identities import Kept, MatchProcessor, Placed
+from worker.partition.rooms import MemoryRooms, PartitionProcessor
+from worker.records import OutRecord
 from worker.tools.roomlog import LogRecord
+from worker.topics import EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC
 
 PARTITIONS = 3
 TURN_MS = 5_000
@@ -121,7 +122,9 @@ class Deployment:
                     self.opened.append((violation["room_id"], violation["rule"]["id"]))
             for said in out.identities:
                 assert said.key is not None, "an identity has one"
-                placed = self._match(IDENTITIES_TOPIC, partition_key(said.key), said.key, said.value, said.timestamp_ms)
+                placed = self._match(
+                    IDENTITIES_TOPIC, partition_key(said.key), said.key, said.value, said.timestamp_ms or 0
+                )
                 answers += self._answer(placed)
         return answers
 
@@ -134,7 +137,7 @@ class Deployment:
         for one in placed:
             out: OutRecord = one.record
             assert out.topic == EVENTS_TOPIC and out.key is not None, f"a dead letter: {out}"
-            self._append(one.partition, out.key, out.value, out.timestamp_ms)
+            self._append(one.partition, out.key, out.value, out.timestamp_ms or 0)
         return [orjson.loads(one.record.value or b"") for one in placed]
 
     def _append(self, partition: int, key: bytes, value: bytes | None, at_ms: int) -> None:

@@ -12,14 +12,15 @@ from msgspec.structs import replace
 
 from worker.audit.evidence import DESIGNS
 from worker.audit.signals import bots, loop
-from worker.egress.record import OutRecord
 from worker.lab.evaluate.watch import Outcome, Watch
 from worker.lab.simulate import ARCHETYPES, FULL, SPARSE, STARTED_AT_MS, Ask, Event, Truth, at_ms_of, simulate, truth
-from worker.partition.rooms import EVENTS_TOPIC, MemoryRooms, PartitionProcessor
+from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
+from worker.records import OutRecord
 from worker.tools import roomlog
 from worker.tools.policyfiles import read_policies
 from worker.tools.roomlog import LogRecord
+from worker.topics import EVENTS_TOPIC
 
 LOOK_MS = 5_000  # how often outcomes are looked at, event time
 SPARSE_LOOK_MS = 10_000  # a pane: no family steps twice within one
@@ -184,7 +185,7 @@ def _note_rules(violations: list[OutRecord], watches: Mapping[str, Watch]) -> No
         if violation["mode"] == "live" and violation["transition"] == "opened":
             watch = watches.get((record.key or b"").decode())
             if watch is not None:
-                watch.opened(violation["rule"]["id"], record.timestamp_ms, violation["log"]["last_offset"])
+                watch.opened(violation["rule"]["id"], record.timestamp_ms or 0, violation["log"]["last_offset"])
 
 
 def read_truths(path: str) -> dict[str, Truth]:

@@ -1,5 +1,6 @@
-"""The type of options that name a file to write: what is wrong with it is said before the work begins."""
+"""What several commands read from their arguments alike. What is wrong is said before the work begins."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -23,3 +24,14 @@ class OutputFile(click.ParamType):
         if not path.parent.is_dir():
             self.fail(f"there is no directory {path.parent}; make it first", param, ctx)
         return value
+
+
+def texts_or_usage_error(paths: Iterable[Path]) -> dict[str, str]:
+    """Name → text of policy files, those that ship for no path; what cannot be read is wrong usage."""
+    from worker.settings import POLICIES_DIR
+    from worker.tools.policyfiles import read_texts
+
+    try:
+        return read_texts(tuple(paths) or (POLICIES_DIR,))
+    except (FileNotFoundError, ValueError) as error:
+        raise click.UsageError(str(error)) from error

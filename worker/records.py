@@ -1,0 +1,38 @@
+"""Kafka records as everybody here sees them: one on its way in, one on its way out. No client's types, no I/O."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class Record(Protocol):
+    """A record on its way in, as aiokafka's record objects are. `timestamp` is in Unix ms. A header may be null."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+
+
+class OutRecord(NamedTuple):
+    """A record on its way out: where to, and what.
+
+    Attributes:
+        topic: its name as `worker.topics` has it, without a deployment's prefix.
+        key, value: the bytes on the wire; a `value` of None is a tombstone.
+        headers: in their order; a name may occur twice.
+        timestamp_ms: event time in Unix ms; None is the time of sending.
+        caused_ms: timestamp of the room log's record that led to this one, for metrics. It is not sent; 0 = not known.
+    """
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    timestamp_ms: int | None = None
+    caused_ms: int = 0
