@@ -55,7 +55,7 @@ def test_a_violation_under_a_published_policy_is_recomputed_under_it() -> None:
     document = as_document("wechat_channels.yaml", text).encode()
     published_ms = records[0].timestamp - 120_000
     feed = PolicyFeed(read_policies())
-    assert feed.take(LogRecord(0, 0, published_ms, b"wechat_channels", document, ())) == ()
+    assert feed.take(LogRecord(0, 0, published_ms, b"wechat_channels", document, ()), topic=POLICIES_TOPIC) == ()
     records = [record._replace(partition=PARTITION, offset=i) for i, record in enumerate(records)]
     violation = next(v for step in Replay(Judge(feed.book)).run(records) for v in step.violations)
     assert b'"severity":5' in (violation.value or b"")

@@ -59,7 +59,7 @@ def replayed(log: Log) -> list[Sent]:
     """What `replay --policy-log` says of the room log and the policies' topic as they lie in Kafka."""
     feed = PolicyFeed(judge().book)
     for record in Log(log.kafka, log.prefix, partitions=1).read(POLICIES_TOPIC):
-        feed.take(record)
+        feed.take(record, topic=POLICIES_TOPIC)
     assert (feed.accepted, feed.rejected) == (2, 1)
     records = (LogRecord(*sent) for sent in log.read(EVENTS_TOPIC))
     run = Replay(Judge(feed.book), topic=log.topic(EVENTS_TOPIC))
