@@ -71,7 +71,7 @@ METRICS: tuple[Spec, ...] = (
     # rooms and rules
     Spec("rooms_live", "gauge", "Rooms kept, decoded or not."),
     Spec("rooms_decoded", "gauge", "Rooms kept in decoded form."),
-    Spec("rooms_by_level", "gauge", "Rooms in session by family and the name of the level reached.", ("family", "level")),
+    Spec("rooms_by_level", "gauge", "Rooms in session by family and level reached, by name.", ("family", "level")),
     Spec("rooms_expired_total", "counter", "Rooms forgotten after hours without an event."),
     Spec("rooms_shed_total", "counter", "Rooms forgotten early because the cap on rooms was reached."),
     Spec("rule_errors_total", "counter", "Evaluations of a rule that failed.", ("rule",)),
