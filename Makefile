@@ -146,9 +146,9 @@ check-deploy: $(VENV)/.deploy $(addprefix $(DEPLOY_BIN)/,kustomize promtool prom
 	CHECK_DEPLOY=1 $(BIN)/pytest -W "ignore:Prefer using dashboardv2:DeprecationWarning" tests/deploy $(ARGS)
 
 .PHONY: manifests
-manifests: $(VENV)/.deploy  ## Write what deploy/ generates: boards, Kafka topics and user, PrometheusRule
+manifests: $(VENV)/.deploy  ## Write what deploy/ generates: boards, topics, user, PrometheusRule (RUNBOOK_URL=https://… sets alerts' links)
 	$(BIN)/python -m deploy.monitoring.dashboards
-	$(BIN)/python -m deploy.generate
+	$(BIN)/python -m deploy.generate $(RUNBOOK_URL)
 
 .PHONY: boards
 boards: $(VENV)/.deploy $(DEPLOY_BIN)/prometheus  ## Draw the boards into docs/boards-*.svg: a real Prometheus, Kafka and worker; needs what check-deploy needs
