@@ -14,12 +14,12 @@ import yaml
 
 from worker.matching import IDENTITIES_TOPIC, REGISTRY_TOPIC
 from worker.processor import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+from worker.resources import SCHEMAS_DIR
 from worker.settings import Settings
 from worker.topics import Topic, load_topics
 
 DEPLOY = Path(__file__).resolve().parent
 COMPONENTS = DEPLOY / "k8s" / "components"
-SCHEMAS = DEPLOY.parent / "schemas"
 CLUSTER_LABEL = {"strimzi.io/cluster": "kafka"}
 KAFKA_NAMESPACE = "kafka"
 USER = "stream-audit"
@@ -108,7 +108,7 @@ def prometheus_rule() -> dict[str, Any]:
 
 def manifests() -> dict[Path, str]:
     """Return path → content of every generated manifest."""
-    topics = [kafka_topic(topic) for topic in load_topics(SCHEMAS)]
+    topics = [kafka_topic(topic) for topic in load_topics(SCHEMAS_DIR)]
     return {
         COMPONENTS / "strimzi" / "topics.yaml": _dump(topics),
         COMPONENTS / "strimzi" / "user.yaml": _dump([kafka_user()]),

@@ -22,7 +22,7 @@ from worker.lab.simulate import simulate
 from worker.policy.judge import Judge
 from worker.policy.model import Decision
 from worker.processor import MemoryRooms, PartitionProcessor
-from worker.settings import POLICIES_DIR
+from worker.resources import POLICIES_DIR
 
 MINUTES_MS = 60_000
 

@@ -13,7 +13,7 @@ from worker.cli import cli
 from worker.lab import roomlog
 from worker.lab.simulate import simulate
 from worker.policy.wire import as_document
-from worker.settings import POLICIES_DIR
+from worker.resources import POLICIES_DIR
 
 REPO = Path(__file__).parents[2]
 HOUR_MS = 3_600_000

@@ -17,7 +17,7 @@ from worker.lab.replay import Replay
 from worker.lab.roomlog import read
 from worker.lab.simulate import ARCHETYPES, simulate
 from worker.policy.judge import Judge
-from worker.settings import POLICIES_DIR
+from worker.resources import POLICIES_DIR
 
 ROOMS = [p for p in sorted(Path(__file__).parents[1].glob("golden/rooms/*.jsonl")) if "expected" not in p.name]
 EVENTS, VIOLATIONS, LATEST = (Contract(f"live.{name}") for name in ("room.events", "audit.violations", "audit.rooms"))

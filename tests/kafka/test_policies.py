@@ -22,7 +22,7 @@ from worker.policy.feed import POLICIES_TOPIC, PolicyFeed
 from worker.policy.judge import Judge
 from worker.policy.wire import as_document
 from worker.processor import EVENTS_TOPIC, VIOLATIONS_TOPIC
-from worker.settings import POLICIES_DIR
+from worker.resources import POLICIES_DIR
 
 STEPS = 6_000
 SWITCH_MS = START_MS + STEPS * 700 // 2

@@ -39,7 +39,7 @@ def policy() -> None:
 def texts_or_usage_error(paths: Iterable[Path]) -> dict[str, str]:
     """Name → text of policy files, those that ship for no path; what cannot be read is wrong usage."""
     from worker.lab.policyfiles import read_texts
-    from worker.settings import POLICIES_DIR
+    from worker.resources import POLICIES_DIR
 
     try:
         return read_texts(tuple(paths) or (POLICIES_DIR,))

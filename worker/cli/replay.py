@@ -113,7 +113,7 @@ def policies_or_usage_error(directory: Path | None) -> "PolicyBook":
     """The policies of `directory`, or those that ship; a wrong policy ends the command as wrong usage."""
     from worker.lab.policyfiles import read_policies
     from worker.policy.model import PolicyErrors
-    from worker.settings import POLICIES_DIR
+    from worker.resources import POLICIES_DIR
 
     try:
         return read_policies(directory or POLICIES_DIR)
