@@ -13,10 +13,10 @@ PIP_TOOLS := pip-tools==7.6.2
 PIP_COMPILE := ../build/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-# The first interpreter that is new enough; `make PYTHON=/path/to/python3.12 …` chooses another.
-NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
-PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
-	$$name -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && { command -v $$name; break; }; done)
+# The interpreter that makes $(VENV); `make PYTHON=/path/to/python3.12 …` chooses another.
+SUPPORTED := 3.11 3.12 3.13
+PYTHON ?= $(shell scripts/interpreters.sh --choose $(SUPPORTED) | cut -d " " -f 3-)
+IS_SUPPORTED := import sys; sys.exit("%d.%d" % sys.version_info[:2] not in sys.argv)
 
 ##@ The two commands
 
@@ -24,19 +24,35 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 demo: $(VENV)/.base  ## Watch the worker judge simulated rooms; needs neither Java nor Docker (ARGS="--rooms 30")
 	$(BIN)/stream-audit demo $(ARGS)
 
+# Chosen tests need Java only if one of them starts a Kafka: tests/conftest.py looks.
 .PHONY: test
-test: java $(VENV)/.dev  ## Run every test, those on a real Kafka too; needs Java ≥ 17 and Maven (ARGS="-k label")
+test: $(if $(ARGS),,java) $(VENV)/.dev  ## Run every test, those on a real Kafka too; needs Java ≥ 17 and Maven (ARGS="-k label")
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 ##@ For those who change things
 
+.PHONY: test-versions
+test-versions: $(VENV)/.dev  ## Run golden and contract tests under the lowest and the newest supported Python found
+	@scripts/interpreters.sh $(SUPPORTED) | sed -n '1p;$$p' | uniq | while read -r version full path; do \
+		if $(BIN)/python -c '$(IS_SUPPORTED)' $$version; then \
+			echo "Golden and contract tests under Python $$full: with the others, in $(VENV)"; continue; fi; \
+		echo "Golden and contract tests under Python $$full ($$path), in build/py$$version"; \
+		$(MAKE) VENV=build/py$$version PYTHON="$$path" build/py$$version/.dev </dev/null; \
+		build/py$$version/bin/pytest -n 2 tests/golden tests/contracts </dev/null; done
+
+.PHONY: test-fast
+test-fast: $(VENV)/.dev  ## Run the tests that are quick, in less than two minutes; needs no Java (ARGS="-k label")
+	$(BIN)/pytest -n 2 --dist loadfile -m "not kafka and not slow" $(ARGS)
+
+CHECKS := "ruff check ." "ruff format --check ." "mypy" "lint-imports --no-cache" "pytest tests/test_tidy.py"
+
 .PHONY: check
-check: $(VENV)/.dev  ## Lint, formatting, types, layers and the rules of the house; takes seconds
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest tests/test_tidy.py
+check: $(VENV)/.dev  ## Lint, formatting, types, layers and the rules of the house; runs all, then says what failed
+	@failed=0; told=; for check in $(CHECKS); do \
+		echo "── $$check"; \
+		if $(BIN)/$$check; then told+="passed  $$check"$$'\n'; else told+="FAILED  $$check"$$'\n'; failed=1; fi; \
+	done; \
+	printf '\n%s' "$$told"; exit $$failed
 
 .PHONY: format
 format: $(VENV)/.dev  ## Format the code
@@ -72,15 +88,18 @@ clean:  ## Remove everything that make, tests and demo have made
 .PHONY: help
 help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- what the targets stand on ---------------------------------------------------------------------------------
 
 $(VENV)/.made:
-	@[ -n "$(PYTHON)" ] || { echo "stream-audit needs Python 3.11 or newer: none of python3, python3.11 … python3.14" \
-		"on PATH is. Install one, or name it: make PYTHON=/path/to/python3.12 …" >&2; exit 1; }
-	@"$(PYTHON)" -c '$(NEW_ENOUGH)' || { echo "$(PYTHON) is not Python 3.11 or newer" >&2; exit 1; }
-	@"$(PYTHON)" -m venv $(VENV) || { echo "The venv module is missing: on Debian and Ubuntu, install" \
+	@[ -n "$(PYTHON)" ] || { echo "stream-audit needs Python $(SUPPORTED) with its venv module: no such python3 or" \
+		"python3.x runs on PATH or below \`pyenv root\`. Install one (on Debian and Ubuntu, python3-venv too), or name" \
+		"it: make PYTHON=/path/to/python3.12 …" >&2; exit 1; }
+	@"$(PYTHON)" -c '$(IS_SUPPORTED)' $(SUPPORTED) || { \
+		echo "$(PYTHON) does not run, or is not one of Python $(SUPPORTED)" >&2; exit 1; }
+	@echo "Using $(PYTHON) ($$("$(PYTHON)" -c 'import platform; print(platform.python_version())')) for $(VENV)"
+	@"$(PYTHON)" -m venv $(VENV) || { echo "$(PYTHON) cannot make $(VENV): on Debian and Ubuntu, install" \
 		"python3-venv" >&2; exit 1; }
 	@touch $@
 
@@ -105,7 +124,7 @@ build/lock/.made: Makefile $(VENV)/.made
 .PHONY: java
 java:
 	@command -v java >/dev/null || { echo "This starts a real Kafka, which needs Java 17 or newer: \`java\` is not on" \
-		"PATH. \`make demo\` and \`make check\` do without." >&2; exit 1; }
+		"PATH. \`make demo\`, \`make test-fast\` and \`make check\` do without." >&2; exit 1; }
 	@major=$$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1); [ "$${major:-0}" -ge 17 ] || { \
 		echo "This starts a real Kafka, which needs Java 17 or newer; \`java\` on PATH is $${major:-unknown}" >&2; exit 1; }
 	@command -v mvn >/dev/null || { echo "This fetches Kafka's jars through Maven: \`mvn\` is not on PATH" >&2; exit 1; }
@@ -127,9 +146,9 @@ check-deploy: $(VENV)/.deploy $(addprefix $(DEPLOY_BIN)/,kustomize promtool prom
 	CHECK_DEPLOY=1 $(BIN)/pytest -W "ignore:Prefer using dashboardv2:DeprecationWarning" tests/deploy $(ARGS)
 
 .PHONY: manifests
-manifests: $(VENV)/.deploy  ## Write what deploy/ generates: boards, Kafka topics and user, PrometheusRule
+manifests: $(VENV)/.deploy  ## Write what deploy/ generates: boards, topics, user, PrometheusRule (RUNBOOK_URL=https://… sets alerts' links)
 	$(BIN)/python -m deploy.monitoring.dashboards
-	$(BIN)/python -m deploy.generate
+	$(BIN)/python -m deploy.generate $(RUNBOOK_URL)
 
 .PHONY: boards
 boards: $(VENV)/.deploy $(DEPLOY_BIN)/prometheus  ## Draw the boards into docs/boards-*.svg: a real Prometheus, Kafka and worker; needs what check-deploy needs

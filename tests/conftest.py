@@ -1,4 +1,4 @@
-"""How `make test` shares the tests out among processes (`pytest -n 2 --dist loadfile`)."""
+"""What tests need, and how they are shared out among processes (`pytest -n 2 --dist loadfile`)."""
 
 from typing import Any
 
@@ -22,6 +22,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderSchedu
         return None
     config.option.loadscopereorder = False  # by the number of tests, which says little of their time
     return FolderScheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """End before the first test if one is selected that needs a real Kafka, and Kafka cannot run here."""
+    if session.config.option.collectonly or not any(item.get_closest_marker("kafka") for item in session.items):
+        return
+    from tests.support.kafka import what_is_missing
+
+    if missing := what_is_missing():
+        session.shouldfail = f'{missing}, or leave them out: -m "not kafka", as `make test-fast` does'
+        raise session.Failed(session.shouldfail)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

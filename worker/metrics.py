@@ -46,7 +46,7 @@ METRICS: tuple[Spec, ...] = (
     Spec("publish_seconds_total", "counter", "Time spent in handing records to the producer."),
     Spec("flush_seconds", "histogram", "Time to make one commit's outputs and state durable."),
     # what goes out
-    Spec("violations_total", "counter", "Violations emitted.", ("rule", "mode", "step")),
+    Spec("violations_total", "counter", "Violations emitted.", ("platform", "rule", "mode", "step")),
     Spec("violation_delay_seconds", "histogram", "From the event's record to its violation's acknowledgement."),
     Spec("requests_total", "counter", "Challenges and looks asked for.", ("action", "reason")),
     Spec("violations_suppressed_total", "counter", "Violations not sent again after a takeover."),
@@ -71,7 +71,7 @@ METRICS: tuple[Spec, ...] = (
     # rooms and rules
     Spec("rooms_live", "gauge", "Rooms kept, decoded or not."),
     Spec("rooms_decoded", "gauge", "Rooms kept in decoded form."),
-    Spec("rooms_by_level", "gauge", "Rooms in session by family and level reached.", ("family", "level")),
+    Spec("rooms_by_level", "gauge", "Rooms in session by family and level reached, by name.", ("family", "level")),
     Spec("rooms_expired_total", "counter", "Rooms forgotten after hours without an event."),
     Spec("rooms_shed_total", "counter", "Rooms forgotten early because the cap on rooms was reached."),
     Spec("rule_errors_total", "counter", "Evaluations of a rule that failed.", ("rule",)),

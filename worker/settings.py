@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from worker.resources import POLICIES_DIR
+
 PREFIX = "STREAM_AUDIT_"
-POLICIES_DIR = Path(__file__).with_name("policies")
 
 T = TypeVar("T")
 

@@ -159,7 +159,7 @@ def load_topics(folder: Path) -> list[Topic]:
     """Every topic of `folder` (one `<topic>/topic.yaml` each), by name. Raises TopicFileError with all faults."""
     files = sorted(folder.glob("*/topic.yaml"))
     if not files:
-        raise TopicFileError(f"{folder} holds no <topic>/topic.yaml: give the repository's schemas/ with --schemas")
+        raise TopicFileError(f"{folder} holds no <topic>/topic.yaml: give a folder of topics with --schemas")
     topics, faults = [], []
     for file in files:
         try:

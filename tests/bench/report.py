@@ -37,9 +37,13 @@ def write(results: Path, out: Path) -> str:
             part = parts[name]
             lines += [
                 "",
+                f"<!-- made by: {part['command']} -->",
+                "",
                 *section(part["results"], out.parent),
                 "",
                 f"Made by `{part['command']}`, {part['machine']['on']}.",
+                "",
+                "<!-- end -->",
             ]
     if remarks:
         lines += ["", remarks]
@@ -50,24 +54,25 @@ def write(results: Path, out: Path) -> str:
 def _about(machine: dict[str, Any], remarks: str) -> list[str]:
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     return [
-        "All corpora are **synthetic**: seeded events of six types, 315 bytes on average, Chinese text. Apache Kafka "
-        f"{machine['kafka']}, one node; {machine['cores']} virtual cores ({machine['cpu']}); Python "
-        f"{machine['python']}, "
-        f"{libraries}. The machine is shared and noisy: trust ratios within a round more than figures.",
+        "All corpora are **synthetic**: seeded events of six types, 315 bytes on average, Chinese text.",
+        f"They ran on Apache Kafka {machine['kafka']}, one node, with {machine['cores']} virtual cores",
+        f"({machine['cpu']}).",
+        f"Versions: Python {machine['python']}, {libraries}.",
+        "The machine is shared and noisy, so trust ratios within a round more than figures.",
         "",
-        "`make bench` measures the sections that end with *Made by* and writes this file." + _remarked(remarks),
+        "`make bench` measures the sections that end with *Made by* and writes this file.",
+        *_remarked(remarks),
     ]
 
 
-def _remarked(remarks: str) -> str:
+def _remarked(remarks: str) -> list[str]:
     names = [line[3:] for line in remarks.splitlines() if line.startswith("## ")]
     if not names:
-        return ""
-    quoted = ", ".join(f"*{name}*" for name in names)
-    return (
-        f" The others are remarks, written by hand ({quoted}): their figures come from the commands that they name, "
-        "which `make bench` does not run."
-    )
+        return []
+    return [
+        f"The others are remarks, written by hand ({', '.join(f'*{name}*' for name in names)}).",
+        "Their figures come from the commands that they name, which `make bench` does not run.",
+    ]
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
@@ -97,17 +102,18 @@ def _throughput(found: dict[str, Any], directory: Path) -> list[str]:
     ]
     lines = [
         "## Throughput beside the peers", "",
-        f"{found['events']:,} events, 1,000 rooms, 4 partitions, lz4; slow systems read the first part. "
-        "Broker pinned to one "
-        "core, the system to the other; once a round, in rotating order; between the 5 % and the 95 % mark "
-        "(JVM: 50 % to "
-        "95 %, so that start-up and compilation stay out). The peers' job keeps a window of 60 s per room "
-        "(12 × 5 s by kind) "
-        "and emits a record when comments flood it; before timing, what each system emitted on a small log "
-        "was compared with "
-        "a naive oracle's. *Engine* does that job on our driver with durable state; *full audit* is the "
-        "worker itself with "
-        "every signal and rule; *in-memory* rows have no broker.", "",
+        f"Each system reads {found['events']:,} events of 1,000 rooms in 4 partitions, with lz4.",
+        "Slow systems read the first part.",
+        "The broker is pinned to one core, the system to the other.",
+        "Each system runs once a round, in rotating order.",
+        "It is timed between the 5 % and the 95 % mark.",
+        "On the JVM it is timed from 50 % on, so that start-up and compilation stay out.",
+        "",
+        "The peers' job keeps a window of 60 s per room (12 × 5 s by kind) and emits a record when comments flood it.",
+        "Before timing, what each system emitted on a small log was compared with a naive oracle.",
+        "*Engine* does that job on our driver with durable state.",
+        "*Full audit* is the worker itself with every signal and rule.",
+        "*In-memory* rows have no broker.", "",
         *_table(("system", "rounds", "events/s", "CPU-s per million", "RSS MB"), rows), "",
         "¹ counts with windows of its own instead, and emits nothing.",
     ]  # fmt: skip
@@ -178,11 +184,13 @@ def _latency(rows: list[dict[str, Any]], directory: Path) -> list[str]:
     late = any(r["behind_ms"] > SENDER_LATE_MS for r in rows)
     return [
         "## Event → violation", "",
-        "Open loop: latency counts from when an event was due, so a late sender hides nothing; until the violation is "
-        "read back from its topic. 1,000 rooms; event time runs with the clock, after a lead of 25 s (not timed) in "
-        "which brokers warm up and rooms grow seven minutes old, so that panes and blocks close as they do in live "
-        "rooms. One worker, one core; the broker, the sender and the reader share the other. "
-        f"Bar: p99 ≤ {LATENCY_GOAL_MS} ms at 20,000 events/s. "
+        "The loop is open: latency counts from when an event was due, so a late sender hides nothing.",
+        "It ends when the violation is read back from its topic.",
+        "There are 1,000 rooms, and event time runs with the clock.",
+        "A lead of 25 s is not timed.",
+        "In it brokers warm up and rooms grow seven minutes old, so that panes and blocks close as in live rooms.",
+        "One worker has one core, while the broker, the sender and the reader share the other.",
+        f"The bar is p99 ≤ {LATENCY_GOAL_MS} ms at 20,000 events/s.",
         "Sustainable is what the full audit reads of a backlog a second (throughput, above).", "",
         *_table(head, table), "",
         *([f"² The sender fell behind by more than {SENDER_LATE_MS} ms: part of the latency is its own.", ""]
@@ -198,9 +206,9 @@ def _skew(rows: list[dict[str, Any]], directory: Path) -> list[str]:
     ]
     return [
         "## One room floods", "",
-        f"{rows[0]['rate']:,} events/s, spread evenly, by Zipf, and with four fifths in one room; latency of "
-        "*other* rooms' "
-        f"violations. Bar: p99 at most {SKEW_MAX:g} × the even one.", "",
+        f"{rows[0]['rate']:,} events/s are spread evenly, by Zipf, and with four fifths in one room.",
+        "The table shows the latency of *other* rooms' violations.",
+        f"The bar is a p99 of at most {SKEW_MAX:g} × the even one.", "",
         *_table(("shape", "p50 ms", "p99 ms", "× even", "missing"), table),
     ]  # fmt: skip
 
@@ -215,10 +223,10 @@ def _recovery(rows: list[dict[str, Any]], directory: Path) -> list[str]:
     ]  # fmt: skip
     return [
         "## A worker is killed", "",
-        "`kill -9` of one of two workers under load (session timeout 10 s). Until its partitions are committed again "
-        "(detection, restore), and until they are caught up; violations against the single-threaded core "
-        "over the same log.",
-        "",
+        "One of two workers is killed by `kill -9` under load, with a session timeout of 10 s.",
+        "*Moving* is the time until its partitions are committed again: detection and restore.",
+        "*Caught up* is the time until nothing is left to read.",
+        "Violations are compared with the single-threaded core over the same log.", "",
         *_table(("rooms", "events/s", "moving, s", "caught up, s", "violations", "lost", "wrong", "repeats"), table),
     ]  # fmt: skip
 
@@ -248,7 +256,8 @@ def _curves(rows: list[dict[str, Any]], directory: Path) -> list[str]:
     ]  # fmt: skip
     lines = [
         "## Number of rooms, size of events, partitions", "",
-        "The full audit in memory, no broker; each room gets one event every five seconds of event time.", "",
+        "The full audit runs in memory, without a broker.",
+        "Each room gets one event every five seconds of event time.", "",
         *_table(("rooms", "CPU µs an event", "GC pause ms", "snapshot bytes", "KB a room", "warm-up"), rooms),
     ]  # fmt: skip
     if {1_000, 100_000} <= set(numbers["rooms"]):
@@ -273,8 +282,8 @@ def _partitions(rows: list[dict[str, Any]]) -> list[str]:
         for n in sorted({r["number"] for r in rows})
     ]
     return [
-        "", "The full audit on a real Kafka, one process, pinned as above; the same events in so many partitions, of "
-        "the room log and of what the worker writes.", "",
+        "", "The full audit runs on a real Kafka, in one process, pinned as above.",
+        "The same events are in so many partitions, of the room log and of what the worker writes.", "",
         *_table(("partitions", "events/s", "CPU µs an event", "RSS MB"), table),
     ]  # fmt: skip
 
@@ -289,7 +298,7 @@ def _replay(found: dict[str, Any], directory: Path) -> list[str]:
     )  # fmt: skip
     return [
         "## Replay of a file", "",
-        "`stream-audit replay` of the corpus as one room log (JSONL, zstd), every signal and rule; the start of the "
-        "process counts. Nothing is pinned.", "",
+        "`stream-audit replay` reads the corpus as one room log (JSONL, zstd), with every signal and rule.",
+        "The start of the process counts, and nothing is pinned.", "",
         *_table(("events", "MB", "rounds", "events/s", "CPU-s per million", "peak RSS MB"), [row]),
     ]  # fmt: skip

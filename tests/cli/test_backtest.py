@@ -19,7 +19,7 @@ from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
 from worker.policy.model import Decision
 from worker.records import OutRecord
-from worker.settings import POLICIES_DIR
+from worker.resources import POLICIES_DIR
 from worker.tools import roomlog
 from worker.tools.backtest import throughout
 from worker.tools.sides import SharedPartition, Side

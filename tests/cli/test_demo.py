@@ -2,12 +2,19 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.kafka import wait_until
+from worker.lab.demo import CAST, cast
+from worker.lab.simulate import truth
+from worker.tools.roomlog import read
 
 REPO = Path(__file__).parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -73,3 +80,107 @@ def test_the_explain_command_that_the_summary_names_works(shown: tuple[Path, dic
     done = _stream_audit(*args)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "recomputed: identical" in done.stdout
+
+
+@pytest.mark.parametrize("rooms", range(3, 2 * len(CAST)))
+def test_any_three_rooms_or_more_show_guilty_and_honest_ones(rooms: int) -> None:
+    assert {truth(name, seed).honest for name, seed in cast(rooms, 1)} == {True, False}
+
+
+def test_shadow_rules_on_honest_rooms_are_counted_apart(shown: tuple[Path, dict[str, Any]]) -> None:
+    out, summary = shown
+    lines = [json.loads(line) for line in (out / "violations.jsonl").read_bytes().splitlines()]
+    opened = [line["value"] for line in lines if line["value"]["transition"] == "opened"]
+    honest = {f"{truth(name, seed).room_id}" for name, seed in cast(16, 1) if truth(name, seed).honest}
+    expected: dict[str, list[str]] = {}
+    for violation in opened:
+        if violation["mode"] == "shadow" and violation["room_id"] in honest:
+            expected.setdefault(violation["room_id"], []).append(violation["rule"]["id"])
+    assert expected, "a simulated room that no shadow rule opens on would show nothing here"
+    assert summary["shadow_on_honest_rooms"] == expected
+
+
+@pytest.fixture
+def playing(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A demo of three rooms that plays for an hour, once its worker reads and its log has reached the disk."""
+    command = [sys.executable, "-m", "worker", "demo", "--rooms", "3", "--minutes", "60", "--speed", "1", "--json"]
+    environment = {**os.environ, "NO_COLOR": "1"}
+    with subprocess.Popen(
+        [*command, "--out", str(tmp_path)], cwd=REPO, env=environment, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as demo:  # fmt: skip
+        try:
+            log = tmp_path / "log.jsonl.zst"
+            wait_until(lambda: log.exists() and log.stat().st_size > 0, timeout_s=60, what="the room log")
+            yield demo
+        finally:
+            demo.kill()
+
+
+def _worker_of(demo: "subprocess.Popen[str]") -> int:
+    """The process id of the demo's worker."""
+    children = [
+        int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat") if _state(stat)[1:] == [str(demo.pid)]
+    ]
+    assert len(children) == 1
+    return children[0]
+
+
+def _state(stat: Path) -> list[str]:
+    """State and parent of a process; nothing once it is gone."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[:2]
+    except OSError:
+        return []
+
+
+def _has_ended(pid: int) -> bool:
+    return _state(Path(f"/proc/{pid}/stat"))[:1] in ([], ["Z"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_the_worker_too_and_leaves_a_whole_log(
+    playing: "subprocess.Popen[str]", tmp_path: Path, number: signal.Signals
+) -> None:
+    worker = _worker_of(playing)
+    playing.send_signal(number)
+    stdout, stderr = playing.communicate(timeout=60)
+    assert playing.returncode == 1, stderr
+    assert _has_ended(worker)
+    assert "interrupted; stopping the worker" in stderr
+    assert len(list(read(tmp_path / "log.jsonl.zst"))) == json.loads(stdout)["events"] > 0
+
+
+def test_a_demo_that_is_killed_leaves_no_worker_behind(playing: "subprocess.Popen[str]", tmp_path: Path) -> None:
+    worker = _worker_of(playing)
+    playing.kill()
+    wait_until(lambda: _has_ended(worker), timeout_s=30, what="the end of the worker")
+    assert (tmp_path / "worker.log").read_text().rstrip().endswith("and its broker with it")
+
+
+def test_keep_tells_the_broker_and_what_to_try_and_it_works(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "worker", "demo", "--rooms", "3", "--minutes", "30", "--speed", "50000", "--keep"]
+    with subprocess.Popen(
+        [*command, "--out", str(tmp_path)], cwd=REPO, env={**os.environ, "NO_COLOR": "1"}, text=True,
+        stdout=subprocess.PIPE,
+    ) as demo:  # fmt: skip
+        try:
+            assert demo.stdout is not None
+            said = []
+            for line in demo.stdout:
+                said.append(line.strip())
+                if line.strip().startswith("curl "):
+                    break
+            text = "\n".join(said)
+            assert "Violations (live rules)" in text
+            assert "Kafka is at 127.0.0.1:" in text
+            (explain, letters) = (line for line in said if "--bootstrap" in line)
+            for suggested in (explain, letters):
+                done = _stream_audit(*suggested.split()[1:])
+                assert done.returncode == 0, done.stdout + done.stderr
+            (from_files,) = (line for line in said if "--from" in line)
+            assert _stream_audit(*from_files.split()[1:]).returncode == 0, "the files are whole while the demo stays"
+            demo.terminate()
+            assert demo.wait(60) == 0
+        finally:
+            demo.kill()

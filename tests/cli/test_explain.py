@@ -11,7 +11,7 @@ from worker.lab.mockcluster import MockCluster
 from worker.policy.feed import PolicyFeed
 from worker.policy.judge import Judge
 from worker.policy.wire import as_document
-from worker.settings import POLICIES_DIR
+from worker.resources import POLICIES_DIR
 from worker.tools.policyfiles import read_policies
 from worker.tools.replay import Replay
 from worker.tools.roomlog import LogRecord, read

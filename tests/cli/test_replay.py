@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from worker.cli import cli
 from worker.lab.simulate import simulate
 from worker.policy.wire import as_document
-from worker.settings import POLICIES_DIR
+from worker.resources import POLICIES_DIR
 from worker.tools import roomlog
 
 REPO = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ import yaml
 from tests.contracts.contract import Contract
 from worker.lab.simulate import ARCHETYPES, simulate
 from worker.policy.judge import Judge
-from worker.settings import POLICIES_DIR
+from worker.resources import POLICIES_DIR
 from worker.tools.policyfiles import read_policies
 from worker.tools.replay import Replay
 from worker.tools.roomlog import read

@@ -37,7 +37,7 @@ IN_TIME, ALL = 'violation_delay_seconds_bucket{le="2.0"}', "violation_delay_seco
 SLOW, LOST = "delay_slow:ratio_avg", "unaccounted:ratio_rate"
 REJECTED = 'rejected_total{reason="not_json"}'
 LAG, DELAY = 'lag_records{partition="0"}', 'event_time_delay_seconds{partition="0"}'
-FOUND = 'violations_total{rule="R", mode="live", step="0"}'
+FOUND = 'violations_total{platform="jd", rule="R", mode="live", step="0"}'
 ONE, TWO = 'policy_version{policy="x", pod="p"}', 'policy_version{policy="x", pod="q"}'
 ASKED, ISSUED = 'requests_total{action="challenge", reason="entry"}', 'events_total{type="challenge.issued"}'
 LOOP = [f'loop_lag_seconds_bucket{{le="{le}"}}' for le in ("0.1", "1.0", "10.0", "+Inf")]

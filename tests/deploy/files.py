@@ -20,6 +20,13 @@ BOARDS = sorted((MONITORING / "dashboards").glob("*.json"))
 RULE_FILES = (MONITORING / "recording.yaml", MONITORING / "alerts.yaml")
 
 
+WRONG_WORDS = re.compile(
+    r";|\b(?:whoever|somebody|nobody|anybody|anew|mend|mends|mended|forgets|forgotten|of which|that of|stands"
+    r"|console)\b",
+    re.IGNORECASE,
+)
+
+
 class Query(NamedTuple):
     """A PromQL expression and where it stands."""
 
@@ -66,6 +73,13 @@ def panel_queries() -> list[Query]:
         for panel in panels(board)
         for target in panel.get("targets", [])
     ]
+
+
+def wrong_words(text: str) -> list[str]:
+    """What a tired reader stumbles over: long sentences, semicolons, words that are not plain, a page not yet there."""
+    sentences = re.split(r"(?<=[.!?])\s+|\n\n|\|", text)
+    found = [sentence for sentence in sentences if len(sentence.split()) > 40]
+    return found + [match.group() for match in WRONG_WORDS.finditer(text)]
 
 
 def rule_queries() -> list[Query]:

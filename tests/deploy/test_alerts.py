@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy.generate import linked
 from tests.deploy.alert_cases import CASES, promtool_tests
-from tests.deploy.files import ALERTS, DEPLOY, MONITORING, REPOSITORY, RULE_FILES
+from tests.deploy.files import ALERTS, DEPLOY, MONITORING, REPOSITORY, RULE_FILES, wrong_words
 
 RUNBOOK = (MONITORING / "RUNBOOK.md").read_text(encoding="utf-8")
 ENTRIES: dict[str, str] = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", RUNBOOK, re.M | re.S))
 PARTS = ("Means", "Look at", "Do", "Wake")
+RUNBOOK_URL = next(iter(ALERTS.values()))["annotations"]["runbook_url"].partition("#")[0]
 
 
 def test_every_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
@@ -33,20 +35,47 @@ def test_every_alert_has_an_entry_in_the_runbook_and_every_entry_an_alert() -> N
 def test_an_entry_says_what_it_means_what_to_look_at_what_to_do_and_whom_to_wake(alert: str) -> None:
     parts = re.findall(r"^\*\*(.+?)\.\*\* (.+)$", ENTRIES[alert], re.M)
     assert tuple(name for name, _ in parts) == PARTS
-    assert all(len(text) >= len("Nobody.") for _, text in parts)
+    assert all(len(text) >= len("No one.") for _, text in parts)
 
 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_an_alert_leads_to_its_entry_and_says_how_urgent_it_is(alert: str) -> None:
     rule = ALERTS[alert]
-    assert rule["annotations"]["runbook_url"] == f"deploy/monitoring/RUNBOOK.md#{alert.lower()}"
+    page, _, entry = rule["annotations"]["runbook_url"].partition("#")
+    assert entry == alert.lower()
+    assert page == RUNBOOK_URL
     assert rule["labels"]["severity"] in ("page", "ticket")
-    assert rule["annotations"]["summary"]
-    assert rule["annotations"]["description"]
 
 
-def test_what_wakes_nobody_says_so() -> None:
-    woken = {alert for alert, body in ENTRIES.items() if "**Wake.** Nobody" not in body}
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_says_what_is_wrong_with_a_number_and_what_to_do_first(alert: str) -> None:
+    notes = ALERTS[alert]["annotations"]
+    found, _, first = notes["description"].partition(" First: ")
+    assert re.search(r"\$value|\d", found), "a number"
+    assert re.fullmatch(r"[a-z][^:]+(: [^:]+)?\.", first), "the first thing to do, in a sentence"
+    assert not notes["summary"].endswith("."), "a headline"
+    assert len(notes["summary"]) <= 100
+    assert wrong_words(f"{notes['summary']}. {notes['description']}") == []
+
+
+def test_links_to_the_runbook_lead_to_one_page_that_can_be_set(tmp_path: Path) -> None:
+    written = (MONITORING / "alerts.yaml").read_text(encoding="utf-8")
+    assert RUNBOOK_URL.startswith("https://")
+    moved = linked(written, "https://wiki.example/live-audit/runbook")
+    assert moved.count("runbook_url: https://wiki.example/live-audit/runbook#streamaudit") == len(ALERTS)
+    assert linked(moved, RUNBOOK_URL) == written
+
+
+@pytest.mark.parametrize(
+    "url", ["", "deploy/monitoring/RUNBOOK.md", "https://", "https://a b", "https://wiki.example/#x"]
+)
+def test_what_is_no_url_of_a_page_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="no URL of a page"):
+        linked("", url)
+
+
+def test_what_wakes_no_one_says_so() -> None:
+    woken = {alert for alert, body in ENTRIES.items() if "**Wake.** No one" not in body}
     assert woken == {alert for alert, rule in ALERTS.items() if rule["labels"]["severity"] == "page"}
 
 
@@ -56,6 +85,10 @@ def test_the_memory_alert_knows_the_limit_of_the_manifest() -> None:
     ][0]
     assert container["resources"]["limits"]["memory"] == "2Gi"
     assert f"* {2 * 1024**3}" in ALERTS["StreamAuditMemoryNearLimit"]["expr"]
+
+
+def test_the_runbook_is_written_in_plain_words() -> None:
+    assert wrong_words(re.sub(r"```.*?```|`[^`]*`", "code", RUNBOOK, flags=re.S)) == []
 
 
 def test_the_runbook_names_only_commands_files_and_boards_that_exist() -> None:

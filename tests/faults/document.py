@@ -25,32 +25,46 @@ COLUMNS = ("records", "violations", "told", "answers", "lost", "wrong", "repeats
 HEAD = """\
 # Reliability
 
-What was done to the worker, and what became of it. Rooms are *synthetic*. Written by `make faults`, which runs what has
-not passed with the present code; each row names the commit that it was measured with.
+This page says what was done to the worker, and what became of it.
+Rooms are *synthetic*.
+`make faults` writes the page, and runs what has not passed with the present code.
+Each row names the commit that it was measured with.
+
+<!-- made by: make faults -->
 
 | Fault | Passes when | Seeds | Passed | Commit | Slowest, s |
 |---|---|---|---|---|---|
 """
 COUNTS = """
-The oracle is the pure core over the same log, single-threaded. Over all seeds of a row:
+The oracle is the pure core over the same log, single-threaded.
+The counts are over all seeds of a row.
 
 | Fault | Records | Violations | Told | Answers | Lost | Wrong | Repeats | Suppressed | Kills | Rebalances | And |
 |---|---|---|---|---|---|---|---|---|---|---|---|
 """
 TAIL = """
-*Lost*: violations of the oracle that are not in the topic. *Wrong*: those in the topic that the oracle does not know,
-or not with these bytes. *Repeats* were sent more than once, with the same id and bytes; *suppressed* is what a worker
-that took over would have repeated, had it not read what was sent. *Rebalances* are told by workers that were not
-killed. *Told* is what rooms tell of their identities, *answers* what the identity agent writes into their logs; both
-are compared, too, to the byte, as dead letters, requests and room records are; seeds of commits before d17137c compared
-neither *told* nor *answers*. The rows of a poisoned changelog and of more rooms than may be kept have no oracle. The
-controls take a promise away, the flush before a commit and the guard against judging again, and pass when that is
-noticed. A limit of memory makes allocations fail; that of a cgroup is SIGKILL, hence the first row. Delays of the row
-of 80 % run from when an event was due to when its violation was read; no other seed runs then.
+<!-- end -->
 
-Ran on: Kafka {kafka} (KRaft; one broker, three where one of three is lost), Python {python},
-faust-streaming {faust}, aiokafka {aiokafka}, {machine}; the machine's load was {load} in the median of seeds,
-{load_max} at most. Seeds take {minutes:,.0f} minutes one after the other, and run side by side.{failures}
+- *Lost* are violations of the oracle that are not in the topic.
+- *Wrong* are violations in the topic that the oracle does not know, or not with these bytes.
+- *Repeats* were sent more than once, with the same id and bytes.
+- *Suppressed* is what a worker that took over would have repeated, had it not read what was sent.
+- *Rebalances* are told by workers that were not killed.
+- *Told* is what rooms tell of their identities, *answers* what the identity agent writes into their logs.
+  Both are compared to the byte, as dead letters, requests and room records are.
+  Seeds of commits before d17137c compared neither.
+
+The rows of a poisoned changelog and of more rooms than may be kept have no oracle.
+The controls take a promise away: the flush before a commit, and the guard against judging again.
+They pass when that is noticed.
+A limit of memory makes allocations fail, while a limit of a cgroup is SIGKILL, hence the first row.
+Delays of the row of 80 % run from when an event was due to when its violation was read.
+No other seed runs at that time.
+
+It ran on Kafka {kafka} (KRaft, one broker, or three where one of three is lost).
+The versions were Python {python}, faust-streaming {faust} and aiokafka {aiokafka}, on {machine}.
+The load of the machine was {load} in the median of seeds, {load_max} at most.
+Seeds take {minutes:,.0f} minutes one after the other, and run side by side.{failures}
 """
 
 
@@ -70,7 +84,7 @@ def _faults(found: Sequence[Result]) -> str:
         others = ", ".join(f"{name} {count:,}" for name, count in sorted(seen.items()) if name not in COLUMNS)
         counts.append(_row(fault.name, *(f"{seen[name]:,}" for name in COLUMNS), others))
     if not found:
-        return HEAD + "".join(rows) + "\nNothing has been measured.\n"
+        return HEAD + "".join(rows) + "\n<!-- end -->\n\nNothing has been measured.\n"
     return HEAD + "".join(rows) + COUNTS + "".join(counts) + TAIL.format(
         kafka=KAFKA_VERSION, python=platform.python_version(), faust=version("faust-streaming"),
         aiokafka=version("aiokafka"), machine=", ".join(sorted({result.machine for result in found})),
@@ -113,19 +127,21 @@ def _simulation() -> str:
     said = """
 ## Without a broker
 
-`python -m tests.simulation --seeds 5000` drives the same engine, stores, outbox and flush, and for
-every third log the identity agent, through seeded schedules over an in-memory log, group and changelog: workers killed,
-frozen and woken at any wait, put out of the group, writes that arrive in part, answers that are lost, compaction in
-between, and, where no identity agent runs, rooms that are silent for hours. A failing seed is printed with its
-schedule; `python -m tests.simulation --seed N` runs it again.
+`python -m tests.simulation --seeds 5000` drives the same engine, stores, outbox and flush through seeded schedules.
+The log, the group and the changelog are in memory, and every third log has an identity agent, too.
+Workers are killed, frozen and woken at any wait, and put out of the group.
+Writes arrive in part, answers are lost, and compaction runs in between.
+Where no identity agent runs, rooms are silent for hours.
+A failing seed is printed with its schedule, and `python -m tests.simulation --seed N` runs it again.
 """
     if not SIMULATION.exists():
         return said + "\nNot run since `make clean`.\n"
     run = json.loads(SIMULATION.read_text())
-    seen = ", ".join(f"{what} {count:,}" for what, count in sorted(run["seen"].items()))
+    seen = "".join(f"\n- {what} {count:,}" for what, count in sorted(run["seen"].items()))
     return said + (
         f"\nLast run: {run['seeds']:,} seeds, {run['failed']:,} failed, {run['per_minute']:,.0f} a minute on "
-        f"{run['jobs']} cores, commit {run['commit']}. Seen: {seen}.\n"
+        f"{run['jobs']} cores, commit {run['commit']}.\n"
+        f"The schedules held:\n{seen}\n"
     )
 
 
@@ -133,11 +149,11 @@ def _soak() -> str:
     said = """
 ## Soak
 
-`make soak` sends at a steady rate for hours and tells how fast the worker's memory grows. At a rate that is asked for
-it begins, since commit 08b431e, after a backlog that fills what is bounded; before, the slope was that of the
-remembered texts of comments, which take an hour at 250/s.
+`make soak` sends at a steady rate for hours and tells how fast the worker's memory grows.
+With `--rate` it begins after a backlog that fills what is bounded, since commit 08b431e.
+Before that commit the slope came from the remembered texts of comments, which take an hour to fill at 250/s.
 """
     if not SOAK.exists():
         return said + "\nNot run since `make clean`.\n"
     run = json.loads(SOAK.read_text())
-    return said + f"\nLast run, commit {run['commit']}: {run['said']}\n"
+    return said + f"\nLast run, commit {run['commit']}:\n{run['said']}\n"

@@ -140,8 +140,8 @@ def describe(samples: list[Sample], sent_per_s: float, hours: float) -> str:
     behind = max(sample.lag for sample in samples)
     share = (samples[-1].cpu_s - samples[0].cpu_s) / (samples[-1].at_s - samples[0].at_s)
     return (
-        f"{sent_per_s:,.0f}/s sent for {hours:g} h, at most {behind:,.0f} records behind, {share:.0%} of a core; "
-        f"{rss[len(rss) // 4]} MiB after a quarter, {rss[-1]} MiB at the end"
+        f"{sent_per_s:,.0f}/s sent for {hours:g} h, at most {behind:,.0f} records behind, {share:.0%} of a core.\n"
+        f"Memory: {rss[len(rss) // 4]} MiB after a quarter, {rss[-1]} MiB at the end"
     )
 
 

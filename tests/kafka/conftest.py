@@ -13,6 +13,9 @@ import pytest
 
 from tests.support.kafka import KafkaCluster, KafkaUnavailableError
 
+BROKERS = {"kafka", "mortal", "secured"}
+"""Fixtures that start a real Kafka: who asks for one is marked `kafka`."""
+
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[KafkaCluster]:
@@ -44,5 +47,5 @@ def topic_name(request: pytest.FixtureRequest) -> Callable[[str], str]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "kafka" in getattr(item, "fixturenames", ()):
+        if BROKERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)

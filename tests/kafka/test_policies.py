@@ -19,7 +19,7 @@ from worker.cli.policy_topic import read_topic
 from worker.policy.feed import PolicyFeed
 from worker.policy.judge import Judge
 from worker.policy.wire import as_document
-from worker.settings import POLICIES_DIR
+from worker.resources import POLICIES_DIR
 from worker.tools.replay import Replay
 from worker.tools.roomlog import LogRecord, Writer
 from worker.topics import EVENTS_TOPIC, POLICIES_TOPIC, VIOLATIONS_TOPIC

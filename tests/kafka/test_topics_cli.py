@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
 
 from tests.support.kafka import KafkaCluster, free_ports, wait_until
-from worker.cli.topics import SCHEMAS, topics
+from worker.cli.topics import topics
+from worker.resources import SCHEMAS_DIR
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def differences(result: Result) -> list[tuple[str, str, str]]:
 
 
 def test_from_an_empty_broker_to_one_that_fits_and_back_to_one_that_does_not(kafka: KafkaCluster) -> None:
-    names = sorted(path.parent.name for path in SCHEMAS.glob("*/topic.yaml"))
+    names = sorted(path.parent.name for path in SCHEMAS_DIR.glob("*/topic.yaml"))
 
     before = run("check", kafka, "--json")
     assert before.exit_code == 1
@@ -70,7 +71,7 @@ def test_a_missing_changelog_gets_the_partitions_that_its_source_already_has(
     kafka: KafkaCluster, tmp_path: Path
 ) -> None:
     for name, source in (("source", None), ("source-changelog", "source")):
-        written = yaml.safe_load((SCHEMAS / "live.audit.rooms" / "topic.yaml").read_text()) | {"topic": name}
+        written = yaml.safe_load((SCHEMAS_DIR / "live.audit.rooms" / "topic.yaml").read_text()) | {"topic": name}
         written.pop("same_partitions_as")
         if source:
             written["same_partitions_as"] = source

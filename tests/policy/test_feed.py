@@ -16,7 +16,7 @@ from worker.policy.judge import Judge
 from worker.policy.load import load_policies
 from worker.policy.model import Policy
 from worker.policy.wire import as_document
-from worker.settings import POLICIES_DIR
+from worker.resources import POLICIES_DIR
 from worker.topics import POLICIES_TOPIC
 
 

@@ -10,6 +10,7 @@ import base64
 import fcntl
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -26,6 +27,7 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 KAFKA_VERSION = "4.1.1"
+JAVA_VERSION = 17
 REPOSITORY = Path(__file__).resolve().parents[2]
 LIBS = REPOSITORY / "build" / "kafka" / f"libs-{KAFKA_VERSION}"
 POM = Path(__file__).with_name("kafka-pom.xml")
@@ -45,13 +47,23 @@ class KafkaUnavailableError(RuntimeError):
     """Kafka cannot be started here; the message names what to install or what the broker said."""
 
 
+def what_is_missing() -> str:
+    """Name the program that a real Kafka needs and this machine lacks; "" if none."""
+    for tool, package in (("java", f"a Java runtime, version {JAVA_VERSION} or newer"), ("mvn", "Apache Maven")):
+        if shutil.which(tool) is None:
+            return f"tests with a real Kafka need `{tool}`, which is not on PATH: install {package}"
+    told = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', told)
+    if version is None or int(version[1]) < JAVA_VERSION:
+        found = version[1] if version else "unknown"
+        return f"tests with a real Kafka need Java {JAVA_VERSION} or newer: `java` on PATH is {found}"
+    return ""
+
+
 def ensure_libs() -> Path:
     """Directory with Kafka's jars; the first call in a clone fetches them through Maven."""
-    for tool, package in (("java", "a Java runtime, version 17 or newer"), ("mvn", "Apache Maven")):
-        if shutil.which(tool) is None:
-            raise KafkaUnavailableError(
-                f"tests with a real Kafka need `{tool}`, which is not on PATH: install {package}"
-            )
+    if missing := what_is_missing():
+        raise KafkaUnavailableError(missing)
     if (LIBS / ".complete").exists():
         return LIBS
     LIBS.parent.mkdir(parents=True, exist_ok=True)

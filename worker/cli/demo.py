@@ -1,11 +1,13 @@
 """`demo`: embedded broker, the real worker and simulated rooms in one terminal, with a live table."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from worker.cli.interrupt import interrupts
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from worker.lab.demo import Feeder, Row, Watcher, Worker
     from worker.tools.replay import ViolationLine
+    from worker.tools.roomlog import Writer
 
 FAMILIES = ("AI", "PLAY", "NONINT", "CHALLENGE")
 STYLES = {"watch": "cyan", "label": "yellow", "limit": "red", "restrict": "bold red"}
@@ -23,6 +26,7 @@ DRAIN_TIMEOUT_S = 30.0
 QUIET_S = 1.5
 REFRESH_S = 0.25
 PLAIN_EVERY_S = 5.0
+FLUSH_EVERY_S = 5.0
 ACCOUNTING = ("read", "applied", "duplicate", "late", "replay_skipped", "rejected")
 WIDE_CELLS = 150
 FIXED_CELLS = {"time": 8} | {family: max(8, len(family)) for family in FAMILIES}  # the others give way
@@ -48,6 +52,7 @@ def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: 
     """Watch the worker judge simulated rooms; needs neither Java nor Docker.
 
     Exit code 0: the worker ran to the end; 1: it did not. Afterwards, `explain` works on what was written.
+    Ctrl-C, SIGTERM and a closed terminal stop the worker too, and what was written is whole.
 
     \b
     Example:
@@ -71,7 +76,9 @@ def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: 
     screen = console(stderr=as_json)
     rooms = cast(rooms_wanted, seed)
     duration_ms = minutes * 60_000
+    finished = False
     with ExitStack() as stack:
+        stack.enter_context(interrupts())
         cluster = stack.enter_context(MockCluster())
         written = (VIOLATIONS_TOPIC, ROOMS_TOPIC, REQUESTS_TOPIC, DEAD_LETTERS_TOPIC, CHANGELOG_TOPIC)
         for topic in (EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC, IDENTITIES_CHANGELOG_TOPIC, *written):
@@ -81,7 +88,7 @@ def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: 
         violations = stack.enter_context(Writer(out / "violations.jsonl"))
         watcher = Watcher(cluster.bootstrap, log)
         stack.callback(watcher.close)
-        show = Show(screen, rows_of(rooms), worker, watcher, violations, cluster.bootstrap)
+        show = Show(screen, rows_of(rooms), worker, watcher, (log, violations), cluster.bootstrap)
         feeder = Feeder(
             cluster.bootstrap,
             rooms,
@@ -91,10 +98,18 @@ def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: 
         )
         stack.callback(feeder.halt)
         try:
-            show.run(feeder, keep=keep)
+            show.run(feeder)
+            finished = True
+            if keep:
+                show.summary(out, as_json=as_json, kept=True)
+                show.stay()
         except KeyboardInterrupt:
-            screen.print("interrupted; stopping the worker")
-    show.summary(out, as_json=as_json)
+            with suppress(OSError):  # after a hang-up there is no terminal
+                screen.print("stopping the worker" if finished else "interrupted; stopping the worker")
+    if not (finished and keep):
+        show.summary(out, as_json=as_json)
+    if not finished:
+        raise SystemExit(1)
 
 
 CHANGELOG_TOPIC = "stream-audit-rooms-changelog"
@@ -109,7 +124,7 @@ class Show:
     rows: "dict[str, Row]"
     worker: "Worker"
     watcher: "Watcher"
-    violations: Any
+    logs: "tuple[Writer, Writer]"
     bootstrap: str
     feeder: "Feeder | None" = None
     seen: "list[ViolationLine]" = field(default_factory=list)
@@ -119,13 +134,14 @@ class Show:
     _metrics_at_s: float = 0.0
     _moved_s: float = 0.0
     _plain_s: float = 0.0
+    _flushed_s: float = 0.0
 
     def lag(self) -> int:
         """Records fed, or seen in the room log, and not yet read by the worker and here, as of the last look."""
         fed = max(self.feeder.fed if self.feeder is not None else 0, self.watcher.logged)
         return fed - min(self.watcher.logged, int(self.metrics.get("read_total", 0)))
 
-    def run(self, feeder: "Feeder", *, keep: bool) -> None:
+    def run(self, feeder: "Feeder") -> None:
         """Wait for the worker, play the rooms, wait until all is judged. Raises ClickException when it cannot."""
         from rich.live import Live
 
@@ -136,10 +152,17 @@ class Show:
         self.feeder = feeder
         feeder.start()
         if not self.screen.is_terminal:
-            self._play(None, keep)
+            self._play(None)
             return
         with Live(self._table(), console=self.screen, refresh_per_second=4, transient=False) as live:
-            self._play(live, keep)
+            self._play(live)
+
+    def stay(self) -> None:
+        """Keep broker and worker up until KeyboardInterrupt. Raises ClickException when the worker ends."""
+        while True:
+            self._take(REFRESH_S)
+            if reason := self.worker.failed():
+                raise click.ClickException(reason)
 
     def _await_ready(self) -> None:
         from worker.clock import monotonic_s
@@ -154,7 +177,7 @@ class Show:
                 self._take(REFRESH_S)
         self.screen.print(f"worker ready after {monotonic_s() - began_s:.1f} s", highlight=False)
 
-    def _play(self, live: "Live | None", keep: bool) -> None:
+    def _play(self, live: "Live | None") -> None:
         from worker.clock import monotonic_s
 
         self._moved_s = monotonic_s()
@@ -172,10 +195,9 @@ class Show:
                 raise click.ClickException(f"feeding stopped: {self.feeder.error}")
             if self.feeder.done:
                 ended_s = ended_s or monotonic_s()
-                quiet = monotonic_s() - self._moved_s > QUIET_S and self.lag() <= 0
-                if quiet and not keep:
+                if monotonic_s() - self._moved_s > QUIET_S and self.lag() <= 0:
                     return
-                if monotonic_s() - ended_s > DRAIN_TIMEOUT_S and not keep:
+                if monotonic_s() - ended_s > DRAIN_TIMEOUT_S:
                     raise click.ClickException(f"the worker is still {self.lag():,} records behind; see worker.log")
 
     def _take(self, seconds: float) -> None:
@@ -187,7 +209,7 @@ class Show:
 
         fresh = self.watcher.poll(self.rows, seconds)
         for line in fresh:
-            self.violations.line(encode_line(line))
+            self.logs[1].line(encode_line(line))
             self.seen.append(line)
             row = self.rows.get(line.key)
             if row is not None:
@@ -196,6 +218,9 @@ class Show:
         now_s = monotonic_s()
         if fresh:
             self._moved_s = now_s
+        if now_s - self._flushed_s >= FLUSH_EVERY_S:
+            self.flush()
+            self._flushed_s = now_s
         if now_s - self._metrics_at_s >= 1.0:
             before = self.metrics.get("read_total", 0.0)
             if metrics := self.worker.metrics():
@@ -206,6 +231,11 @@ class Show:
                 if read > before:
                     self._moved_s = now_s
             self._metrics_at_s = now_s
+
+    def flush(self) -> None:
+        """Hand what was written to the system, so that it can be read, even if this process is killed."""
+        for log in self.logs:
+            log.flush()
 
     def _status(self) -> str:
         from worker.cli.explain import time_of
@@ -245,18 +275,22 @@ class Show:
             )
         return table
 
-    def summary(self, out: Path, *, as_json: bool) -> None:
-        """What happened, beside what is true of the rooms."""
+    def summary(self, out: Path, *, as_json: bool, kept: bool = False) -> None:
+        """Print what happened, beside what is true of the rooms; with `kept`, also what is up and can be tried."""
         import msgspec
 
         by_room: dict[str, list[str]] = {room_id: [] for room_id in self.rows}
+        shadow: dict[str, list[str]] = {}
         opened: list[dict[str, Any]] = []
         for line in self.seen:
             violation = msgspec.json.decode(line.value)
-            if violation["mode"] == "live" and violation["transition"] == "opened":
+            if violation["transition"] != "opened" or line.key not in by_room:
+                continue
+            if violation["mode"] == "live":
                 opened.append(violation)
-                if line.key in by_room:
-                    by_room[line.key].append(violation["rule"]["id"])
+                by_room[line.key].append(violation["rule"]["id"])
+            elif self.rows[line.key].truth.honest:
+                shadow.setdefault(line.key, []).append(violation["rule"]["id"])
         fed = self.watcher.logged
         honest = [row for row in self.rows.values() if row.truth.honest]
         touched = [row for row in honest if by_room[row.truth.room_id]]
@@ -275,16 +309,22 @@ class Show:
             "dead_letters": self.watcher.dead_letters,
             "honest_rooms": len(honest),
             "honest_rooms_touched": [row.truth.room_id for row in touched],
+            "shadow_on_honest_rooms": shadow,
             "missed": missed,
             "log": str(out / "log.jsonl.zst"),
             "explain": _command(opened, out),
         }
+        if kept:
+            self.flush()
+            facts |= {"bootstrap": self.bootstrap, "metrics": self.worker.metrics_url}
         if as_json:
             import orjson
 
             click.echo(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
         else:
             _print_summary(self.screen, facts, self.rows, by_room, out)
+        if kept:
+            _print_kept(self.screen, facts)
 
 
 def _clock(at_ms: int) -> str:
@@ -323,6 +363,11 @@ def _print_summary(
         style="green" if not touched else "bold red",
         highlight=False,
     )
+    if shadow := facts["shadow_on_honest_rooms"]:
+        count = sum(map(len, shadow.values()))
+        where = "; ".join(f"{room_id}: {', '.join(rules)}" for room_id, rules in shadow.items())
+        screen.print(f"shadow rules, which recommend nothing, opened {count} times on honest rooms: {where}",
+                     style="yellow", highlight=False)  # fmt: skip
     for room_id, rules in facts["missed"].items():
         screen.print(f"not found in {room_id} (yet): {', '.join(rules)}", style="yellow", highlight=False)
     accounting = ", ".join(f"{name.replace('_', '-')} {count:,}" for name, count in facts["accounting"].items())
@@ -336,3 +381,15 @@ def _print_summary(
     if facts["explain"]:
         screen.print("\nNext:", highlight=False)
         screen.print(f"  {facts['explain']}", style="bold", highlight=False, soft_wrap=True)
+
+
+def _print_kept(screen: "Console", facts: dict[str, Any]) -> None:
+    bootstrap = facts["bootstrap"]
+    screen.print(f"\nBroker and worker stay up until Ctrl-C. Kafka is at {bootstrap}. Try:", highlight=False)
+    explain = facts["explain"].partition(" --from ")[0]
+    for command in (
+        *([f"{explain} --bootstrap {bootstrap}"] if explain else []),
+        f"stream-audit dlq ls --bootstrap {bootstrap}",
+        f"curl {facts['metrics']}",
+    ):
+        screen.print(f"  {command}", style="bold", highlight=False, soft_wrap=True)

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from worker.cli.interrupt import interrupts
 
 if TYPE_CHECKING:
     from worker.lab.evaluate.pieces import Piece
@@ -160,8 +161,7 @@ def _run(pieces: list["Piece"], jobs: int) -> Iterator[tuple["Piece", bytes]]:
     columns = (TextColumn("{task.completed:,.0f} of {task.total:,.0f} room-hours"), BarColumn(), TaskProgressColumn())
     done_hours, told = 0.0, 0
     with ExitStack() as stack:
-        for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT, too, is ignored in what a shell runs behind itself
-            stack.callback(signal.signal, number, signal.signal(number, signal.default_int_handler))
+        stack.enter_context(interrupts())
         bar = Progress(*columns, TimeRemainingColumn(), console=screen, transient=True, disable=not screen.is_terminal)
         task = stack.enter_context(bar).add_task("", total=total)
         for piece, result in run(pieces, jobs):

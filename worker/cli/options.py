@@ -28,7 +28,7 @@ class OutputFile(click.ParamType):
 
 def texts_or_usage_error(paths: Iterable[Path]) -> dict[str, str]:
     """Name → text of policy files, those that ship for no path; what cannot be read is wrong usage."""
-    from worker.settings import POLICIES_DIR
+    from worker.resources import POLICIES_DIR
     from worker.tools.policyfiles import read_texts
 
     try:

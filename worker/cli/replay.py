@@ -106,14 +106,14 @@ def replay(
         _print_tables(run, counts, all_rooms, to_stderr=output == "-")
     if problem:
         click.echo(f"Error: {problem}", err=True)
-    if problem or any(mode == "live" for _, mode, _ in counts.violations_by):
+    if problem or any(mode == "live" for _, mode, _ in counts.violations_by_rule()):
         raise SystemExit(1)
 
 
 def policies_or_usage_error(directory: Path | None) -> "PolicyBook":
     """The policies of `directory`, or those that ship; a wrong policy ends the command as wrong usage."""
     from worker.policy.model import PolicyErrors
-    from worker.settings import POLICIES_DIR
+    from worker.resources import POLICIES_DIR
     from worker.tools.policyfiles import read_policies
 
     try:
@@ -217,7 +217,7 @@ def _print_tables(run: "Replay", counts: "Counts", all_rooms: bool, *, to_stderr
             )
     if rows:
         screen.print(table)
-    for (rule, mode, step), count in sorted(counts.violations_by.items()):
+    for (rule, mode, step), count in sorted(counts.violations_by_rule().items()):
         screen.print(f"{rule} {mode} step {step}: {count:,} violation records", highlight=False)
     for (action, reason), count in sorted(counts.requests.items()):
         screen.print(f"asked for, {action}, {reason}: {count:,}", highlight=False)
@@ -248,7 +248,7 @@ def _print_json(run: "Replay", counts: "Counts", problem: str) -> None:
         "rooms": rooms,
         "violations": [
             {"rule": rule, "mode": mode, "step": step, "count": count}
-            for (rule, mode, step), count in sorted(counts.violations_by.items())
+            for (rule, mode, step), count in sorted(counts.violations_by_rule().items())
         ],
         "requests": [
             {"action": action, "reason": reason, "count": count}

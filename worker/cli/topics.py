@@ -9,12 +9,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from worker.resources import SCHEMAS_DIR
 from worker.topics import Difference, Found, Remedy, Topic, TopicFileError, load_topics, plan, resized
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
-SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 TIMEOUT_S = 15.0
 
 
@@ -27,8 +27,8 @@ def _options(command: Any) -> Any:
     for option in reversed((
         click.option("--bootstrap", required=True, metavar="HOST:PORT", help="Kafka broker(s), comma-separated."),
         click.option(
-            "--schemas", type=click.Path(path_type=Path, file_okay=False), default=SCHEMAS, metavar="DIR",
-            help="Folder of topic files; default: the repository's schemas/.",
+            "--schemas", type=click.Path(path_type=Path, file_okay=False), default=SCHEMAS_DIR, metavar="DIR",
+            help="Folder of topic files; default: those that ship with the worker.",
         ),
         click.option("--partitions", type=click.IntRange(1, 10_000), help="Instead of the files' number (laptops)."),
         click.option("--replication-factor", type=click.IntRange(1, 9), help="Instead of the files' number."),

@@ -196,7 +196,7 @@ def _identity_agent(app: Any, settings: Settings, outbox: Outbox, rooms_partitio
         rooms_partitions=rooms_partitions,
         name_output=settings.topic,
         outbox=outbox,
-        committed=lambda topic, p: app.consumer._committed_offset.get(TP(settings.topic(topic), p)),
+        committed=lambda topic, p: app.consumer.committed_offset(TP(settings.topic(topic), p)),
         read_registry=registry,
         now_s=clock.monotonic_s,
     )
@@ -224,7 +224,7 @@ def _engine(app: Any, settings: Settings, judge: Judge, violation_delay: Histogr
         outbox=Outbox(send, end_process),
         judge=judge,
         read_tails=tails,
-        committed=lambda partition: app.consumer._committed_offset.get(TP(source, partition)),
+        committed=lambda partition: app.consumer.committed_offset(TP(source, partition)),
         now_s=clock.monotonic_s,
         requests=settings.requests,
         place_identity=lambda key: partition_of(key, identity_partitions),

@@ -223,7 +223,8 @@ class Engine:
             # All reasons from the start: a rate does not see the step that makes a series, and would miss records.
             "rejected_total": {(str(reason),): counts.rejected.get(reason, 0) for reason in Reason},
             "violations_total": {
-                (rule, mode, str(step)): n for (rule, mode, step), n in dict(counts.violations_by).items()
+                (platform, rule, mode, str(step)): n
+                for (platform, rule, mode, step), n in dict(counts.violations_by).items()
             },
             "violations_suppressed_total": self.sent.suppressed,
             "requests_total": {by: float(n) for by, n in dict(counts.requests).items() if self._requests},

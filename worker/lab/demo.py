@@ -14,6 +14,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,13 @@ from worker.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC, VIOLATI
 
 PARTITIONS = 8
 CAST: tuple[str, ...] = (
-    "responsive", "quiet", "overloaded", "scripted_human", "sign_language", "on_break", "software_warning",
-    "avatar_driven", "loop", "avatar_watermark", "avatar_unregistered", "llm_avatar", "software_seller",
-    "persona_elite", "tampered", "bot_viewers", "persona_foreign", "persona_attractive",
+    "responsive", "avatar_watermark", "loop", "quiet", "llm_avatar", "overloaded", "avatar_unregistered",
+    "scripted_human", "software_seller", "sign_language", "persona_elite", "on_break", "tampered",
+    "software_warning", "avatar_driven", "bot_viewers", "persona_foreign", "persona_attractive",
 )  # fmt: skip
-"""Who plays, in the order of the table; more rooms than these repeat it with other seeds."""
+"""Who plays, in the order of the table: honest and guilty in turn, so that a few rooms show both.
+
+More rooms than these repeat it with other seeds."""
 
 IN_FLIGHT_RECORDS_MAX = 20_000  # the mock keeps 5 MB a partition: the feeder must not run far ahead of the worker
 STOP_TIMEOUT_S = 30.0
@@ -225,11 +228,11 @@ class Worker:
             "STREAM_AUDIT_SESSION_TIMEOUT_S": "20",
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "worker", "run"],
+            [sys.executable, "-m", "worker.lab.leash", "run"],
             env=environment,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # the leash: whatever ends the demo closes it
             start_new_session=True,  # Ctrl-C at the terminal reaches the demo alone, which then ends the worker
         )
 
@@ -271,15 +274,18 @@ class Worker:
         return sums
 
     def stop(self) -> int:
-        """SIGTERM, and wait for the end; kill after 30 s. Returns the exit code."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-        code = self._process.wait()
-        self._log.close()
+        """SIGTERM, and wait for the end; kill after 30 s, or when the wait is interrupted. Returns the exit code."""
+        try:
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGTERM)
+                with suppress(subprocess.TimeoutExpired):
+                    return self._process.wait(STOP_TIMEOUT_S)
+        finally:
+            self._process.kill()
+            code = self._process.wait()
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            self._log.close()
         return code
 
 

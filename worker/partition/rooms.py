@@ -73,13 +73,20 @@ class Counts(Struct):
     violations: int = 0
     rejected: dict[str, int] = {}
     events: dict[type, int] = {}
-    violations_by: dict[tuple[str, str, int], int] = {}  # rule, mode, step
+    violations_by: dict[tuple[str, str, str, int], int] = {}  # platform, rule, mode, step
     withheld: dict[str, int] = {}  # because
     requests: dict[tuple[str, str], int] = {}  # action, reason
 
     def balanced(self) -> bool:
         """The accounting identity."""
         return self.read == (self.applied + self.duplicate + self.late + self.replay_skipped + self.dead_lettered)
+
+    def violations_by_rule(self) -> dict[tuple[str, str, int], int]:
+        """Violations of all platforms together, by (rule, mode, step)."""
+        found: dict[tuple[str, str, int], int] = {}
+        for (_, rule, mode, step), count in self.violations_by.items():
+            found[rule, mode, step] = found.get((rule, mode, step), 0) + count
+        return found
 
 
 class Output(Struct):
@@ -246,7 +253,7 @@ class PartitionProcessor:
             out.violations.append((offset, record._replace(caused_ms=cause.timestamp)))
             counts = self.counts
             counts.violations += 1
-            by = (decision.rule.id, decision.mode, decision.step)
+            by = (room.platform, decision.rule.id, decision.mode, decision.step)
             counts.violations_by[by] = counts.violations_by.get(by, 0) + 1
             for withheld in decision.withheld:
                 counts.withheld[withheld.because] = counts.withheld.get(withheld.because, 0) + 1

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass
 from itertools import accumulate
 
+from worker.audit.evidence import Level
 from worker.records import Record
 from worker.state.codec import Write
 from worker.state.rooms import RoomStore, size_bytes
@@ -118,11 +119,12 @@ class Stores:
         return sum(len(store.live) for store in list(self.by_partition.values()))
 
     def by_level(self) -> dict[tuple[str, ...], float]:
-        """Rooms in session by family and level."""
+        """Rooms in session by family and the name of its level: watch, label, limit, restrict."""
         total: dict[tuple[str, ...], float] = {}
         for store in list(self.by_partition.values()):
             for (family, level), rooms in dict(store.by_level).items():
-                total[family, str(level)] = total.get((family, str(level)), 0.0) + rooms
+                name = Level(level).name.lower()
+                total[family, name] = total.get((family, name), 0.0) + rooms
         return total
 
     @property

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from worker.policy.book import PolicyBook
 from worker.policy.load import load_policies
-from worker.settings import POLICIES_DIR
+from worker.resources import POLICIES_DIR
 
 
 def read_texts(paths: Iterable[Path] = (POLICIES_DIR,)) -> dict[str, str]:

@@ -290,6 +290,10 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
         self.counts.last_commit_s = self.clock()
         return True
 
+    def committed_offset(self, tp: TP) -> int | None:
+        """Where the group goes on reading: what was committed when the partition came, or since. None for nothing."""
+        return cast("int | None", self._committed_offset.get(tp))
+
     # ---- seeks and rebalances
     async def perform_seek(self) -> None:
         await super().perform_seek()

@@ -1,4 +1,4 @@
-"""The only code that reads aiokafka's private record structures; `PRIVATE` names every one of them.
+"""The only code that reads aiokafka's private record structures; `tests/transport/test_contract.py` looks them up.
 
 Follows `aiokafka.consumer.fetcher.PartitionRecords._unpack_records` (0.14.0) record batch by record batch, but
 hands out aiokafka's compiled record objects as they are instead of a Python dataclass per record.
@@ -18,39 +18,6 @@ from worker.transport.batch import RecordSlice
 
 if TYPE_CHECKING:
     from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
-
-#: Private attributes by the class that holds them; `tests/transport/test_contract.py` looks each of them up.
-PRIVATE = {
-    "AIOKafkaConsumer": (
-        "_fetcher",
-        "_coordinator",
-        "_subscription",
-        "_fetch_max_wait_ms",
-        "_isolation_level",
-        "_closed",
-    ),
-    "Fetcher": (
-        "_records",
-        "_subscriptions",
-        "_closed",
-        "_wait_consume_future",
-        "_notify",
-        "_create_fetch_waiter",
-        "fetched_records",
-    ),
-    "FetchResult": ("_partition_records", "_update_position", "check_assignment", "has_more"),
-    "PartitionRecords": (
-        "_records",
-        "_records_iterator",
-        "_check_crcs",
-        "_isolation_level",
-        "_aborted_producers",
-        "_consume_aborted_up_to",
-        "_contains_abort_marker",
-        "next_fetch_offset",
-    ),
-    "GroupCoordinator": ("generation", "group_id", "check_errors"),
-}
 
 
 def drain(fetcher: Fetcher, partitions: Iterable[TopicPartition], max_records: int) -> list[RecordSlice]:

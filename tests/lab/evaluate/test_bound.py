@@ -133,4 +133,4 @@ def test_the_document_names_the_families_whose_bounds_break_where_rooms_differ(t
     ]
     kept = Measured("AI, rooms differ", "importance sampling", "LIMIT", 1e-6, 1e-7, 1e-5, 1_000, guaranteed=False)
     write(tmp_path / "D.md", summarise(Measurement(bound=[*broken, kept]), synthetic=True), "evaluate --full")
-    assert "Above their bounds come: PLAY at LIMIT and RESTRICT. Of" in (tmp_path / "D.md").read_text()
+    assert "come above their bounds:\n\n- PLAY: LIMIT and RESTRICT\n\nOf" in (tmp_path / "D.md").read_text()

@@ -14,40 +14,63 @@ COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#b
 """Paul Tol's bright scheme, which colour-blind readers can tell apart."""
 
 _SYNTHETIC = """\
-> **Synthetic.** Every room below was simulated. The numbers show that the detection works as designed, not how well it
-> works on real rooms: norms and detectors' calibration are provisional until a platform has audited its own hosts.
+> **Synthetic.** Every room below was simulated.
+> The numbers show that the detection works as designed, not how well it works on real rooms.
+> Norms and detectors' calibration are provisional until a platform has audited its own hosts.
 """
-_LOGS = "> Measured on labelled room logs. The labels are taken as true.\n"
+_LOGS = """\
+> Measured on labelled room logs.
+> The labels are taken as true.
+"""
 _READING = """\
-WATCH, LABEL, LIMIT and RESTRICT are the levels of evidence; a family's false alarms per room-hour are at most 1e-2,
-1e-3, 1e-5 and 1e-7. Cells hold the median, the 90 % quantile in brackets, and the share of rooms that got there in the
-time watched; – was not reached. Minutes count from the start of the room, or from when the host left it. Intervals are
-exact at 95 % (Poisson, Clopper–Pearson, order statistics). "shown: open" means that the room-hours are too few to tell:
-no alarm in N hours proves no more than a rate below 3/N. "design" is what a study of the evidence alone promised,
-before guards; "bar" is what the product asks of itself, median (p90), after guards.
+## How to read the tables
+
+- WATCH, LABEL, LIMIT and RESTRICT are the levels of evidence.
+  A family's false alarms per room-hour are at most 1e-2, 1e-3, 1e-5 and 1e-7.
+- Cells hold the median, the 90 % quantile in brackets, and the share of rooms that got there in the time watched.
+  A dash (–) was not reached.
+- Minutes count from the start of the room, or from when the host left it.
+- Intervals are exact at 95 % (Poisson, Clopper–Pearson, order statistics).
+- *shown: open* means that the room-hours are too few to tell.
+  No alarm in N hours proves no more than a rate below 3/N.
+- *design* is what a study of the evidence alone promised, before guards.
+- *bar* is what the product asks of itself, median (p90), after guards.
 """
 _PACES = """\
-Most honest rooms are simulated at a *sparse* pace (`worker/lab/simulate/stage.py`): a third of the comments, fewer
-looks, longer pauses, no likes; enough for every signal to bet. Looks, being fewer, vary more. One room in twenty runs
-at *full* pace, so that the two can be compared. Where the worker asks for more looks, both detectors look every ten
-seconds, as they do at full pace anyway.
+Most honest rooms are simulated at a *sparse* pace (`worker/lab/simulate/stage.py`).
+They have a third of the comments, fewer looks, longer pauses and no likes, which is enough for every signal to bet.
+Looks, being fewer, vary more.
+One room in twenty runs at *full* pace, so that the two can be compared.
+Where the worker asks for more looks, both detectors look every ten seconds, as they do at full pace anyway.
 """
 _STRANGERS = """\
-Strangers in the scene of that name sell the same few kinds of goods, for each of which the simulator has a few dozen
-phrases. Where they come to share a script, that says more of the simulator than of people; the rule about farms is in
-shadow, and would ask for a review.
+Strangers in the scene of that name sell the same few kinds of goods.
+The simulator has a few dozen phrases for each kind.
+Where strangers come to share a script, that says more about the simulator than about people.
+The rule about farms is in shadow, and would ask for a review.
 """
 _NULLS = """\
-The rare levels are shown by importance sampling at the edge of the null hypothesis (last table); rows without the
-envelope show what the envelope is for. *open* there: too few runs to tell, or an estimate that rests on a few heavy
-weights; *none*: nothing is guaranteed.
+The rare levels are shown by importance sampling at the edge of the null hypothesis (last table).
+Rows without the envelope show what the envelope is for.
+*Open* in that table means too few runs to tell, or an estimate that rests on a few heavy weights.
+*None* means that nothing is guaranteed.
 
-**Where rooms differ for good**, one room in two hundred is above its norm for ever: the null hypothesis is false there,
-and evidence grows as it should. Above their bounds come: {broken}. Of the guards (`worker/audit/levels.py`) these rows
-know only what they name. NONINT stops at LABEL; PLAY goes on only beside NONINT or CHALLENGE; CHALLENGE after six
-failures of twelve; RESTRICT after a test over the platform. The guard of AI, its balanced experts, does not help a host
-who looks synthetic to both kinds of detectors. Against that stand norms that are the quantile which they claim to be:
-until a platform has audited its own hosts they are provisional.
+**Where rooms differ for good**, one room in two hundred is above its norm for ever.
+The null hypothesis is false there, and evidence grows as it should.
+These come above their bounds:
+
+{broken}
+
+Of the guards (`worker/audit/levels.py`) these rows know only what they name:
+
+- NONINT stops at LABEL.
+- PLAY goes on only beside NONINT or CHALLENGE.
+- CHALLENGE goes on after six failures of twelve.
+- RESTRICT comes after a test over the platform.
+
+The guard of AI, its balanced experts, does not help a host who looks synthetic to both kinds of detectors.
+Only norms that are the quantile which they claim to be help there.
+Until a platform has audited its own hosts, the norms are provisional.
 """
 
 
@@ -56,8 +79,11 @@ def write(path: Path, summary: Summary, command: str) -> list[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     written = [path]
     parts = ["# Detection, measured\n", _SYNTHETIC if summary.synthetic else _LOGS]
-    parts.append(f"Made by `{command}`: {summary.rooms:,} rooms, {summary.hours:,.0f} room-hours, ")
-    parts[-1] += f"{summary.events:,} events, through the engine's own processor and the policies that ship.\n"
+    parts.append(
+        f"`{command}`\nmade this document.\n"
+        f"It judged {summary.rooms:,} rooms, {summary.hours:,.0f} room-hours and {summary.events:,} events,\n"
+        "through the engine's own processor and the policies that ship.\n"
+    )
     parts.append(_READING)
     parts += [_PACES] if any(stratum.sparse for stratum in summary.strata) else []
     parts += [_STRANGERS] if summary.sharing else []
@@ -68,7 +94,7 @@ def write(path: Path, summary: Summary, command: str) -> list[Path]:
         plot.write_text(delay_plot(summary.curves, rooms), encoding="utf-8")
         written.append(plot)
         parts.append(f"![Share of rooms at LIMIT after the guards, by minutes]({plot.name})\n")
-    parts += [_markdown(sheet) for sheet in sheets(summary)]
+    parts += [f"<!-- made by: {command} -->\n", *map(_markdown, sheets(summary)), "<!-- end -->\n"]
     path.write_text("\n".join(parts), encoding="utf-8")
     return written
 
@@ -78,8 +104,8 @@ def _nulls(measured: Sequence[Measured]) -> str:
     for one in measured:
         if ", rooms differ" in one.case and one.verdict == "broken":
             broken.setdefault(one.case.replace(", rooms differ", ""), []).append(one.level)
-    named = "; ".join(f"{family} at {' and '.join(dict.fromkeys(levels))}" for family, levels in sorted(broken.items()))
-    return _NULLS.format(broken=named or "none, as far as these runs tell")
+    named = [f"- {family}: {' and '.join(dict.fromkeys(levels))}" for family, levels in sorted(broken.items())]
+    return _NULLS.format(broken="\n".join(named) or "- none, as far as these runs tell")
 
 
 def _markdown(sheet: Sheet) -> str:

@@ -95,7 +95,7 @@ def _detected(found: list[Detection], challenged: bool) -> Sheet:
             _percent(d.rules.detected) if d.expects else "no rule", _span(d.rules.median_min) if d.expects else "–",
         ])  # fmt: skip
     header = ["archetype", "rooms", "LIMIT reached", "median min", "p90", "design", "bar", "", "a rule opened"]
-    title = f"Guilty rooms {_where(challenged)}: LIMIT after the guards, and the first live rule; 95 % intervals"
+    title = f"Guilty rooms {_where(challenged)}: LIMIT after the guards, and the first live rule (95 % intervals)"
     return Sheet(title, [*header, "median min"], rows)
 
 
@@ -157,7 +157,7 @@ def _alarms(summary: Summary) -> Sheet:
         which = "before guards" if a.kind == MASS else "after guards"
         rows.append([a.family, a.level, which, str(a.count), _per_hour(a.per_hour), f"{a.bound_per_hour:.0e}", known])
     hours = summary.honest_hours
-    proves = f"; none in {hours:,.0f} h proves < {PROVES / hours:.1e} per hour" if hours else ""
+    proves = f" (none in {hours:,.0f} h proves < {PROVES / hours:.1e} per hour)" if hours else ""
     header = ["family", "level", "guards", "alarms", "per room-hour", "bound", "shown"]
     return Sheet(f"False alarms in {hours:,.0f} room-hours in which nothing was wrong{proves}", header, rows)
 
@@ -185,8 +185,8 @@ def _ablation(summary: Summary, challenged: bool) -> Sheet:
         cells = [found.get((archetype, without)) for without in sets]
         shown = [f"{_minutes(a.label_min)}/{_minutes(a.limit_min)}" if a else "" for a in cells]
         rows.append([archetype, str(cells[0].rooms if cells[0] else 0), *shown])
-    title = f"Ablation {_where(challenged)}: median minutes to LABEL/LIMIT after the guards, without bets on a signal"
-    title += "" if challenged else ", or without a discount"
+    title = f"Ablation {_where(challenged)}: median minutes to LABEL/LIMIT after the guards, without a signal"
+    title += "" if challenged else " or a discount"
     return Sheet(title, ["without", "rooms", *(without or "nothing" for without in sets)], rows)
 
 

@@ -1,0 +1,29 @@
+"""The demo's worker on a leash: `python -m worker.lab.leash run` is `python -m worker run` that cannot be orphaned.
+
+Its standard input is a pipe that the demo holds open. However the demo ends, the pipe closes, and the worker leaves.
+A demo that ends in order stops the worker first. Otherwise its broker is gone with it, and nothing could be flushed.
+"""
+
+import os
+import runpy
+import sys
+import threading
+
+STDIN = 0
+
+
+def _watch() -> None:
+    while os.read(STDIN, 1024):
+        pass  # the demo writes nothing
+    print("the demo that started this worker has ended, and its broker with it", file=sys.stderr, flush=True)
+    os._exit(1)
+
+
+def main() -> None:
+    """Run the command line of the worker until it ends or standard input does."""
+    threading.Thread(target=_watch, name="leash", daemon=True).start()
+    runpy.run_module("worker", run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
