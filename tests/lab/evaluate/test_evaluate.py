@@ -227,6 +227,7 @@ def test_the_fingerprint_follows_the_sources_that_a_kind_depends_on(
     assert changed("lab/evaluate/tables.py") == set()
     assert changed("audit/room.py") == set(SOURCES)
     assert changed("lab/simulate/stage.py") == {"rooms", "honest", "scene"}
+    assert changed("lab/simulate/archetypes/avatars.py") == {"rooms", "honest", "scene"}
     assert changed("lab/simulate/scenes.py") == {"scene"}
     assert changed("lab/evaluate/bound.py") == {"bound"}
 

@@ -13,6 +13,7 @@ from worker.audit.text import is_question
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reject
 from worker.lab.simulate import ARCHETYPES, simulate, truth
+from worker.lab.simulate.archetypes import ROWS
 from worker.lab.simulate.stage import Dice
 from worker.lab.simulate.text import Speaker
 from worker.lab.simulate.viewers import poisson
@@ -32,6 +33,13 @@ def test_every_event_is_accepted_by_the_decoder_and_in_order_of_event_time(name:
     assert times == sorted(times)  # type: ignore[type-var]
     assert len({event["id"] for event in events}) == len(events)
     assert (events[0]["type"], events[-1]["type"]) == ("room.opened", "room.closed")
+
+
+def test_the_four_tables_name_each_archetype_once_and_honest_ones_come_first() -> None:
+    assert len(ROWS) == len({row.name for row in ROWS}) == len(ARCHETYPES)
+    honest = [row.honest for row in ARCHETYPES.values()]
+    assert honest == sorted(honest, reverse=True)
+    assert not [row.name for row in ARCHETYPES.values() if row.honest and row.expects]
 
 
 @pytest.mark.parametrize("name", ARCHETYPES)

@@ -6,6 +6,7 @@ Everything here is synthetic. It shows that the detection works as designed, not
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from worker.lab.simulate.archetype import put_on_stage
 from worker.lab.simulate.archetypes import ARCHETYPES
 from worker.lab.simulate.stage import FULL, PACES, SPARSE, Ask, Event, Pace, Plan, Setting, Stage
 
@@ -102,5 +103,5 @@ def simulate(
         ),
         asked,
     )
-    found.build(stage)
+    put_on_stage(found, stage)
     return stage.run()

@@ -1,4 +1,4 @@
-"""Hosts: how one talks, listens and answers, and what a recording does instead.
+"""Hosts: how one talks, listens and answers.
 
 No distribution of human answering delays is published; log-normal with a median of 4–20 s and σ of 0.5–1 is swept
 (detection.md §4). A host finishes the sentence in hand first, so answers wait for the next pause.
@@ -15,7 +15,6 @@ from worker.lab.simulate.text import Comment, Speaker
 CHARS_PER_SECOND = 9.0
 PATIENCE_MS = 60_000  # a question older than this is no longer answered
 PENDING_MAX = 64
-RECORDED_GAP_MS = 1_200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,76 +187,3 @@ class Script:
         if draw < 0.6:
             return f"{line}，{self._speaker.thanks() if rng.random() < 0.1 else self._speaker.talk()[:20]}"
         return line
-
-
-def _recorded_gap_ms(stage: Stage, rng: Random) -> float:
-    """A pause in a recording, at the room's pace."""
-    usual_ms = max(RECORDED_GAP_MS, stage.plan.pace.gap_ms)
-    return min(rng.lognormvariate(log(usual_ms), 0.8), max(20 * SECOND_MS, 4 * usual_ms))
-
-
-class Recording:
-    """A recording of a host, played in a loop: the same segments at the same places in every round.
-
-    `period_ms` is the length of one round; the recording is made with `manner` before an audience of its own,
-    so it holds answers to other people's questions. It starts now, with segment number `first_segment`.
-    """
-
-    def __init__(self, stage: Stage, speaker: Speaker, *, period_ms: int, first_segment: int = 0) -> None:
-        self._stage = stage
-        self._first_segment = first_segment
-        self._rng = stage.rng("recording")
-        self._speaker = speaker
-        self._period_ms = period_ms
-        self._segments = 0
-        self._tape: list[tuple[int, int, str]] = []  # end within the round, length, text
-        at = 2 * SECOND_MS
-        while True:
-            text = speaker.talk() if self._rng.random() < 0.8 else speaker.question().answer
-            length = max(1_200, int(len(text) / CHARS_PER_SECOND * SECOND_MS))
-            if at + length >= period_ms:
-                break
-            self._tape.append((at + length, length, text))
-            at += length + int(_recorded_gap_ms(stage, self._rng))
-        self._round_ms = stage.now_ms
-        self._place = 0
-        self._wind()
-
-    def _wind(self) -> None:
-        """Put the next segment of the tape on the agenda."""
-        if self._place == len(self._tape):
-            self._place = 0
-            self._round_ms += self._period_ms
-        end, length, text = self._tape[self._place]
-        self._stage.after(self._round_ms + end - self._stage.now_ms, lambda: self._play(length, text))
-
-    def _play(self, length_ms: int, text: str) -> None:
-        number = self._first_segment + self._segments
-        speak(self._stage, self._rng, number, length_ms, self._speaker.misheard(text, 0.01))
-        self._segments += 1
-        self._place += 1
-        self._wind()
-
-
-class Take:
-    """A recording of any length that is played once, made up as it goes: nothing of it is kept."""
-
-    def __init__(self, stage: Stage, speaker: Speaker) -> None:
-        self._stage = stage
-        self._rng = stage.rng("recording")
-        self._speaker = speaker
-        self._segments = 0
-        stage.after(2 * SECOND_MS, self._next)
-
-    def _text(self) -> str:
-        return self._speaker.talk() if self._rng.random() < 0.8 else self._speaker.question().answer
-
-    def _next(self) -> None:
-        text = self._text()
-        length_ms = max(1_200, int(len(text) / CHARS_PER_SECOND * SECOND_MS))
-        self._stage.after(length_ms, lambda: self._play(length_ms, text))
-
-    def _play(self, length_ms: int, text: str) -> None:
-        speak(self._stage, self._rng, self._segments, length_ms, text)
-        self._segments += 1
-        self._stage.after(_recorded_gap_ms(self._stage, self._rng), self._next)

@@ -1,83 +1,8 @@
-"""One file per archetype. To add one, write its file and put it into the list here."""
+"""Every archetype, by four tables: who, or what, hosts the room. To add one, add a row to its table."""
 
 from worker.lab.simulate.archetype import Archetype
-from worker.lab.simulate.archetypes import (
-    avatar_driven,
-    avatar_provenance,
-    avatar_undriven,
-    avatar_unregistered,
-    avatar_watermark,
-    bot_viewers,
-    covered_screen,
-    deepfake,
-    empty,
-    farm,
-    fed_recording,
-    film,
-    founder_avatar,
-    hidden_avatars,
-    kuaishou,
-    llm_avatar,
-    loop,
-    on_break,
-    overloaded,
-    persona,
-    plugin_avatar,
-    quiet,
-    responsive,
-    scripted_human,
-    sign_language,
-    six_avatars,
-    software_seller,
-    software_warning,
-    switch,
-    tampered,
-)
+from worker.lab.simulate.archetypes import avatars, offenders, people, recordings
 
-ARCHETYPES: dict[str, Archetype] = {
-    archetype.name: archetype
-    for archetype in (
-        responsive.ARCHETYPE,
-        quiet.ARCHETYPE,
-        overloaded.ARCHETYPE,
-        scripted_human.ARCHETYPE,
-        sign_language.ARCHETYPE,
-        on_break.ARCHETYPE,
-        bot_viewers.ARCHETYPE,
-        film.ARCHETYPE,
-        software_warning.ARCHETYPE,
-        avatar_driven.ARCHETYPE,
-        founder_avatar.ARCHETYPE,
-        six_avatars.ARCHETYPE,
-        loop.ARCHETYPE,
-        loop.LOOP_45,
-        loop.LOOP_90,
-        loop.ONE_PASS,
-        fed_recording.ARCHETYPE,
-        avatar_watermark.ARCHETYPE,
-        avatar_provenance.ARCHETYPE,
-        avatar_unregistered.ARCHETYPE,
-        avatar_undriven.ARCHETYPE,
-        plugin_avatar.ARCHETYPE,
-        deepfake.ARCHETYPE,
-        kuaishou.COMPLIANT,
-        kuaishou.SMALL,
-        kuaishou.BORROWED_SOUND,
-        covered_screen.ARCHETYPE,
-        llm_avatar.ARCHETYPE,
-        hidden_avatars.SCRIPTED,
-        hidden_avatars.SUBTLE,
-        hidden_avatars.EVASIVE_LLM,
-        hidden_avatars.STANDBY,
-        switch.TO_AVATAR,
-        switch.TO_LOOP,
-        farm.ARCHETYPE,
-        software_seller.ARCHETYPE,
-        persona.FOREIGN,
-        persona.ELITE,
-        persona.ATTRACTIVE,
-        tampered.ARCHETYPE,
-        empty.ARCHETYPE,
-    )
-}
-"""Every archetype, honest ones first."""
+ROWS = (*people.ROWS, *avatars.ROWS, *recordings.ROWS, *offenders.ROWS)
+ARCHETYPES: dict[str, Archetype] = {row.name: row for row in sorted(ROWS, key=lambda row: not row.honest)}
+"""Every archetype by name, honest ones first."""
