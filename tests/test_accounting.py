@@ -107,7 +107,7 @@ def test_each_of_a_hundred_thousand_records_meets_the_fate_it_was_made_for() -> 
     processor = _processor()
     letters = []
     for first in range(0, len(records), 1_000):
-        letters += processor.process(records[first : first + 1_000]).dead_letters
+        letters += processor.process(records[first : first + 1_000]).of(DEAD_LETTERS_TOPIC)
     counts = processor.counts
     assert counts.balanced()
     assert counts.read == len(records)

@@ -41,7 +41,7 @@ def engine() -> Engine:
         return {}
 
     made = Engine(
-        topic=EVENTS_TOPIC, name_output=str, stores=Stores("changelog", 100),
+        topic=EVENTS_TOPIC, stores=Stores("changelog", 100),
         outbox=Outbox(send, lambda error: None), judge=Judge(read_policies()), read_tails=tails,
         committed=lambda partition: None, now_s=lambda: 0.0,
     )  # fmt: skip

@@ -25,6 +25,8 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from worker.topics import DEAD_LETTERS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
+
 REPO = Path(__file__).parents[2]
 PARTITIONS = 4
 SLICE = 4_000  # records of one partition in one fetch of a backlog
@@ -95,7 +97,7 @@ def judge_corpus(path: Path, events: int, step: int, profile: Path | None) -> di
                 spent_s += taken_s
                 measured += len(records)
             for out in led_to:
-                for record in (*out.violations, *out.rooms, *out.dead_letters):
+                for record in (*out.of(VIOLATIONS_TOPIC), *out.of(ROOMS_TOPIC), *out.of(DEAD_LETTERS_TOPIC)):
                     outputs.update(record.value)
     for processor in processors:
         for _, room in sorted(processor.rooms.live.items()):

@@ -18,6 +18,7 @@ import orjson
 from tests.bench.corpus import corpus
 from tests.bench.job import OFFSET, Job
 from tests.bench.peers.meter import Meter
+from worker.topics import VIOLATIONS_TOPIC
 
 TOPIC, OUT, PARTITIONS = "live.room.events", "bench.out", 4
 
@@ -304,7 +305,7 @@ def memory_audit(bootstrap: str, events: int) -> None:
             self.timestamp, self.offset = record.timestamp, offset
 
     def consume(records: list[Any], first: int) -> int:
-        return len(processor.process([Shifted(r, o) for o, r in enumerate(records, first)]).violations)
+        return len(processor.process([Shifted(r, o) for o, r in enumerate(records, first)]).of(VIOLATIONS_TOPIC))
 
     _in_memory(events, consume)
 

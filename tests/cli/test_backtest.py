@@ -23,6 +23,7 @@ from worker.resources import POLICIES_DIR
 from worker.tools import roomlog
 from worker.tools.backtest import throughout
 from worker.tools.sides import SharedPartition, Side
+from worker.topics import VIOLATIONS_TOPIC
 
 MINUTES_MS = 60_000
 
@@ -111,7 +112,7 @@ def alone(files: dict[str, str], records: list[roomlog.LogRecord]) -> Iterator[t
     """What a worker with these policies says of the log, as (id, transition, actions…) by rule."""
     processor = PartitionProcessor(topic="t", partition=0, rooms=MemoryRooms(), judge=Judge(throughout(files)))
     for first in range(0, len(records), 300):
-        for record in processor.process(records[first : first + 300]).violations:
+        for record in processor.process(records[first : first + 300]).of(VIOLATIONS_TOPIC):
             said = json.loads(record.value or b"")
             yield said["violation_id"], said["transition"], *(action["action"] for action in said["actions"])
 
@@ -151,5 +152,5 @@ def test_judging_both_at_once_says_of_each_what_a_worker_says_that_knows_it_alon
 
 def _violations_of(files: dict[str, str], log: list[roomlog.LogRecord]) -> Iterator[tuple[OutRecord, str]]:
     processor = PartitionProcessor(topic="t", partition=0, rooms=MemoryRooms(), judge=Judge(throughout(files)))
-    for record in processor.process(log).violations:
+    for record in processor.process(log).of(VIOLATIONS_TOPIC):
         yield record, json.loads(record.value or b"")["violation_id"]

@@ -27,7 +27,7 @@ def test_a_violation_in_kafka_is_recomputed_from_the_log_in_kafka() -> None:
     rooms = [list(read(GOLDEN / f"{name}.jsonl")) for name in ("wx_software_seller", "wx_responsive")]
     records = sorted((record for room in rooms for record in room), key=lambda record: record.timestamp)
     records = [record._replace(partition=PARTITION, offset=i) for i, record in enumerate(records)]
-    violations = [v for step in Replay(Judge(read_policies())).run(records) for v in step.violations]
+    violations = [v for step in Replay(Judge(read_policies())).run(records) for v in step.of(VIOLATIONS_TOPIC)]
     with MockCluster() as cluster:
         for topic in (EVENTS_TOPIC, VIOLATIONS_TOPIC):
             cluster.create_topic(topic, 4)
@@ -57,7 +57,7 @@ def test_a_violation_under_a_published_policy_is_recomputed_under_it() -> None:
     feed = PolicyFeed(read_policies())
     assert feed.take(LogRecord(0, 0, published_ms, b"wechat_channels", document, ()), topic=POLICIES_TOPIC) == ()
     records = [record._replace(partition=PARTITION, offset=i) for i, record in enumerate(records)]
-    violation = next(v for step in Replay(Judge(feed.book)).run(records) for v in step.violations)
+    violation = next(v for step in Replay(Judge(feed.book)).run(records) for v in step.of(VIOLATIONS_TOPIC))
     assert b'"severity":5' in (violation.value or b"")
     with MockCluster() as cluster:
         for topic, partitions in ((EVENTS_TOPIC, 4), (VIOLATIONS_TOPIC, 4), (POLICIES_TOPIC, 1)):

@@ -18,6 +18,7 @@ from worker.resources import POLICIES_DIR
 from worker.tools.policyfiles import read_policies
 from worker.tools.replay import Replay
 from worker.tools.roomlog import read
+from worker.topics import ROOMS_TOPIC, VIOLATIONS_TOPIC
 
 ROOMS = [p for p in sorted(Path(__file__).parents[1].glob("golden/rooms/*.jsonl")) if "expected" not in p.name]
 EVENTS, VIOLATIONS, LATEST = (Contract(f"live.{name}") for name in ("room.events", "audit.violations", "audit.rooms"))
@@ -44,8 +45,8 @@ def test_violations_and_rooms_keep_their_contracts() -> None:
     violations, rooms = [], []
     for path in ROOMS:
         for out in replay.run(read(path)):
-            violations += out.violations
-            rooms += out.rooms[:50]
+            violations += out.of(VIOLATIONS_TOPIC)
+            rooms += out.of(ROOMS_TOPIC)[:50]
     assert len(violations) >= 5
     assert len(rooms) >= 50
     assert faults(VIOLATIONS, [record.value or b"" for record in violations]) == []

@@ -16,6 +16,7 @@ from worker.tools import roomlog
 from worker.tools.policyfiles import read_policies
 from worker.tools.replay import Replay
 from worker.tools.roomlog import LogRecord
+from worker.topics import VIOLATIONS_TOPIC
 
 ROOMS = Path(__file__).with_name("rooms")
 ZST = ".jsonl.zst"
@@ -261,7 +262,7 @@ def _again(
         LogRecord(0, n, STARTED_AT_MS, str(event["room_id"]).encode(), msgspec.json.encode(event))
         for n, event in enumerate(first)
     ]
-    violations = [v for step in Replay(Judge(read_policies())).run(records) for v in step.violations]
+    violations = [v for step in Replay(Judge(read_policies())).run(records) for v in step.of(VIOLATIONS_TOPIC)]
     found = (msgspec.json.decode(v.value or b"") for v in violations)
     upheld = next(v["violation_id"] for v in found if v["rule"]["id"] == case.upheld)
     yield from first

@@ -12,6 +12,7 @@ from worker.policy.judge import Judge
 from worker.tools.policyfiles import read_policies
 from worker.tools.replay import Replay, violation_line
 from worker.tools.roomlog import LogRecord, read
+from worker.topics import REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 
 
 def _judge(log: Path) -> bytes:
@@ -23,8 +24,8 @@ def _judged(records: Iterable[LogRecord]) -> tuple[bytes, bytes]:
     run = Replay(Judge(read_policies()))
     violations, requests = [], []
     for step in run.run(records):
-        violations += [violation_line(record) + b"\n" for record in step.violations]
-        requests += [violation_line(record) + b"\n" for record in step.requests]
+        violations += [violation_line(record) + b"\n" for record in step.of(VIOLATIONS_TOPIC)]
+        requests += [violation_line(record) + b"\n" for record in step.of(REQUESTS_TOPIC)]
     counts = run.counts()
     assert counts.balanced()
     assert counts.dead_lettered == 0
@@ -92,7 +93,7 @@ def test_no_file_lies_about_without_a_case() -> None:
 @pytest.mark.parametrize(("name", "least", "most"), [("wx_fed_recording", 0.3, 1.0), ("dy_bot_viewers", 0.0, 0.0)])
 def test_the_share_of_bots_prompts_is_in_the_rooms_record(name: str, least: float, most: float) -> None:
     (log,) = (case.log for case in CASES if case.name == name)
-    records = [record for step in Replay(Judge(read_policies())).run(read(log)) for record in step.rooms]
+    records = [record for step in Replay(Judge(read_policies())).run(read(log)) for record in step.of(ROOMS_TOPIC)]
     shares = [orjson.loads(record.value or b"{}")["signals"].get("fake_viewers") for record in records]
     found = [share["value"] for share in shares if share is not None]
     assert found and least <= found[-1] <= most

@@ -11,7 +11,7 @@ from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.inputs import as_json, of_room
 from worker.policy.judge import Judge
 from worker.tools.policyfiles import read_policies
-from worker.topics import EVENTS_TOPIC
+from worker.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, ROOMS_TOPIC
 
 
 def _signals(of: str) -> list[dict[str, Any]]:
@@ -21,7 +21,7 @@ def _signals(of: str) -> list[dict[str, Any]]:
     changes: list[dict[str, Any]] = []
     for record in read(of):
         out = processor.process([record])
-        assert not out.dead_letters
+        assert not out.of(DEAD_LETTERS_TOPIC)
         room = rooms.live[(record.key or b"").decode()]
         found = as_json(of_room(room, room.max_at_ms), "signals")
         if not changes or changes[-1]["signals"] != found:
@@ -50,7 +50,7 @@ def _said_of_detectors(of: str, read_off: Callable[[dict[str, Any]], dict[str, A
     rooms = MemoryRooms()
     processor = PartitionProcessor(topic=EVENTS_TOPIC, partition=0, rooms=rooms, judge=Judge(read_policies()))
     changes: list[dict[str, Any]] = []
-    for record in processor.process(read(of)).rooms:
+    for record in processor.process(read(of)).of(ROOMS_TOPIC):
         found = read_off(json.loads(record.value or b""))
         if not changes or {name: changes[-1][name] for name in found} != found:
             changes.append({"at_ms": record.timestamp_ms, **found})

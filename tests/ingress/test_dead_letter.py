@@ -20,8 +20,7 @@ REJECT = Reject(Reason.NOT_JSON, "JSON is malformed: invalid character (byte 1)"
 
 
 def letter(record: Read = RECORD, reject: Reject = REJECT) -> OutRecord:
-    about = dead_letter(record, reject, topic="live.room.events", partition=17, worker_version="0.1.0")
-    return OutRecord("live.audit.deadletter", *about)
+    return dead_letter(record, reject, topic="live.room.events", partition=17, worker_version="0.1.0")
 
 
 def test_key_value_timestamp_and_headers_stay_as_they_were() -> None:

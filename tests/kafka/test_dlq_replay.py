@@ -24,6 +24,7 @@ from worker.policy.judge import Judge
 from worker.tools.kafkalog import KafkaLog
 from worker.tools.policyfiles import read_policies
 from worker.tools.roomlog import LogRecord
+from worker.topics import DEAD_LETTERS_TOPIC
 
 START_MS = 1_718_672_400_000  # 2024-06-18T01:00:00Z
 BAD = b"rubbish"
@@ -75,11 +76,11 @@ class Topics:
         """Lets a worker of partition 0 read what is new there, and writes its letters; how many they are."""
         out = worker.process(record for record in self.came() if record.partition == 0)
         producer = Producer({"bootstrap.servers": self.kafka.bootstrap})
-        for letter in out.dead_letters:
+        for letter in out.of(DEAD_LETTERS_TOPIC):
             producer.produce(self.letters, letter.value, letter.key, 0,
                              timestamp=letter.timestamp_ms, headers=list(letter.headers))  # fmt: skip
         assert producer.flush(30) == 0
-        return len(out.dead_letters)
+        return len(out.of(DEAD_LETTERS_TOPIC))
 
     def replay(self, *arguments: str, send: bool = True) -> dict[str, object]:
         result = self.run(*arguments, *(["--send"] if send else []), "--json")

@@ -116,7 +116,9 @@ def replayed(log: Log) -> list[Sent]:
             topic=log.topic(EVENTS_TOPIC), partition=partition, rooms=MemoryRooms(), judge=judge
         )
         out = processor.process([sent for sent in log.read(EVENTS_TOPIC) if sent.partition == partition])
-        found += [Sent(partition, 0, r.timestamp_ms, r.key, r.value, tuple(r.headers)) for r in out.violations]
+        found += [
+            Sent(partition, 0, r.timestamp_ms, r.key, r.value, tuple(r.headers)) for r in out.of(VIOLATIONS_TOPIC)
+        ]
     return found
 
 

@@ -67,7 +67,7 @@ def replayed(log: Log) -> list[Sent]:
     return [
         Sent(partition_of[r.key], 0, r.timestamp_ms, r.key, r.value, tuple(r.headers))
         for step in run.run(records)
-        for r in step.violations
+        for r in step.of(VIOLATIONS_TOPIC)
     ]
 
 

@@ -11,10 +11,13 @@ from worker.policy.judge import Judge
 from worker.tools.policyfiles import read_policies
 from worker.tools.replay import Replay
 from worker.tools.roomlog import LogRecord
+from worker.topics import DEAD_LETTERS_TOPIC, IDENTITIES_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 ROOMS = 48
+
+WATCHED = (VIOLATIONS_TOPIC, ROOMS_TOPIC, DEAD_LETTERS_TOPIC, IDENTITIES_TOPIC)
 
 
 def _one_after_the_other(rooms: int, every_ms: int) -> Iterator[Event]:
@@ -37,7 +40,7 @@ def _judged(records: Iterator[LogRecord], capture_records: int) -> tuple[list[by
     run = Replay(Judge(read_policies()), capture_records=capture_records)
     outputs, kept = [], []
     for step in run.run(records):
-        outputs += [r.value for r in (*step.violations, *step.rooms, *step.dead_letters, *step.identities)]
+        outputs += [record.value for topic in WATCHED for record in step.of(topic)]
         kept.append(run.rooms_kept)
     return outputs, kept, run
 

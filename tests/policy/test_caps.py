@@ -16,6 +16,7 @@ from worker.policy.judge import Judge
 from worker.policy.load import load_policies
 from worker.policy.model import Decision
 from worker.records import OutRecord
+from worker.topics import VIOLATIONS_TOPIC
 
 CAPPED = a_rule(caps="{per_hour: 4, on_exceed: park}", cooldown="1m", clear_after="1m", escalate_after="10m")
 UNCAPPED = CAPPED.replace("    caps: {per_hour: 4, on_exceed: park}\n", "")
@@ -31,7 +32,7 @@ def judged(rule: str, batches: int) -> list[OutRecord]:
     return [
         record
         for first in range(0, len(RECORDS), batches)
-        for record in processor.process(RECORDS[first : first + batches]).violations
+        for record in processor.process(RECORDS[first : first + batches]).of(VIOLATIONS_TOPIC)
     ]
 
 

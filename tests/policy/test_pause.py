@@ -15,6 +15,7 @@ from worker.policy.caps import SLOT_MS, SLOTS, WINDOWS_MAX, Ledger, Window
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
 from worker.policy.model import Decision
+from worker.topics import VIOLATIONS_TOPIC
 
 QUICK = a_rule(pause="{rooms: 3, times: 4}", cooldown="1m", clear_after="1m", escalate_after="10m")
 TOUCHY = QUICK.replace("{rooms: 3, times: 4}", "{rooms: 2, times: 2}")
@@ -108,7 +109,7 @@ def _judged(rule: str, size: int) -> Iterator[tuple[str, str, int, bool]]:
     judge = Judge(load_policies({"p.yaml": a_policy(rule)}, run_tests=False))
     processor = PartitionProcessor(topic="events", partition=0, rooms=MemoryRooms(), judge=judge)
     for first in range(0, len(RECORDS), size):
-        for record in processor.process(RECORDS[first : first + size]).violations:
+        for record in processor.process(RECORDS[first : first + size]).of(VIOLATIONS_TOPIC):
             said = json.loads(record.value or b"")
             yield said["violation_id"], said["transition"], said["decided_at_ms"], bool(said["actions"])
 

@@ -70,10 +70,10 @@ def expect(partition: int, log: Sequence[Sent | Stored]) -> Expected:
     core = Core(topic=EVENTS_TOPIC, partition=partition, rooms=memory, judge=judge())
     for record in log:
         out = core.process([record])
-        expected.violations += out.violations
-        expected.dead_letters += out.dead_letters
-        expected.rooms += out.rooms
-        expected.identities += out.identities
+        expected.violations += out.of(VIOLATIONS_TOPIC)
+        expected.dead_letters += out.of(DEAD_LETTERS_TOPIC)
+        expected.rooms += out.of(ROOMS_TOPIC)
+        expected.identities += out.of(IDENTITIES_TOPIC)
     expected.state = memory.live
     expected.encoded = {room_id: snapshot.encode(room) for room_id, room in memory.live.items()}
     return expected

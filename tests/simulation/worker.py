@@ -111,7 +111,6 @@ class SimulatedWorker:
     def make_engine(self, judge: Judge) -> Engine:
         return Engine(
             topic=EVENTS_TOPIC,
-            name_output=SETTINGS.topic,
             stores=Stores(CHANGELOG, SETTINGS.rooms_max),
             outbox=Outbox(self._send, lambda error: self._end(self, error)),
             judge=judge,
@@ -125,7 +124,7 @@ class SimulatedWorker:
         return IdentityAgent(
             changelog=IDENTITIES_CHANGELOG,
             rooms_partitions=self.broker.partitions,
-            name_output=SETTINGS.topic,
+            name_topic=SETTINGS.topic,
             outbox=self.engine.outbox,
             committed=lambda topic, partition: self._committed.get(TP(topic, partition)),
             read_registry=self._read_registry,
@@ -148,7 +147,7 @@ class SimulatedWorker:
 
     # ---- the broker
     async def _send(self, topic: str, partition: int, records: Sequence[OutRecord]) -> int:
-        return await self._send_batch(topic, partition, records)
+        return await self._send_batch(SETTINGS.topic(topic), partition, records)
 
     async def _send_batch(self, topic: str, partition: int, records: Iterable[OutRecord]) -> int:
         """Arrives in parts, in order; each may be the last that arrives, and the answer may be lost."""

@@ -10,6 +10,7 @@ from worker.policy.judge import Judge
 from worker.policy.load import load_policies
 from worker.state import codec
 from worker.state.rooms import RoomStore
+from worker.topics import VIOLATIONS_TOPIC
 
 JUDGE = Judge(load_policies({"p.yaml": a_policy(CAPPED)}, run_tests=False))
 
@@ -26,7 +27,7 @@ def test_the_same_are_parked_whenever_the_worker_stops_and_starts_again(
     for end in range(500, len(RECORDS) + 1, 500):
         store = changelog.recover(changelog.compacted())
         start = max(0, end - 500 - committed_behind)
-        found |= {r.headers[1]: r for r in processor(store).process(RECORDS[start:end]).violations}
+        found |= {r.headers[1]: r for r in processor(store).process(RECORDS[start:end]).of(VIOLATIONS_TOPIC)}
         changelog.append(store.capture(end, 0, max(0, end - committed_behind), -1))
     assert list(found.values()) == judged(CAPPED, 500)
 
@@ -35,14 +36,14 @@ def test_the_same_are_parked_whenever_the_worker_stops_and_starts_again(
 def test_a_flush_that_was_torn_leaves_the_verdicts_as_they_are(changelog: Changelog, kept: int) -> None:
     wanted = judged(CAPPED, 500)
     store = changelog.recover()
-    first = processor(store).process(RECORDS[:1_000]).violations
+    first = processor(store).process(RECORDS[:1_000]).of(VIOLATIONS_TOPIC)
     changelog.append(store.capture(1_000, 0, 0, -1))
-    second = processor(store).process(RECORDS[1_000:2_500]).violations
+    second = processor(store).process(RECORDS[1_000:2_500]).of(VIOLATIONS_TOPIC)
     writes = store.capture(2_500, 0, 1_000, -1)
     assert [write.key for write in writes if write.key.startswith(b"#")] == [codec.CAPS_KEY, codec.META_KEY]
     assert len(writes) > kept
     changelog.append(writes[:kept])
-    again = processor(changelog.recover()).process(RECORDS[1_000:]).violations
+    again = processor(changelog.recover()).process(RECORDS[1_000:]).of(VIOLATIONS_TOPIC)
     assert {r.headers[1]: r for r in first + second + again} == {r.headers[1]: r for r in wanted}
 
 

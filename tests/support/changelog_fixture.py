@@ -23,6 +23,7 @@ from worker.audit.room import Room
 from worker.partition.rooms import PartitionProcessor
 from worker.state.codec import Caps, Meta, Write
 from worker.state.rooms import RoomStore
+from worker.topics import VIOLATIONS_TOPIC
 
 SEED, ROOMS, STEPS, HALF = 11, 8, 1_600, 800
 EVENTS, CHANGELOG, LAYOUT, SENT = "events.jsonl.zst", "changelog.jsonl.zst", "layout.json", "violations.json"
@@ -43,7 +44,7 @@ def judged(store: RoomStore, records: list[LogRecord]) -> list[Any]:
     processor = PartitionProcessor(topic="live.room.events", partition=0, rooms=store, judge=judge())
     found: list[Any] = []
     for first in range(0, len(records), 100):
-        found += processor.process(records[first : first + 100]).violations
+        found += processor.process(records[first : first + 100]).of(VIOLATIONS_TOPIC)
     return found
 
 

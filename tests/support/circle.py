@@ -16,7 +16,7 @@ from worker.partition.identities import MatchProcessor
 from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
 from worker.state.identities import MatchStore
-from worker.topics import EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC
+from worker.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC
 
 
 class Kept(NamedTuple):
@@ -72,9 +72,9 @@ class Circle:
         log = self.logs[partition]
         log.append(Kept(len(log), at_ms, key, value))
         out = self.rooms[partition].process(log[-1:])
-        assert not out.dead_letters, out.dead_letters
-        self.violations += [json.loads(record.value or b"") for record in out.violations]
-        for said in out.identities:
+        assert not out.of(DEAD_LETTERS_TOPIC), out.of(DEAD_LETTERS_TOPIC)
+        self.violations += [json.loads(record.value or b"") for record in out.of(VIOLATIONS_TOPIC)]
+        for said in out.of(IDENTITIES_TOPIC):
             where = partition_of(said.key or b"", self.partitions)
             topic = self.identities[where]
             topic.append(Kept(len(topic), said.timestamp_ms, said.key, said.value))

@@ -15,7 +15,14 @@ from worker.policy.judge import Judge
 from worker.records import OutRecord
 from worker.state.identities import MatchStore
 from worker.tools.policyfiles import read_policies
-from worker.topics import EVENTS_TOPIC, IDENTITIES_TOPIC
+from worker.topics import (
+    DEAD_LETTERS_TOPIC,
+    EVENTS_TOPIC,
+    IDENTITIES_TOPIC,
+    REQUESTS_TOPIC,
+    ROOMS_TOPIC,
+    VIOLATIONS_TOPIC,
+)
 
 _ANSWER_TYPES = tuple(f'{{"type":"{answer.__struct_config__.tag}"'.encode() for answer in ANSWERS)
 
@@ -59,13 +66,15 @@ def oracle(log: Log) -> Expected:
         for first in range(0, len(records), 100):
             out = processor.process(records[first : first + 100])
             for got, made in (
-                (expected.violations, out.violations),
-                (expected.dead_letters, out.dead_letters),
-                (expected.rooms, out.rooms),
-                (expected.requests, out.requests),
+                (expected.violations, out.of(VIOLATIONS_TOPIC)),
+                (expected.dead_letters, out.of(DEAD_LETTERS_TOPIC)),
+                (expected.rooms, out.of(ROOMS_TOPIC)),
+                (expected.requests, out.of(REQUESTS_TOPIC)),
             ):
                 got += [_unsent(partition, r) for r in made]
-            expected.identities += [_unsent(partition_of(r.key or b"", log.partitions), r) for r in out.identities]
+            expected.identities += [
+                _unsent(partition_of(r.key or b"", log.partitions), r) for r in out.of(IDENTITIES_TOPIC)
+            ]
     expected.answers, expected.answered = _answers(log), answers_in(everything)
     return expected
 

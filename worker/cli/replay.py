@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worker.cli.options import OutputFile
-from worker.topics import POLICIES_TOPIC
+from worker.topics import DEAD_LETTERS_TOPIC, POLICIES_TOPIC, VIOLATIONS_TOPIC
 
 if TYPE_CHECKING:
     from worker.partition.rooms import Counts
@@ -92,10 +92,10 @@ def replay(
             records = _records(files, advance)
             for step in run.run(_watch_memory(run, records) if memory else records):
                 if out is not None:
-                    for record in step.violations:
+                    for record in step.of(VIOLATIONS_TOPIC):
                         out.line(violation_line(record))
                 if letters is not None:
-                    for letter in step.dead_letters:
+                    for letter in step.of(DEAD_LETTERS_TOPIC):
                         letters.record(_original(letter.key, letter.value, letter.headers, LogRecord))
         except (RoomLogError, BreakerTripped) as error:
             problem = str(error)

@@ -30,8 +30,12 @@ def encode_violation(
     first_offset: int,
     last_offset: int,
     control: Control,
+    caused_ms: int = 0,
 ) -> OutRecord:
-    """The record of a decision about a room. `topic`, `partition` and offsets name the part of the room's log."""
+    """Encode a decision about a room. `topic`, `partition` and offsets name the part of the room's log.
+
+    `caused_ms` is the timestamp of the log's record that led to it, in Unix ms.
+    """
     value = {
         "violation_id": decision.violation_id,
         **({"supersedes": decision.supersedes} if decision.supersedes else {}),
@@ -67,7 +71,12 @@ def encode_violation(
         "statement": statement_of(decision, room.region)._asdict(),
     }
     return OutRecord(
-        VIOLATIONS_TOPIC, room.room_id.encode(), orjson.dumps(value), _headers(room, decision), decision.decided_at_ms
+        VIOLATIONS_TOPIC,
+        room.room_id.encode(),
+        orjson.dumps(value),
+        _headers(room, decision),
+        decision.decided_at_ms,
+        caused_ms,
     )
 
 

@@ -194,7 +194,7 @@ def _identity_agent(app: Any, settings: Settings, outbox: Outbox, rooms_partitio
     return IdentityAgent(
         changelog=changelog_topic(settings, IDENTITIES_TABLE),
         rooms_partitions=rooms_partitions,
-        name_output=settings.topic,
+        name_topic=settings.topic,
         outbox=outbox,
         committed=lambda topic, p: app.consumer.committed_offset(TP(settings.topic(topic), p)),
         read_registry=registry,
@@ -206,9 +206,9 @@ def _engine(app: Any, settings: Settings, judge: Judge, violation_delay: Histogr
     source, violations = settings.topic(EVENTS_TOPIC), settings.topic(VIOLATIONS_TOPIC)
 
     async def send(topic: str, partition: int, records: Sequence[OutRecord]) -> int:
-        end = await app.producer.send_batch(topic, partition, records)
+        end = await app.producer.send_batch(settings.topic(topic), partition, records)
         assert end is not None, "the outbox sends no empty batch"
-        if topic == violations:
+        if topic == VIOLATIONS_TOPIC:
             now_ms = clock.now_ms()
             for record in records:
                 violation_delay.observe(max(0, now_ms - record.caused_ms) / 1000)
@@ -219,7 +219,6 @@ def _engine(app: Any, settings: Settings, judge: Judge, violation_delay: Histogr
 
     return Engine(
         topic=source,
-        name_output=settings.topic,
         stores=Stores(changelog_topic(settings), settings.rooms_max),
         outbox=Outbox(send, end_process),
         judge=judge,

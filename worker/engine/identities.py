@@ -13,7 +13,7 @@ from aiokafka.partitioner import murmur2
 from worker.egress.identities import partition_key
 from worker.metrics import Readings
 from worker.partition.identities import MatchCounts, MatchProcessor, Placed
-from worker.records import OutRecord, Record
+from worker.records import Record
 from worker.state.codec import Write
 from worker.state.identities import MatchStore
 from worker.state.outbox import Outbox
@@ -51,7 +51,7 @@ class IdentityAgent:
         *,
         changelog: str,
         rooms_partitions: int,
-        name_output: Callable[[str], str],
+        name_topic: Callable[[str], str],
         outbox: Outbox,
         committed: Callable[[str, int], int | None],
         read_registry: ReadRegistry,
@@ -64,9 +64,8 @@ class IdentityAgent:
         self.processors: dict[int, MatchProcessor] = {}
         self.applied: dict[Where, int] = {}
         self.seconds = 0.0
-        self.topics = {name_output(topic): topic for topic in (IDENTITIES_TOPIC, REGISTRY_TOPIC)}
+        self.topics = {name_topic(topic): topic for topic in (IDENTITIES_TOPIC, REGISTRY_TOPIC)}
         self._rooms_partitions = rooms_partitions
-        self._name_output = name_output
         self._committed = committed
         self._read_registry = read_registry
         self._now_s = now_s
@@ -146,10 +145,7 @@ class IdentityAgent:
 
     def _queue(self, placed: Iterable[Placed]) -> None:
         for partition, record in placed:
-            self.outbox.put(partition, [self._named(record)])
-
-    def _named(self, record: OutRecord) -> OutRecord:
-        return record._replace(topic=self._name_output(record.topic))
+            self.outbox.put(partition, [record])
 
     # ---- flush
     def capture(self, offsets: Mapping[Where, int], committed: Mapping[Where, int]) -> dict[int, list[Write]]:

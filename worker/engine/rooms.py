@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping
-from itertools import chain
 from typing import Any
 
 from worker import __version__
@@ -16,11 +15,10 @@ from worker.ingress.reject import Reason
 from worker.metrics import EVENTS_BOUNDS, Histogram, Readings
 from worker.partition.rooms import Counts, Output, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.records import OutRecord
 from worker.state.outbox import Outbox
 from worker.state.outputs import Identity, Sent
 from worker.state.stores import Progress, Stores
-from worker.topics import VIOLATIONS_TOPIC
+from worker.topics import IDENTITIES_TOPIC, REQUESTS_TOPIC, VIOLATIONS_TOPIC
 from worker.transport import FetchBatch, RecordSlice
 
 log = logging.getLogger(__name__)
@@ -48,7 +46,6 @@ class Engine:
         self,
         *,
         topic: str,
-        name_output: Callable[[str], str],
         stores: Stores,
         outbox: Outbox,
         judge: Judge,
@@ -71,7 +68,6 @@ class Engine:
         self.process_seconds = 0.0
         self.publish_seconds = 0.0
         self.tails_failed = 0
-        self._name_output = name_output
         self._read_tails = read_tails
         self._committed = committed
         self._now_s = now_s
@@ -168,21 +164,20 @@ class Engine:
         return len(records)
 
     def _queue(self, partition: int, out: Output) -> None:
-        violations = self.sent.unsent(partition, out.violations)
-        requests = out.requests if self._requests else []
-        if violations or out.dead_letters or out.rooms or requests:
-            self.outbox.put(partition, map(self._named, chain(violations, out.dead_letters, out.rooms, requests)))
-        if self._place_identity is not None:
-            for said in out.identities:
-                self.outbox.put(self._place_identity(said.key or b""), [self._named(said)])
-
-    def _named(self, record: OutRecord) -> OutRecord:
-        return record._replace(topic=self._name_output(record.topic))
+        for topic in out.topics():
+            records = out.of(topic)
+            if topic == IDENTITIES_TOPIC:
+                if self._place_identity is not None:
+                    for said in records:
+                        self.outbox.put(self._place_identity(said.key or b""), [said])
+            elif topic == VIOLATIONS_TOPIC:
+                self.outbox.put(partition, self.sent.unsent(partition, records))
+            elif topic != REQUESTS_TOPIC or self._requests:
+                self.outbox.put(partition, records)
 
     # ---- flush
     def progress(self, offsets: Mapping[int, int], committed: Mapping[int, int]) -> dict[int, Progress]:
         """How far each partition of `offsets` is, at this moment. `offsets` is what will be committed."""
-        violations = self._name_output(VIOLATIONS_TOPIC)
         found = {}
         for partition, offset in offsets.items():
             meta = self.stores.by_partition[partition].meta
@@ -191,7 +186,7 @@ class Engine:
                 applied=max(offset, self.applied.get(partition, 0)),
                 watermark_ms=max(watermark_ms, meta.watermark_ms if meta else 0),
                 committed=committed.get(partition, 0),
-                outputs_end=max(self.outbox.end(violations, partition), meta.outputs_end if meta else -1),
+                outputs_end=max(self.outbox.end(VIOLATIONS_TOPIC, partition), meta.outputs_end if meta else -1),
             )
         return found
 

@@ -8,7 +8,8 @@ found value may be a viewer's comment.
 from enum import StrEnum
 from typing import NamedTuple
 
-from worker.records import Record
+from worker.records import OutRecord, Record
+from worker.topics import DEAD_LETTERS_TOPIC
 
 DETAIL_CHARS_MAX = 300
 
@@ -50,16 +51,7 @@ class Reject(NamedTuple):
     stage: str = "decode"
 
 
-class DeadLetter(NamedTuple):
-    """All of an outgoing record but its topic: `OutRecord(topic, *dead_letter(…))`."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes | None]]
-    timestamp_ms: int
-
-
-def dead_letter(record: Record, reject: Reject, *, topic: str, partition: int, worker_version: str) -> DeadLetter:
+def dead_letter(record: Record, reject: Reject, *, topic: str, partition: int, worker_version: str) -> OutRecord:
     """The dead letter of `record`: key, value and headers untouched, `dlq.*` headers behind them.
 
     `topic` and `partition` are where the record was read. `dlq.*` headers of the same names that the record already
@@ -78,4 +70,4 @@ def dead_letter(record: Record, reject: Reject, *, topic: str, partition: int, w
     }
     headers: list[tuple[str, bytes | None]] = [(name, value) for name, value in record.headers if name not in about]
     headers += [(name, text.encode()) for name, text in about.items()]
-    return DeadLetter(record.key, record.value, headers, record.timestamp)
+    return OutRecord(DEAD_LETTERS_TOPIC, record.key, record.value, headers, record.timestamp)

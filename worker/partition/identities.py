@@ -24,7 +24,7 @@ from worker.ingress.identities import decode_identity, decode_registration
 from worker.ingress.reject import Reason, Reject, dead_letter
 from worker.partition.rooms import BreakerTripped
 from worker.records import OutRecord, Record
-from worker.topics import DEAD_LETTERS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC
+from worker.topics import IDENTITIES_TOPIC, REGISTRY_TOPIC
 
 Kept = Fleet | Host | Platform
 
@@ -150,7 +150,7 @@ class MatchProcessor:
         self.counts.rejected += 1
         letter = dead_letter(record, reject, topic=topic, partition=self.partition, worker_version=__version__)
         place = self.partition % self.rooms_partitions
-        out.append(Placed(place, OutRecord(DEAD_LETTERS_TOPIC, *letter)))
+        out.append(Placed(place, letter))
         if self.breakers[topic].bad():
             raise BreakerTripped(
                 f"{topic}[{self.partition}] stops before offset {record.offset}: {self.breakers[topic].why}; last "

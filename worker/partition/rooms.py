@@ -5,8 +5,7 @@
 Everything that is read is accounted for: read = applied + duplicate + late + replay_skipped + dead_lettered.
 """
 
-from collections.abc import Iterable, Iterator
-from heapq import heappop, heappush
+from collections.abc import Iterable
 from typing import Protocol
 
 from msgspec import Struct
@@ -25,10 +24,10 @@ from worker.egress.violation import encode_violation
 from worker.ingress.breaker import Breaker
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reason, Reject, dead_letter
+from worker.partition.log_order import LogOrder, Steps
 from worker.policy.caps import Ledger, is_counted, park
 from worker.policy.judge import Judge
 from worker.records import OutRecord, Record
-from worker.topics import DEAD_LETTERS_TOPIC
 
 ROOM_RECORD_EVERY_MS = 10_000
 
@@ -89,41 +88,31 @@ class Counts(Struct):
         return found
 
 
-class Output(Struct):
-    """What a batch of records leads to, in order."""
-
-    violations: list[OutRecord] = []
-    dead_letters: list[OutRecord] = []
-    rooms: list[OutRecord] = []
-    requests: list[OutRecord] = []
-    identities: list[OutRecord] = []
-
-
-class _Pending:
-    """Outputs with the offsets that led to them, until the whole batch is judged."""
+class Output:
+    """What a batch of records leads to: records to send, each topic's in the order of the log."""
 
     def __init__(self) -> None:
-        self.violations: list[tuple[int, OutRecord]] = []
-        self.dead_letters: list[tuple[int, OutRecord]] = []
-        self.rooms: list[tuple[int, OutRecord]] = []
-        self.requests: list[tuple[int, OutRecord]] = []
-        self.identities: list[tuple[int, OutRecord]] = []
+        self._by_topic: dict[str, list[tuple[int, OutRecord]]] = {}
 
-    def in_order(self) -> Output:
-        """In the order of the log; what one record led to keeps its own order."""
-        return Output(
-            *(
-                [record for _, record in sorted(pending, key=_offset)] if pending else []
-                for pending in (self.violations, self.dead_letters, self.rooms, self.requests, self.identities)
-            )
-        )
+    def add(self, offset: int, record: OutRecord) -> None:
+        """Add what the record at `offset` of the room log led to."""
+        found = self._by_topic.get(record.topic)
+        if found is None:
+            found = self._by_topic[record.topic] = []
+        found.append((offset, record))
 
+    def sort(self) -> None:
+        """Put each topic's records into the order of the log; what one record led to keeps its own order."""
+        for found in self._by_topic.values():
+            found.sort(key=_offset)
 
-def _until_cap(steps: Iterator[int], waiting: list[tuple[int, Iterator[int]]]) -> None:
-    """Applies a room's events up to the next question to a cap, and lets it wait there; offsets are unique."""
-    offset = next(steps, None)
-    if offset is not None:
-        heappush(waiting, (offset, steps))
+    def topics(self) -> list[str]:
+        """Return the topics that have records, named without a prefix."""
+        return list(self._by_topic)
+
+    def of(self, topic: str) -> list[OutRecord]:
+        """Return the records for a topic, which is named without a prefix."""
+        return [record for _, record in self._by_topic.get(topic, ())]
 
 
 def _offset(pending: tuple[int, OutRecord]) -> int:
@@ -158,23 +147,21 @@ class PartitionProcessor:
             BreakerTripped: more than a fifth of the last 1,000 records, or 500 in a row, could not be decoded. What
                 the batch had led to is lost with it: nothing of it may be acknowledged.
         """
-        out = _Pending()
+        out = Output()
         by_room: dict[str, list[tuple[Record, Event]]] = {}
         self._decode(records, by_room, out)
         live, load = self.rooms.live, self.rooms.load
-        waiting: list[tuple[int, Iterator[int]]] = []
+        log_order = LogOrder()
         for room_id, entries in by_room.items():
             room = live.get(room_id) or load(room_id)
             if room is None:
                 room = live[room_id] = Room(room_id, self.partition)
-            _until_cap(self._apply(room, entries, out), waiting)
-        while waiting:
-            _until_cap(heappop(waiting)[1], waiting)
-        return out.in_order()
+            log_order.start(self._apply(room, entries, out))
+        log_order.finish()
+        out.sort()
+        return out
 
-    def _decode(
-        self, records: Iterable[Record], by_room: dict[str, list[tuple[Record, Event]]], out: "_Pending"
-    ) -> None:
+    def _decode(self, records: Iterable[Record], by_room: dict[str, list[tuple[Record, Event]]], out: Output) -> None:
         read = good = 0
         for record in records:
             read += 1
@@ -193,7 +180,7 @@ class PartitionProcessor:
         self.breaker.good(good)
         self.counts.read += read
 
-    def _apply(self, room: Room, entries: list[tuple[Record, Event]], out: "_Pending") -> Iterator[int]:
+    def _apply(self, room: Room, entries: list[tuple[Record, Event]], out: Output) -> Steps:
         """Apply one room's events in the order of the log, letting rules look whenever something changed.
 
         Yields the offset at which a cap must be asked; goes on when every room has been applied up to there.
@@ -233,7 +220,7 @@ class PartitionProcessor:
         if applied and room.max_at_ms > self.watermark_ms:
             self.watermark_ms = room.max_at_ms
 
-    def _judge(self, out: "_Pending", room: Room, cause: Record) -> Iterator[int]:
+    def _judge(self, out: Output, room: Room, cause: Record) -> Steps:
         now_ms, offset = room.max_at_ms, cause.offset
         decisions = self.judge.evaluate(room, now_ms)
         if any(map(is_counted, decisions)):
@@ -249,8 +236,9 @@ class PartitionProcessor:
                 first_offset=room.first_offset,
                 last_offset=offset,
                 control=self.judge.control(room, now_ms),
+                caused_ms=cause.timestamp,
             )
-            out.violations.append((offset, record._replace(caused_ms=cause.timestamp)))
+            out.add(offset, record)
             counts = self.counts
             counts.violations += 1
             by = (room.platform, decision.rule.id, decision.mode, decision.step)
@@ -259,27 +247,28 @@ class PartitionProcessor:
                 counts.withheld[withheld.because] = counts.withheld.get(withheld.because, 0) + 1
         if now_ms - room.published_ms >= ROOM_RECORD_EVERY_MS or decisions:
             room.published_ms = now_ms
-            out.rooms.append((offset, encode_room(room)))
+            out.add(offset, encode_room(room))
         if room.asking is not None and room.asking.pending:
-            self._ask(out, room, take(room.asking), offset)
+            self._request(out, room, take(room.asking), offset)
 
-    def _ask(self, out: "_Pending", room: Room, requests: list[Request], offset: int) -> None:
+    def _request(self, out: Output, room: Room, requests: list[Request], offset: int) -> None:
         for request in requests:
-            out.requests.append((offset, encode_request(room, request, offset=offset)))
+            out.add(offset, encode_request(room, request, offset=offset))
             by = (request.action, request.reason)
             self.counts.requests[by] = self.counts.requests.get(by, 0) + 1
 
-    def _announce(self, out: "_Pending", room: Room, offset: int) -> None:
-        out.identities += [(offset, encode_identity(said)) for said in announce(room)]
+    def _announce(self, out: Output, room: Room, offset: int) -> None:
+        for said in announce(room):
+            out.add(offset, encode_identity(said))
 
-    def _dead_letter(self, out: "_Pending", record: Record, reject: Reject) -> None:
+    def _dead_letter(self, out: Output, record: Record, reject: Reject) -> None:
         counts = self.counts
         counts.dead_lettered += 1
         counts.rejected[reject.reason] = counts.rejected.get(reject.reason, 0) + 1
         letter = dead_letter(record, reject, topic=self.topic, partition=self.partition, worker_version=__version__)
-        out.dead_letters.append((record.offset, OutRecord(DEAD_LETTERS_TOPIC, *letter)))
+        out.add(record.offset, letter)
 
-    def _reject(self, out: "_Pending", record: Record, reject: Reject) -> None:
+    def _reject(self, out: Output, record: Record, reject: Reject) -> None:
         self._dead_letter(out, record, reject)
         if self.breaker.bad():
             raise BreakerTripped(

@@ -127,7 +127,7 @@ def _violations(path: Path) -> Iterator[ViolationLine]:
 def recompute(judge: Judge, records: Iterator[LogRecord], violation_id: str) -> ViolationLine | None:
     """Judges `records` anew and returns the violation of that id; None when it does not come out again."""
     for step in Replay(judge).run(records):
-        for record in step.violations:
+        for record in step.of(VIOLATIONS_TOPIC):
             if dict(record.headers).get("ce_id") == violation_id.encode():
                 return parse_violation_line(violation_line(record))
     return None

@@ -17,6 +17,7 @@ from worker.policy.judge import Judge
 from worker.tools.policyfiles import read_policies
 from worker.tools.replay import Replay
 from worker.tools.roomlog import LogRecord
+from worker.topics import DEAD_LETTERS_TOPIC, VIOLATIONS_TOPIC
 
 HOUR_MS = 3_600_000
 HONEST = [name for name, archetype in ARCHETYPES.items() if archetype.honest]
@@ -43,8 +44,8 @@ def _judged(name: str, seed: int, hours: float) -> tuple[set[str], dict[str, int
     run = Replay(Judge(_policies()))
     opened = set()
     for step in run.run(records):
-        assert not step.dead_letters
-        for record in step.violations:
+        assert not step.of(DEAD_LETTERS_TOPIC)
+        for record in step.of(VIOLATIONS_TOPIC):
             violation = msgspec.json.decode(record.value or b"")
             if violation["mode"] == "live" and violation["transition"] == "opened":
                 opened.add(violation["rule"]["id"])

@@ -11,6 +11,7 @@ from worker.policy.judge import Judge
 from worker.tools.policyfiles import read_policies
 from worker.tools.replay import Replay
 from worker.tools.roomlog import LogRecord
+from worker.topics import VIOLATIONS_TOPIC
 
 MINUTE_MS = 60_000
 REPEATABLE = {"room.heartbeat", "viewer.joined", "viewer.left", "viewer.liked", "viewer.followed", "viewer.shared",
@@ -26,7 +27,7 @@ def _opened(events: list[Event]) -> tuple[set[str], dict[str, int], Replay]:
     ]
     found = set()
     for step in run.run(records):
-        for record in step.violations:
+        for record in step.of(VIOLATIONS_TOPIC):
             violation = msgspec.json.decode(record.value or b"")
             if (violation["mode"], violation["transition"]) == ("live", "opened"):
                 found.add(violation["rule"]["id"])

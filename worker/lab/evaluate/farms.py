@@ -22,7 +22,7 @@ from worker.partition.identities import Kept, MatchProcessor, Placed
 from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.records import OutRecord
 from worker.tools.roomlog import LogRecord
-from worker.topics import EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC
+from worker.topics import EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC
 
 PARTITIONS = 3
 TURN_MS = 5_000
@@ -116,11 +116,11 @@ class Deployment:
         for partition, processor in enumerate(self._rooms):
             waiting, self._waiting[partition] = self._waiting[partition], []
             out = processor.process(waiting)
-            for record in out.violations:
+            for record in out.of(VIOLATIONS_TOPIC):
                 violation = orjson.loads(record.value or b"")
                 if violation["transition"] == "opened":
                     self.opened.append((violation["room_id"], violation["rule"]["id"]))
-            for said in out.identities:
+            for said in out.of(IDENTITIES_TOPIC):
                 assert said.key is not None, "an identity has one"
                 placed = self._match(
                     IDENTITIES_TOPIC, partition_key(said.key), said.key, said.value, said.timestamp_ms or 0

@@ -20,7 +20,7 @@ from worker.records import OutRecord
 from worker.tools import roomlog
 from worker.tools.policyfiles import read_policies
 from worker.tools.roomlog import LogRecord
-from worker.topics import EVENTS_TOPIC
+from worker.topics import EVENTS_TOPIC, REQUESTS_TOPIC, VIOLATIONS_TOPIC
 
 LOOK_MS = 5_000  # how often outcomes are looked at, event time
 SPARSE_LOOK_MS = 10_000  # a pane: no family steps twice within one
@@ -146,8 +146,8 @@ def _judge_room(job: Job) -> Outcome:
                 watch.fact(offset)
             offset += 1
         out = processor.process(records)
-        _note_rules(out.violations, watches)
-        asked.note(out.requests)
+        _note_rules(out.of(VIOLATIONS_TOPIC), watches)
+        asked.note(out.of(REQUESTS_TOPIC))
         watch.look(rooms.live[fact.room_id])
     outcome = watch.end()
     outcome.events, outcome.sparse = offset, job.sparse
@@ -211,7 +211,7 @@ def judge_log(path: str, truths: Mapping[str, Truth]) -> list[Outcome]:
     batch: list[LogRecord] = []
 
     def judge_batch() -> None:
-        _note_rules(processor.process(batch).violations, watches)
+        _note_rules(processor.process(batch).of(VIOLATIONS_TOPIC), watches)
         for room_id in rooms.dirty & watches.keys():
             watches[room_id].look(rooms.live[room_id])
         rooms.dirty.clear()
