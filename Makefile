@@ -44,7 +44,7 @@ test-versions: $(VENV)/.dev  ## Run golden and contract tests under the lowest a
 test-fast: $(VENV)/.dev  ## Run the tests that are quick, in less than two minutes; needs no Java (ARGS="-k label")
 	$(BIN)/pytest -n 2 --dist loadfile -m "not kafka and not slow" $(ARGS)
 
-CHECKS := "ruff check ." "ruff format --check ." "mypy" "lint-imports --no-cache" "pytest tests/test_tidy.py"
+CHECKS := "ruff check ." "ruff format --check ." "mypy" "lint-imports --no-cache" "pytest tests/test_tidy.py tests/test_documents.py"
 
 .PHONY: check
 check: $(VENV)/.dev  ## Lint, formatting, types, layers and the rules of the house; runs all, then says what failed
