@@ -59,7 +59,7 @@ format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff format .
 
 .PHONY: golden
-golden: $(VENV)/.dev  ## Write the golden files anew; review the diff before you commit it
+golden: $(VENV)/.dev  ## Write the golden files again (review the diff before you commit it)
 	$(BIN)/pytest tests/golden --rewrite-golden
 	git --no-pager diff --stat -- tests/golden
 
