@@ -1,8 +1,8 @@
 """Draws the boards as SVG, from what a real Prometheus answers: `python -m tests.deploy.preview [FOLDER]`.
 
 A worker on a real Kafka judges synthetic rooms for about a minute while Prometheus scrapes it; FOLDER (default docs/)
-gets one picture a board. Grafana is not involved: where panels stand, what they ask and their legends come from the
-boards' JSON, the drawing is this file's.
+gets one picture a board. Grafana is not involved: places, queries, axes and legends come from the boards' JSON, the
+drawing is this file's.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ COLUMN, UNIT, HEADER, GAP = 50, 24, 44, 4  # px: a column of 24, a unit of heigh
 SHOWN = 8  # series of a panel that are drawn
 POINTS = 60  # of a line
 PORTIONS = 30
+NOTHING = 1e-9  # what is nearer to 0 is a remainder of rounding
 NOTE = "One worker reads the log of synthetic rooms of another year within a minute: delays are the log's age."
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#6a3d9a", "#555555")
 STYLE = (
@@ -79,14 +80,15 @@ def _panel(panel: Mapping[str, Any], ask: Ask) -> Iterator[str]:
             yield _text(box.x + 8, box.y + 36 + 15 * number, line)
         return
     found = [(legend, series) for target in panel["targets"] for legend, series in _answers(target, ask)]
-    unit = panel["fieldConfig"]["defaults"].get("unit", "short")
+    defaults = panel["fieldConfig"]["defaults"]
+    unit = defaults.get("unit", "short")
     if not found:
         yield _text(box.x + 8, box.y + box.height / 2 + 8, "nothing in this run", "a")
     elif panel["type"] == "stat":
         latest = value_text(found[0][1].points[-1][1], unit)
         yield _text(box.x + box.width / 2, box.y + box.height / 2 + 20, latest, "n")
     else:
-        yield from _lines(box, found, unit)
+        yield from _lines(box, found, unit, defaults["custom"]["axisLabel"])
 
 
 def _answers(target: Mapping[str, Any], ask: Ask) -> Iterator[tuple[str, Series]]:
@@ -97,7 +99,7 @@ def _answers(target: Mapping[str, Any], ask: Ask) -> Iterator[tuple[str, Series]
             yield re.sub(r"\{\{(\w+)}}", lambda m: labels.get(m[1], ""), target["legendFormat"]), series  # noqa: B023
 
 
-def _lines(box: Box, found: Sequence[tuple[str, Series]], unit: str) -> Iterator[str]:
+def _lines(box: Box, found: Sequence[tuple[str, Series]], unit: str, label: str) -> Iterator[str]:
     """Axes, the highest lines and their legend."""
     shown = sorted(found, key=lambda pair: -max(abs(value) for _, value in pair[1].points))[:SHOWN]
     legend = _legend(box, [name for name, _ in shown], len(found) - len(shown))
@@ -107,12 +109,15 @@ def _lines(box: Box, found: Sequence[tuple[str, Series]], unit: str) -> Iterator
     high = high if high > low else low + 1.0
     first, span = min(times), max(times) - min(times) or 1.0
     rows = 1 + max(row for row, _, _, _ in legend)
-    plot = Box(box.x + 52, box.y + 26, box.width - 64, box.height - 46 - 14 * rows)
+    plot = Box(box.x + 66, box.y + 26, box.width - 78, box.height - 46 - 14 * rows)
+    x, y = box.x + 14, plot.y + plot.height / 2
+    yield f'<text class="a" text-anchor="middle" transform="rotate(-90 {x:g} {y:g})" x="{x:g}" y="{y:g}">{label}</text>'
     for share in (0.0, 0.5, 1.0):
         y = round(plot.y + plot.height * (1 - share))
         yield f'<path class="g" d="M{plot.x:g} {y}h{plot.width:g}"/>'
-        yield _text(box.x + 6, y + 3, value_text(low + share * (high - low), unit), "a")
+        yield _text(box.x + 20, y + 3, value_text(low + share * (high - low), unit), "a")
     yield _text(plot.x, plot.y + plot.height + 12, "0 s", "a")
+    yield _text(plot.x + plot.width / 2 - 40, plot.y + plot.height + 12, "time since the start", "a")
     yield _text(plot.x + plot.width - 24, plot.y + plot.height + 12, f"{span:.0f} s", "a")
     for (_, series), colour in zip(shown, COLOURS, strict=False):
         across, down = plot.width / span, plot.height / (high - low)
@@ -151,6 +156,7 @@ def thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def value_text(value: float, unit: str) -> str:
     """A value as a board shows it, by Grafana's name of a unit."""
+    value = value if abs(value) > NOTHING else 0.0
     if unit == "percentunit":
         return f"{value * 100:.4g} %"
     if unit == "s" and abs(value) < 1:
