@@ -30,8 +30,8 @@ class Axis(NamedTuple):
     label: str
 
 
-SECONDS = Axis("s", "seconds")
-SECONDS_PER_SECOND = Axis("s", "seconds of work per second")
+TIME = Axis("s", "time")  # the numbers beside it carry the unit: ms, s, min
+TIME_PER_SECOND = Axis("s", "time per second")
 EVENTS_PER_SECOND = Axis("eps", "events per second")
 RECORDS = Axis("short", "records")
 RECORDS_PER_SECOND = Axis("short", "records per second")
@@ -74,9 +74,9 @@ def lines(title: str, about: str, axis: Axis, *queries: Query, width: int = 8) -
     return _with_targets(panel, queries)
 
 
-def number(title: str, about: str, unit: str, *queries: Query, width: int = 4) -> stat.Panel:
+def number(title: str, about: str, unit: str, *queries: Query, width: int = 4, height: int = 4) -> stat.Panel:
     """Show the latest value, large."""
-    panel = stat.Panel().title(title).description(about).unit(unit).datasource(DATASOURCE).span(width).height(4)
+    panel = stat.Panel().title(title).description(about).unit(unit).datasource(DATASOURCE).span(width).height(height)
     panel = panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
     return _with_targets(panel, queries)
 

@@ -43,7 +43,7 @@ def test_every_panel_says_what_it_shows_and_in_which_unit(board: Path) -> None:
 
 
 UNIT_WORDS = {
-    "s": r"seconds", "eps": r"events per second", "bytes": r"bytes", "Bps": r"bytes per second",
+    "s": r"time", "eps": r"events per second", "bytes": r"bytes", "Bps": r"bytes per second",
     "percentunit": r"share of \w+", "short": r"[\w =]+",
 }  # fmt: skip
 """Grafana's name of a unit → what the label of an axis must say of it."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -56,6 +58,25 @@ def test_a_panel_without_an_answer_says_so_and_one_with_too_many_how_many_are_le
     assert "p4 up" not in many, "the highest are drawn"
 
 
+def test_all_panels_share_the_time_of_the_run_and_a_remainder_of_rounding_is_zero() -> None:
+    def panel(number: int) -> dict[str, Any]:
+        return {
+            "type": "timeseries", "title": f"T{number}", "gridPos": {"x": 0, "y": 8 * number, "w": 24, "h": 8},
+            "fieldConfig": {"defaults": {"unit": "eps", "custom": {"axisLabel": "events per second"}}},
+            "targets": [{"expr": f"metric_{number}", "legendFormat": "x"}],
+        }  # fmt: skip
+
+    def ask(expr: str) -> list[Series]:
+        start = 1_000.0 + 30 * (expr == "metric_1")
+        return [Series({}, [(start, -1.5e-14), (1_060.0, 1.5e-14)])]
+
+    picture = draw({"title": "B", "description": "D", "panels": [panel(0), panel(1)]}, ask)
+    assert [text for text in ElementTree.fromstring(picture).itertext() if re.fullmatch(r"\d+ s", text)] == [
+        "0 s", "60 s", "0 s", "60 s",
+    ]  # fmt: skip
+    assert {"0 /s", "0.5 /s", "1 /s"} <= texts(picture)
+
+
 def test_lines_are_thinned_and_keep_their_end() -> None:
     points = [(float(at), 0.0) for at in range(10 * POINTS + 3)]
     assert len(thinned(points)) <= POINTS + 1
@@ -67,7 +88,7 @@ def test_lines_are_thinned_and_keep_their_end() -> None:
     ("value", "unit", "text"),
     [(0.0421, "s", "42.1 ms"), (3.0, "s", "3 s"), (0.5, "percentunit", "50 %"), (2.5e8, "bytes", "250 MB"),
      (1234.0, "eps", "1.23 k/s"), (7.0, "short", "7"),
-     (-1.5e-14, "eps", "0 /s")],
+     (0.0, "s", "0 s"), (90.0, "s", "1.5 min"), (7_200.0, "s", "2 h"), (864_000.0, "s", "10 d")],
 )  # fmt: skip
 def test_values_are_shown_in_their_unit(value: float, unit: str, text: str) -> None:
     assert value_text(value, unit) == text
