@@ -44,7 +44,7 @@ test-versions: $(VENV)/.dev  ## Run golden and contract tests under the lowest a
 test-fast: $(VENV)/.dev  ## Run the tests that are quick, in less than two minutes; needs no Java (ARGS="-k label")
 	$(BIN)/pytest -n 2 --dist loadfile -m "not kafka and not slow" $(ARGS)
 
-CHECKS := "ruff check ." "ruff format --check ." "mypy" "lint-imports --no-cache" "pytest tests/test_tidy.py"
+CHECKS := "ruff check ." "ruff format --check ." "mypy" "lint-imports --no-cache" "pytest tests/test_tidy.py tests/test_documents.py"
 
 .PHONY: check
 check: $(VENV)/.dev  ## Lint, formatting, types, layers and the rules of the house; runs all, then says what failed
@@ -59,7 +59,7 @@ format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff format .
 
 .PHONY: golden
-golden: $(VENV)/.dev  ## Write the golden files anew; review the diff before you commit it
+golden: $(VENV)/.dev  ## Write the golden files again (review the diff before you commit it)
 	$(BIN)/pytest tests/golden --rewrite-golden
 	git --no-pager diff --stat -- tests/golden
 

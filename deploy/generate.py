@@ -36,7 +36,7 @@ IDENTITIES_CHANGELOG = f"{Settings.app_id}-identities-changelog"
 POLICIES = "live.audit.policies"
 ALERTS = DEPLOY / "monitoring" / "alerts.yaml"
 RULES = (DEPLOY / "monitoring" / "recording.yaml", ALERTS)
-HEADER = "# Written by deploy/generate.py (`make manifests`); change its sources instead.\n"
+HEADER = "# Written by deploy/generate.py (`make manifests`). Change its sources instead.\n"
 NUMBERS = ("retention.ms", "max.message.bytes", "min.insync.replicas")
 
 

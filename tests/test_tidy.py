@@ -291,6 +291,21 @@ def test_metrics_are_named_once_with_their_unit_last() -> None:
     refuse(found, "counters end in _total, other metrics in their unit; a name stands once, without prefix")
 
 
+def names_a_console(path: Path) -> bool:
+    """Whether a text for people names the product's console. `rich` has a class of that name, so code is not read."""
+    top = path.relative_to(REPOSITORY).parts[0]
+    spoken = (
+        path.suffix == ".md" or path.name == "phrases.py" or (top in ("deploy", "schemas") and path.suffix != ".py")
+    )
+    return spoken and re.search(r"\bconsole\b", text_of(path), re.IGNORECASE) is not None
+
+
+def test_no_text_names_a_console_before_there_is_one() -> None:
+    if (REPOSITORY / "worker" / "console").is_dir():
+        return
+    refuse([name_of(path) for path in FILES if names_a_console(path)], "there is no console yet: name what there is")
+
+
 def test_the_readme_shows_only_commands_that_exist() -> None:
     from worker.cli import COMMANDS
 

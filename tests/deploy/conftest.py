@@ -1,4 +1,4 @@
-"""Tools that these tests stand on. `make check-deploy` makes them; without it, tests that need them are skipped."""
+"""Tools that these tests need. `make check-deploy` builds them. Without it, the tests that need them are skipped."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ WRONG_WORDS = re.compile(
 
 
 class Query(NamedTuple):
-    """A PromQL expression and where it stands."""
+    """A PromQL expression and where it was found."""
 
     where: str
     expr: str

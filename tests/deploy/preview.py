@@ -1,8 +1,8 @@
 """Draws the boards as SVG, from what a real Prometheus answers: `python -m tests.deploy.preview [FOLDER]`.
 
 A worker on a real Kafka judges synthetic rooms for about a minute while Prometheus scrapes it; FOLDER (default docs/)
-gets one picture a board. Grafana is not involved: where panels stand, what they ask and their legends come from the
-boards' JSON, the drawing is this file's.
+gets one picture a board. Grafana is not involved: places, queries, axes and legends come from the boards' JSON, the
+drawing is this file's.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ COLUMN, UNIT, HEADER, GAP = 50, 24, 44, 4  # px: a column of 24, a unit of heigh
 SHOWN = 8  # series of a panel that are drawn
 POINTS = 60  # of a line
 PORTIONS = 30
+NOTHING = 1e-9  # what is nearer to 0 is a remainder of rounding
 NOTE = "One worker reads the log of synthetic rooms of another year within a minute: delays are the log's age."
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#6a3d9a", "#555555")
 STYLE = (
@@ -61,12 +62,16 @@ def draw(board: Mapping[str, Any], ask: Ask) -> str:
         _text(GAP * 2, 20, board["title"], "h"),
         _text(GAP * 2, 37, f"{board['description']} {NOTE}", "a"),
     ]
-    for panel in board["panels"]:
-        parts += _panel(panel, ask)
+    found = [list(_answers(panel, ask)) for panel in board["panels"]]
+    times = [at for answers in found for _, series in answers for at, _ in series.points]
+    run = (min(times), max(times)) if times else (0.0, 0.0)
+    for panel, answers in zip(board["panels"], found, strict=True):
+        parts += _panel(panel, answers, run)
     return "\n".join((*parts, "</svg>", ""))
 
 
-def _panel(panel: Mapping[str, Any], ask: Ask) -> Iterator[str]:
+def _panel(panel: Mapping[str, Any], found: Sequence[tuple[str, Series]], run: tuple[float, float]) -> Iterator[str]:
+    """A panel with what its queries gave; `run` is when the run began and ended, in Unix s."""
     at = panel["gridPos"]
     box = Box(at["x"] * COLUMN + GAP, HEADER + at["y"] * UNIT, at["w"] * COLUMN - 2 * GAP, at["h"] * UNIT - GAP)
     if panel["type"] == "row":
@@ -75,44 +80,49 @@ def _panel(panel: Mapping[str, Any], ask: Ask) -> Iterator[str]:
     yield f'<rect class="p" x="{box.x}" y="{box.y}" width="{box.width}" height="{box.height}" rx="3"/>'
     yield _text(box.x + 8, box.y + 16, panel["title"], "t")
     if panel["type"] == "text":
-        for number, line in enumerate(wrap(panel["options"]["content"], int(box.width / 6))):
+        for number, line in enumerate(wrap(panel["options"]["content"].replace("`", ""), int(box.width / 6))):
             yield _text(box.x + 8, box.y + 36 + 15 * number, line)
         return
-    found = [(legend, series) for target in panel["targets"] for legend, series in _answers(target, ask)]
-    unit = panel["fieldConfig"]["defaults"].get("unit", "short")
+    defaults = panel["fieldConfig"]["defaults"]
+    unit = defaults.get("unit", "short")
     if not found:
         yield _text(box.x + 8, box.y + box.height / 2 + 8, "nothing in this run", "a")
     elif panel["type"] == "stat":
         latest = value_text(found[0][1].points[-1][1], unit)
         yield _text(box.x + box.width / 2, box.y + box.height / 2 + 20, latest, "n")
     else:
-        yield from _lines(box, found, unit)
+        yield from _lines(box, found, unit, defaults["custom"]["axisLabel"], run)
 
 
-def _answers(target: Mapping[str, Any], ask: Ask) -> Iterator[tuple[str, Series]]:
-    """(legend, series) of a query; series without a number are left out."""
-    for series in ask(filled(target["expr"], interval=RATE_INTERVAL)):
-        if series.points:
-            labels = series.labels
-            yield re.sub(r"\{\{(\w+)}}", lambda m: labels.get(m[1], ""), target["legendFormat"]), series  # noqa: B023
+def _answers(panel: Mapping[str, Any], ask: Ask) -> Iterator[tuple[str, Series]]:
+    """(legend, series) of a panel's queries; series without a number are left out, remainders of rounding are 0."""
+    for target in panel.get("targets", []):
+        for labels, points in ask(filled(target["expr"], interval=RATE_INTERVAL)):
+            if points:
+                legend = re.sub(r"\{\{(\w+)}}", lambda m: labels.get(m[1], ""), target["legendFormat"])  # noqa: B023
+                yield legend, Series(labels, [(at, value if abs(value) > NOTHING else 0.0) for at, value in points])
 
 
-def _lines(box: Box, found: Sequence[tuple[str, Series]], unit: str) -> Iterator[str]:
+def _lines(
+    box: Box, found: Sequence[tuple[str, Series]], unit: str, label: str, run: tuple[float, float]
+) -> Iterator[str]:
     """Axes, the highest lines and their legend."""
     shown = sorted(found, key=lambda pair: -max(abs(value) for _, value in pair[1].points))[:SHOWN]
     legend = _legend(box, [name for name, _ in shown], len(found) - len(shown))
     values = [value for _, series in shown for _, value in series.points]
-    times = [at for _, series in shown for at, _ in series.points]
     low, high = min(0.0, *values), max(0.0, *values)
     high = high if high > low else low + 1.0
-    first, span = min(times), max(times) - min(times) or 1.0
+    first, span = run[0], run[1] - run[0] or 1.0
     rows = 1 + max(row for row, _, _, _ in legend)
-    plot = Box(box.x + 52, box.y + 26, box.width - 64, box.height - 46 - 14 * rows)
+    plot = Box(box.x + 66, box.y + 26, box.width - 78, box.height - 46 - 14 * rows)
+    x, y = box.x + 14, plot.y + plot.height / 2
+    yield f'<text class="a" text-anchor="middle" transform="rotate(-90 {x:g} {y:g})" x="{x:g}" y="{y:g}">{label}</text>'
     for share in (0.0, 0.5, 1.0):
         y = round(plot.y + plot.height * (1 - share))
         yield f'<path class="g" d="M{plot.x:g} {y}h{plot.width:g}"/>'
-        yield _text(box.x + 6, y + 3, value_text(low + share * (high - low), unit), "a")
+        yield _text(box.x + 20, y + 3, value_text(low + share * (high - low), unit), "a")
     yield _text(plot.x, plot.y + plot.height + 12, "0 s", "a")
+    yield _text(plot.x + plot.width / 2 - 40, plot.y + plot.height + 12, "time since the start", "a")
     yield _text(plot.x + plot.width - 24, plot.y + plot.height + 12, f"{span:.0f} s", "a")
     for (_, series), colour in zip(shown, COLOURS, strict=False):
         across, down = plot.width / span, plot.height / (high - low)
@@ -153,8 +163,11 @@ def value_text(value: float, unit: str) -> str:
     """A value as a board shows it, by Grafana's name of a unit."""
     if unit == "percentunit":
         return f"{value * 100:.4g} %"
-    if unit == "s" and abs(value) < 1:
+    if unit == "s" and 0 < abs(value) < 1:
         return f"{value * 1000:.3g} ms"
+    for limit, name in ((86_400, "d"), (3_600, "h"), (60, "min")) if unit == "s" else ():
+        if abs(value) >= limit:
+            return f"{value / limit:.3g} {name}"
     for limit, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= limit:
             return f"{value / limit:.3g} {prefix}{_SUFFIX.get(unit, '')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections import defaultdict
@@ -12,7 +13,7 @@ import yaml
 
 from deploy.generate import linked
 from tests.deploy.alert_cases import CASES, promtool_tests
-from tests.deploy.files import ALERTS, DEPLOY, MONITORING, REPOSITORY, RULE_FILES, wrong_words
+from tests.deploy.files import ALERTS, BOARDS, DEPLOY, MONITORING, REPOSITORY, RULE_FILES, panels, wrong_words
 
 RUNBOOK = (MONITORING / "RUNBOOK.md").read_text(encoding="utf-8")
 ENTRIES: dict[str, str] = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", RUNBOOK, re.M | re.S))
@@ -85,6 +86,22 @@ def test_the_memory_alert_knows_the_limit_of_the_manifest() -> None:
     ][0]
     assert container["resources"]["limits"]["memory"] == "2Gi"
     assert f"* {2 * 1024**3}" in ALERTS["StreamAuditMemoryNearLimit"]["expr"]
+
+
+def test_the_runbook_and_the_alerts_name_only_panels_and_boards_that_exist() -> None:
+    titles = {
+        json.loads(path.read_text(encoding="utf-8"))["title"].removeprefix("stream-audit · "): {
+            panel["title"] for panel in panels(path)
+        }
+        for path in BOARDS
+    }
+    named = re.findall(rf"({'|'.join(titles)}), ((?:\"[^\"]+\"(?:, | and )?)+)", RUNBOOK)
+    assert {board for board, _ in named} == set(titles)
+    strange = [(board, title) for board, quoted in named for title in re.findall(r'"([^"]+)"', quoted)
+               if title not in titles[board]]  # fmt: skip
+    assert strange == []
+    written = " ".join(rule["annotations"]["description"] for rule in ALERTS.values())
+    assert written.count("on the board ") == sum(written.count(f"on the board {title}") for title in titles)
 
 
 def test_the_runbook_is_written_in_plain_words() -> None:

@@ -16,13 +16,13 @@ pytestmark = pytest.mark.slow
 
 MAY_BE_EMPTY = {
     "Errors A": "no shipped rule fails",
-    "Parked A": "no shipped rule fails",
-    "At their cap, or paused A": "so few rooms reach no cap",
-    "At their cap, or paused B": "so few rooms are no flood",
+    "Rules parked A": "no shipped rule fails",
+    "At the cap, or paused A": "so few rooms reach no cap",
+    "At the cap, or paused B": "so few rooms are no flood",
     "Policies refused A": "policies come from files, none is published",
     "Rooms in fleets A": "these rooms share nothing",
     "Fleets A": "these rooms share nothing",
-    "Loop lag and GC pauses B": "the collector may rest for all of a short run: rooms are frozen after the start",
+    "Pauses of the event loop B": "the collector may rest for all of a short run: rooms are frozen after the start",
 }
 """Panel and query → why a healthy run has nothing to show."""
 

@@ -65,7 +65,7 @@ MANIFESTS: dict[str, tuple[Callable[[list[Object]], object], Check]] = {
         lambda o: manifests.the(o, "PodDisruptionBudget")["spec"].update(maxUnavailable=2),
         manifests.test_drains_take_one_worker_at_a_time_and_never_wait_for_a_stuck_one,
     ),
-    "anybody may talk to the worker": (
+    "any pod may talk to the worker": (
         lambda o: manifests.the(o, "NetworkPolicy")["spec"]["ingress"][0]["from"][0].pop("podSelector"),
         manifests.test_nothing_talks_to_the_worker_or_from_it_but_what_is_named,
     ),
@@ -92,7 +92,7 @@ def test_a_broken_manifest_is_noticed(mutation: str) -> None:
 
 
 def renamed(expr: str) -> str:
-    """The expression over a metric that nobody exposes."""
+    """The expression over a metric that no worker exposes."""
     return expr.replace("stream_audit_", "stream_audit_never_", 1)
 
 

@@ -38,7 +38,7 @@ def selectors(expr: str) -> list[Selector]:
 
 
 def strange(query: Query) -> list[str]:
-    """What a query names that nobody exposes."""
+    """What a query names that no worker exposes."""
     known = {**exposed(), **dict.fromkeys(RECORDS, frozenset({"namespace"}))}
     found = []
     for name, labels in selectors(query.expr):

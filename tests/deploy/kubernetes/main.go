@@ -1,5 +1,5 @@
 // A Kubernetes control plane and kubectl in one program: `kubernetes kube-apiserver …`, `kubernetes kubectl …`.
-// Nobody publishes these as binaries that a Go proxy would serve, and `go install` refuses their replace directives.
+// No one publishes these as binaries that a Go proxy would serve, and `go install` refuses their replace directives.
 package main
 
 import (

@@ -1,7 +1,6 @@
 """`evaluate`: what it counts as seen, as an alarm, as a challenge; and what it prints."""
 
 import json
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -23,7 +22,7 @@ from worker.audit.signals import bots
 from worker.cli import cli
 from worker.lab.evaluate.full import collect
 from worker.lab.evaluate.pieces import DISCOUNTED, FACTUAL, STRATA, do, full_pieces, honest_pieces
-from worker.lab.evaluate.results import SOURCES, WORKER_DIR, Results, fingerprint
+from worker.lab.evaluate.results import Results
 from worker.lab.evaluate.run import DISCOUNTS, Job, judge_room, nobody_bets_on, nothing_discounts
 from worker.lab.evaluate.summary import Measurement, summarise
 from worker.lab.evaluate.tables import sheets
@@ -207,29 +206,6 @@ def test_results_of_other_code_are_made_again(tmp_path: Path, monkeypatch: pytes
     answer = CliRunner().invoke(cli, ["evaluate", "--honest-hours", "1", "--results", str(path), "--report", "--json"])
     assert "1 results were made by other code and are left out" in answer.stderr
     assert json.loads(answer.stdout)["rooms"] == 0
-
-
-def test_the_fingerprint_follows_the_sources_that_a_kind_depends_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copy = tmp_path / "worker"
-    shutil.copytree(WORKER_DIR, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr("worker.lab.evaluate.results.WORKER_DIR", copy)
-    before = {kind: fingerprint(kind) for kind in SOURCES}
-
-    def changed(source: str) -> set[str]:
-        (copy / source).write_text((copy / source).read_text() + "\n")
-        after = {kind: fingerprint(kind) for kind in SOURCES}
-        found = {kind for kind in SOURCES if after[kind] != before[kind]}
-        before.update(after)
-        return found
-
-    assert changed("lab/evaluate/tables.py") == set()
-    assert changed("audit/room.py") == set(SOURCES)
-    assert changed("lab/simulate/stage.py") == {"rooms", "honest", "scene"}
-    assert changed("lab/simulate/archetypes/avatars.py") == {"rooms", "honest", "scene"}
-    assert changed("lab/simulate/scenes.py") == {"scene"}
-    assert changed("lab/evaluate/bound.py") == {"bound"}
 
 
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM"])

@@ -20,34 +20,43 @@ from worker.lab.evaluate.pieces import Piece
 
 WORKER_DIR = Path(worker.__file__).parent
 _ROOM = (
-    "audit", "policy", "policies", "processor.py", "ingress", "egress", "settings.py", "tools/policyfiles.py",
-    "tools/roomlog.py", "lab/simulate", "lab/evaluate/run.py", "lab/evaluate/watch.py",
+    "audit", "policy", "policies", "ingress", "partition", "egress", "records.py", "topics.py", "resources.py",
+    "tools/policyfiles.py", "tools/roomlog.py", "lab/simulate", "lab/evaluate/run.py", "lab/evaluate/watch.py",
 )  # fmt: skip
-_SCENES = "lab/simulate/scenes.py"
+_SCENE = ("lab/simulate/scenes.py", "partition/identities.py", "identities", "lab/evaluate/farms.py")
+"""What scenes alone depend on, also where it lies in a folder that others name."""
 SOURCES: dict[str, tuple[str, ...]] = {
     "rooms": _ROOM,
     "honest": (*_ROOM, "lab/evaluate/tally.py"),
-    "scene": (*_ROOM, _SCENES, "matching.py", "lab/evaluate/farms.py"),
+    "scene": (*_ROOM, *_SCENE),
     "bound": ("audit", "lab/evaluate/run.py", "lab/evaluate/watch.py", "lab/evaluate/bound.py"),
 }
 """What results of a kind depend on: detection, rules, simulator, and how outcomes are taken. What a piece does is part
 of its own mark."""
 LIBRARIES = ("cel-expr-python", "msgspec", "orjson")
-SUFFIXES = (".py", ".yaml", ".json")
+SUFFIXES = (".py", ".yaml", ".json", ".toml")
 LOCK_SECONDS = 60
+
+
+def sources_of(kind: str) -> list[Path]:
+    """The files that results of pieces of a kind depend on, in a fixed order."""
+    found = set()
+    for source in SOURCES[kind]:
+        place = WORKER_DIR / source
+        for path in place.rglob("*") if place.is_dir() else (place,):
+            name = path.relative_to(WORKER_DIR).as_posix()
+            if path.suffix in SUFFIXES and (kind == "scene" or name not in _SCENE):
+                found.add(path)
+    return sorted(found)
 
 
 def fingerprint(kind: str) -> str:
     """A hash of the sources and tables that results of pieces of a kind depend on."""
     digest = sha256(" ".join(f"{name} {version(name)}" for name in LIBRARIES).encode())
-    for source in SOURCES[kind]:
-        place = WORKER_DIR / source
-        for path in sorted(place.rglob("*")) if place.is_dir() else (place,):
-            name = path.relative_to(WORKER_DIR).as_posix()
-            if path.suffix in SUFFIXES and (name != _SCENES or source == _SCENES):
-                content = path.read_bytes()
-                digest.update(f"{name}\0{len(content)}\0".encode())
-                digest.update(content)
+    for path in sources_of(kind):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(WORKER_DIR).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
     return digest.hexdigest()[:16]
 
 
