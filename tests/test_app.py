@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from worker.engine.app import or_fatal
+from worker.engine.process import or_fatal
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ import subprocess
 import sys
 
 from tests.support.kafka import REPOSITORY
-from worker.engine.flush import MemoryGuard
+from worker.engine.process import MemoryGuard
 
 WITHIN_S = 60
 UNHEARD = """
 import logging, sys
-from worker.engine.flush import end_process
+from worker.engine.process import end_process
 logging.basicConfig()
 try:
     end_process(RuntimeError("broken"))
@@ -19,7 +19,7 @@ finally:
     os._exit(7)
 """
 GREEDY = """
-from worker.engine.flush import MemoryGuard
+from worker.engine.process import MemoryGuard
 MemoryGuard().start()
 kept = []
 while True:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from worker.audit.evidence import Level
-from worker.engine.rooms import Engine
+from worker.engine.readings import of_rooms
+from worker.engine.rooms import RoomAgent
 from worker.lab.simulate import at_ms_of, simulate
 from worker.policy.judge import Judge
 from worker.records import OutRecord
@@ -31,7 +32,7 @@ class Record(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def engine() -> Engine:
+def engine() -> RoomAgent:
     """Everything that judges, with partition 0 assigned and nobody to send to."""
 
     async def send(topic: str, partition: int, records: Sequence[OutRecord]) -> int:
@@ -40,7 +41,7 @@ def engine() -> Engine:
     async def tails(starts: Mapping[int, int]) -> dict[int, set[Identity]]:
         return {}
 
-    made = Engine(
+    made = RoomAgent(
         topic=EVENTS_TOPIC, stores=Stores("changelog", 100),
         outbox=Outbox(send, lambda error: None), judge=Judge(read_policies()), read_tails=tails,
         committed=lambda partition: None, now_s=lambda: 0.0,
@@ -62,7 +63,7 @@ def judged(*platforms: str) -> dict[tuple[str, ...], Any]:
     """`violations_total` after rooms of `platforms` were judged."""
     worker = engine()
     worker.processors[0].process(records(platforms))
-    return dict(worker.readings()["violations_total"])  # type: ignore[arg-type]
+    return dict(of_rooms(worker)["violations_total"])  # type: ignore[arg-type]
 
 
 def test_violations_count_by_the_platform_on_which_the_room_is() -> None:
@@ -79,7 +80,7 @@ def test_levels_are_read_by_name() -> None:
     worker = engine()
     store = worker.stores.by_partition[0]
     store.by_level.update({("PLAY", int(level)): 1 for level in Level if level} | {("NONINT", 2): 5})
-    assert worker.readings()["rooms_by_level"] == {
+    assert of_rooms(worker)["rooms_by_level"] == {
         ("PLAY", "watch"): 1, ("PLAY", "label"): 1, ("PLAY", "limit"): 1, ("PLAY", "restrict"): 1,
         ("NONINT", "label"): 5,
     }  # fmt: skip

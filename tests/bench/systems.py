@@ -219,15 +219,15 @@ def full_audit(bootstrap: str, events: int, partitions: int = PARTITIONS) -> Non
     settings = load_settings({"STREAM_AUDIT_BROKERS": bootstrap, "STREAM_AUDIT_APP_ID": name})
     worker = build_app(settings, partitions=Partitions(partitions, partitions), judge=_judge(settings.policies_dir))
     meter = Meter(events)
-    process = worker.engine.process
+    process = worker.rooms.process
 
     async def metered(batch: Any) -> None:
         await process(batch)
-        meter.out = worker.engine.counts.violations
-        if meter.at(worker.engine.counts.read):
+        meter.out = worker.rooms.counts.violations
+        if meter.at(worker.rooms.counts.read):
             meter.finish()
 
-    worker.engine.process = metered  # type: ignore[method-assign]
+    worker.rooms.process = metered  # type: ignore[method-assign]
     _run_app(worker.app)
 
 

@@ -17,7 +17,7 @@ from tests.faults.records import append, newest_states
 from tests.faults.scenario import World
 from tests.support.engine import Worker, room_log
 from tests.support.kafka import KafkaCluster, wait_until
-from worker.engine.flush import MemoryGuard
+from worker.engine.process import MemoryGuard
 
 ENDS_WITHIN_S = 60
 DISK_BYTES = 128 << 20

@@ -14,7 +14,7 @@ from faust.types import TP
 from worker.audit.events import Event
 from worker.audit.room import Room
 from worker.engine.identities import IdentityAgent
-from worker.engine.rooms import Engine
+from worker.engine.rooms import RoomAgent
 from worker.ingress.reject import Record, Reject
 from worker.partition.identities import MatchProcessor, Placed
 from worker.partition.rooms import PartitionProcessor
@@ -66,13 +66,13 @@ def test_a_seed_does_the_same_each_time() -> None:
 class Unguarded(SimulatedWorker):
     """Judges what its rooms have seen already."""
 
-    def make_engine(self, judge: Judge) -> Engine:
+    def make_engine(self, judge: Judge) -> RoomAgent:
         class Forgetful(PartitionProcessor):
             def _apply(self, room: Room, entries: list[tuple[Record, Event]], out: object) -> Iterator[int]:
                 room.offset = -1
                 return super()._apply(room, entries, out)  # type: ignore[arg-type]
 
-        class Unsafe(Engine):
+        class Unsafe(RoomAgent):
             def assign(self, partitions: object) -> set[int]:
                 new = super().assign(partitions)  # type: ignore[arg-type]
                 for partition in new:

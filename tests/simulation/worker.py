@@ -17,7 +17,7 @@ from faust.types import TP
 
 from worker.engine.flush import Hooks
 from worker.engine.identities import IdentityAgent, partition_of
-from worker.engine.rooms import Engine
+from worker.engine.rooms import RoomAgent
 from worker.engine.startup import IDENTITIES_TABLE, changelog_topic
 from worker.policy.judge import Judge
 from worker.records import OutRecord
@@ -108,8 +108,8 @@ class SimulatedWorker:
         app = SimpleNamespace(consumer=consumer, producer=producer, tables=SimpleNamespace(recovery=recovery))
         self.hooks = Hooks(app, self.engine, SETTINGS, self.identities)
 
-    def make_engine(self, judge: Judge) -> Engine:
-        return Engine(
+    def make_engine(self, judge: Judge) -> RoomAgent:
+        return RoomAgent(
             topic=EVENTS_TOPIC,
             stores=Stores(CHANGELOG, SETTINGS.rooms_max),
             outbox=Outbox(self._send, lambda error: self._end(self, error)),

@@ -82,7 +82,7 @@ def _serve(settings: Settings, partitions: "Partitions", judge: "Judge", policie
     from worker import clock, metrics
     from worker.engine import health
     from worker.engine.app import build_app
-    from worker.engine.flush import MemoryGuard
+    from worker.engine.process import MemoryGuard
 
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

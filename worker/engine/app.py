@@ -11,7 +11,7 @@ Whatever goes wrong outside a single event ends the process: the log is read aga
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,12 @@ import faust
 from faust.types import TP
 
 from worker import clock
-from worker.engine.flush import Hooks, end_process
+from worker.engine import readings
+from worker.engine.flush import Hooks
 from worker.engine.health import Health, Vitals
 from worker.engine.identities import IdentityAgent, partition_of
-from worker.engine.rooms import Engine
+from worker.engine.process import end_process, or_fatal
+from worker.engine.rooms import RoomAgent
 from worker.engine.startup import IDENTITIES_TABLE, TABLE, Partitions, changelog_topic
 from worker.metrics import DELAY_BOUNDS, Histogram, Readings
 from worker.policy.judge import Judge
@@ -71,7 +73,7 @@ class Worker:
     """What `build_app` made. `app` is started by Faust's worker; the rest is for whoever serves health and metrics."""
 
     app: Any
-    engine: Engine
+    rooms: RoomAgent
     identities: IdentityAgent
     hooks: Hooks
     health: Health
@@ -86,7 +88,7 @@ class Worker:
             busy = "rebalancing"
         else:
             busy = "" if app.tables.actives_ready else "recovering"
-        source = self.engine.topic
+        source = self.rooms.topic
         partitions = {
             (str(tp.partition) if tp.topic == source else f"{tp.topic}-{tp.partition}"): (
                 counts.position.get(tp, 0),
@@ -101,10 +103,16 @@ class Worker:
         """Every metric that this worker has, read from its counters. Called from the scraping thread."""
         rejected = {"policy_rejected_total": self.policies.feed.rejected} if self.policies else {}
         return {
-            **self.engine.readings(),
-            **self.identities.readings(),
-            **_position_readings(self),
-            **_transport_readings(self),
+            **readings.of_rooms(self.rooms),
+            **readings.of_identities(self.identities),
+            **readings.of_positions(self.health, self.rooms.processors),
+            **readings.of_transport(self.hooks.counts, self.hooks.recovery),
+            "partitions_assigned": len(self.hooks.partitions),
+            "loop_lag_seconds": self.loop_lag,
+            "violation_delay_seconds": self.violation_delay,
+            "flush_seconds": self.hooks.flush_seconds,
+            "rebalances_total": self.hooks.rebalances,
+            "rebalance_seconds_total": self.hooks.rebalance_seconds,
             **rejected,
         }
 
@@ -139,9 +147,9 @@ def build_app(
         },
     )
     violation_delay = Histogram(DELAY_BOUNDS)
-    engine = _engine(app, settings, judge, violation_delay, partitions.identities)
-    identities = _identity_agent(app, settings, engine.outbox, partitions.rooms)
-    hooks = Hooks(app, engine, settings, identities)
+    rooms = _room_agent(app, settings, judge, violation_delay, partitions.identities)
+    identities = _identity_agent(app, settings, rooms.outbox, partitions.rooms)
+    hooks = Hooks(app, rooms, settings, identities)
     attach(app, hooks, clock=clock.monotonic_s, settings=driver)
     # Tables make Faust assign changelogs with their source and run recoveries; state lives in the stores.
     app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=partitions.rooms)
@@ -149,16 +157,16 @@ def build_app(
     source = app.topic(settings.topic(EVENTS_TOPIC), schema=BatchSchema(key_type=bytes, value_type=bytes))
     told = app.topic(*identities.topics, schema=BatchSchema(key_type=bytes, value_type=bytes))
     health = Health(clock.monotonic_s, stopping=lambda: bool(app.should_stop))
-    worker = Worker(app, engine, identities, hooks, health, Histogram(), violation_delay, policies)
+    worker = Worker(app, rooms, identities, hooks, health, Histogram(), violation_delay, policies)
 
-    async def rooms(stream: Any) -> None:
-        await or_fatal(engine.run(stream.noack().events()), hooks.fatal)
+    async def judge_rooms(stream: Any) -> None:
+        await or_fatal(rooms.run(stream.noack().events()), hooks.fatal)
 
-    async def matches(stream: Any) -> None:
+    async def match_identities(stream: Any) -> None:
         await or_fatal(identities.run(stream.noack().events()), hooks.fatal)
 
-    app.agent(source, name="worker.rooms", concurrency=1)(rooms)
-    app.agent(told, name="worker.identities", concurrency=1)(matches)
+    app.agent(source, name="worker.rooms", concurrency=1)(judge_rooms)
+    app.agent(told, name="worker.identities", concurrency=1)(match_identities)
     app.task(lambda: _tick(worker))
     app.task(lambda: _watch_log_end(worker))
     if policies is not None:
@@ -166,25 +174,6 @@ def build_app(
         app.task(lambda: or_fatal(policies.follow(lambda: bool(app.should_stop)), hooks.fatal))
     app.finalize()
     return worker
-
-
-async def or_fatal(work: Awaitable[None], fatal: Callable[[BaseException], None]) -> None:
-    """Awaits the work of an agent or task; whatever interrupts it, but a cancellation of this task, is fatal.
-
-    Faust would start an agent anew, also after a cancellation that nobody asked for. The batch that it had in hand
-    would be neither applied nor acknowledged, while those behind it are.
-    """
-    try:
-        await work
-    except asyncio.CancelledError as stray:
-        task = asyncio.current_task()
-        if task is None or not task.cancelling():
-            problem = RuntimeError("work was interrupted by a cancellation that nobody asked for")
-            problem.__cause__ = stray
-            fatal(problem)
-        raise
-    except Exception as problem:
-        fatal(problem)
 
 
 def _identity_agent(app: Any, settings: Settings, outbox: Outbox, rooms_partitions: int) -> IdentityAgent:
@@ -202,7 +191,9 @@ def _identity_agent(app: Any, settings: Settings, outbox: Outbox, rooms_partitio
     )
 
 
-def _engine(app: Any, settings: Settings, judge: Judge, violation_delay: Histogram, identity_partitions: int) -> Engine:
+def _room_agent(
+    app: Any, settings: Settings, judge: Judge, violation_delay: Histogram, identity_partitions: int
+) -> RoomAgent:
     source, violations = settings.topic(EVENTS_TOPIC), settings.topic(VIOLATIONS_TOPIC)
 
     async def send(topic: str, partition: int, records: Sequence[OutRecord]) -> int:
@@ -217,7 +208,7 @@ def _engine(app: Any, settings: Settings, judge: Judge, violation_delay: Histogr
     async def tails(starts: Mapping[int, int]) -> dict[int, set[Identity]]:
         return await read_tails(lambda: lone_consumer(settings), violations, starts)
 
-    return Engine(
+    return RoomAgent(
         topic=source,
         stores=Stores(changelog_topic(settings), settings.rooms_max),
         outbox=Outbox(send, end_process),
@@ -279,51 +270,3 @@ async def _watch_log_end(worker: Worker) -> None:
             for known, answers in ((counts.position, starts), (counts.highwater, ends)):
                 for tp, offset in answers.items():  # what was never read, or has aged out since, lies not ahead
                     known[TP(*tp)] = max(offset, known.get(TP(*tp), 0))
-
-
-# ---- metrics
-
-
-def _position_readings(worker: Worker) -> Readings:
-    now_ms = clock.now_ms()
-    partitions = worker.health.vitals.partitions
-    lags = {partition: max(0, end - position) for partition, (position, end) in partitions.items()}
-    delays: dict[tuple[str, ...], float] = {
-        (str(partition),): max(0, now_ms - processor.watermark_ms) / 1000
-        for partition, processor in dict(worker.engine.processors).items()
-        if processor.watermark_ms
-    }
-    return {
-        "lag_records": {(p,): float(lag) for p, lag in lags.items() if p.isdigit()},
-        "identities_lag_records": float(sum(lag for p, lag in lags.items() if not p.isdigit())),
-        "event_time_delay_seconds": delays,
-        "partitions_assigned": len(worker.hooks.partitions),
-        "live": float(worker.health.live().ok),
-        "ready": float(worker.health.ready().ok),
-        "loop_lag_seconds": worker.loop_lag,
-        "violation_delay_seconds": worker.violation_delay,
-        "flush_seconds": worker.hooks.flush_seconds,
-        "rebalances_total": worker.hooks.rebalances,
-        "rebalance_seconds_total": worker.hooks.rebalance_seconds,
-    }
-
-
-def _transport_readings(worker: Worker) -> Readings:
-    counts = worker.hooks.counts
-    if counts is None:
-        return {}
-    readings: dict[str, float] = {
-        "commits_total": counts.commits,
-        "commit_failures_total": counts.commit_failures,
-        "lost_records_total": counts.lost_records,
-        "changelog_records_total": counts.changelog_records,
-        "recovery_remaining_records": float(_remaining(worker.hooks.recovery)),
-    }
-    if counts.last_commit_s is not None:
-        readings["commit_age_seconds"] = clock.monotonic_s() - counts.last_commit_s
-    return readings
-
-
-def _remaining(recovery: Any) -> int:
-    offsets: Collection[tuple[TP, int]] = list(recovery.active_highwaters.items())
-    return sum(max(0, end - recovery.active_offsets.get(tp, -1)) for tp, end in offsets)

@@ -1,4 +1,4 @@
-"""The flush, recovery and assignment: what the driver asks of the worker, and how the process ends.
+"""The flush, recovery and assignment: what the driver asks of the worker.
 
 `Hooks.before_commit` captures rooms and identities in one go, awaits outputs, writes both changelogs, and only then
 lets the driver commit offsets.
@@ -6,10 +6,6 @@ lets the driver commit offsets.
 
 import asyncio
 import logging
-import mmap
-import os
-import sys
-import threading
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
@@ -17,61 +13,17 @@ from faust.types import TP
 
 from worker import clock
 from worker.engine.identities import IdentityAgent
-from worker.engine.rooms import Engine
+from worker.engine.process import end_process
+from worker.engine.rooms import RoomAgent
 from worker.engine.startup import changelog_topic
 from worker.metrics import Histogram
-from worker.partition.rooms import BreakerTripped
 from worker.records import OutRecord, Record
 from worker.settings import Settings
-from worker.state.codec import ChangelogError, Write
+from worker.state.codec import Write
 from worker.topics import EVENTS_TOPIC
 from worker.transport import TransportCounts
 
 log = logging.getLogger(__name__)
-
-
-def end_process(problem: BaseException) -> None:
-    """Leaves with code 1 at once: no flush, no commit. The last line says why; a known reason needs no traceback."""
-    try:
-        known = isinstance(problem, (BreakerTripped, ChangelogError, MemoryError))
-        if not known:
-            log.critical("the process ends because of an unexpected error", exc_info=problem)
-        log.critical("the worker stops: %s: %s", type(problem).__name__, problem)
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-    finally:  # also when there is no memory for words, or nobody takes them
-        os._exit(1)
-
-
-class MemoryGuard(threading.Thread):
-    """Ends the process once a reserve of memory cannot be had any more.
-
-    A MemoryError seldom reaches anybody who would end: the clients' tasks log it and try again, the server of
-    `/livez` starts no more threads, and a worker goes on that does little and answers nothing. A thread, for the same
-    reason; the reserve is asked of the system and given back untouched, so it costs no memory.
-    """
-
-    RESERVE_BYTES = 16 << 20
-    """Room for a batch in the making and for a thread's stack (8 MiB): mostly, this ends before anything has failed."""
-    INTERVAL_S = 0.5
-    LAST_WORDS = (
-        b"the worker stops: MemoryError: 16 MiB of memory cannot be had: raise the process's limit, or lower "
-        b"STREAM_AUDIT_ROOMS_MAX\n"
-    )
-
-    def __init__(self) -> None:
-        super().__init__(name="memory-guard", daemon=True)
-
-    def run(self) -> None:
-        idle = threading.Event()  # never set: a wait on it is a pause
-        try:
-            while not idle.wait(self.INTERVAL_S):
-                mmap.mmap(-1, self.RESERVE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
-        finally:
-            try:
-                os.write(2, self.LAST_WORDS)
-            finally:
-                os._exit(1)
 
 
 class Hooks:
@@ -81,9 +33,9 @@ class Hooks:
         assigned: partitions of the batched topics. partitions: those of the room log among them.
     """
 
-    def __init__(self, app: Any, engine: Engine, settings: Settings, identities: IdentityAgent | None = None) -> None:
+    def __init__(self, app: Any, rooms: RoomAgent, settings: Settings, identities: IdentityAgent | None = None) -> None:
         self._app = app
-        self._engine = engine
+        self._rooms = rooms
         self._identities = identities
         self._source = settings.topic(EVENTS_TOPIC)
         self._changelog = changelog_topic(settings)
@@ -103,14 +55,14 @@ class Hooks:
 
     async def before_commit(self, offsets: Mapping[TP, int]) -> None:
         """Makes durable what the offsets stand for. Raising is fatal: nothing is committed."""
-        engine, consumer = self._engine, self._app.consumer
+        rooms, consumer = self._rooms, self._app.consumer
         started_s = clock.monotonic_s()
         source = {tp.partition: offset for tp, offset in offsets.items() if tp.topic == self._source}
         committed = {tp.partition: at for tp, at in consumer.counts.committed.items() if tp.topic == self._source}
-        writes = engine.stores.capture(engine.progress(source, committed))
+        writes = rooms.stores.capture(rooms.progress(source, committed))
         matches = self._capture_identities(offsets)
-        await engine.outbox.flush()
-        ends = await engine.stores.write(writes, self._send_writes)
+        await rooms.outbox.flush()
+        ends = await rooms.stores.write(writes, self._send_writes)
         for partition, end in ends.items():
             consumer.advance_changelog(TP(self._changelog, partition), end + 1)
         await asyncio.gather(*(self._write_matches(partition, records) for partition, records in matches.items()))
@@ -142,7 +94,7 @@ class Hooks:
 
     def apply_changelog(self, tp: TP, records: Sequence[Record]) -> None:
         if tp.topic == self._changelog:
-            self._engine.stores.apply(tp.partition, records)
+            self._rooms.stores.apply(tp.partition, records)
         elif self._identities is not None:
             self._identities.apply(tp.partition, records)
 
@@ -151,7 +103,7 @@ class Hooks:
         self.partitions = frozenset(tp.partition for tp in tps if tp.topic == self._source)
         # A new store must be filled from the beginning, whatever Faust remembers of the partition.
         remembered = self._app.tables.recovery.active_offsets
-        for partition in self._engine.assign(self.partitions):
+        for partition in self._rooms.assign(self.partitions):
             remembered.pop(TP(self._changelog, partition), None)
         if self._identities is not None:
             theirs = {tp.partition for tp in tps if tp.topic in self._identity_topics}

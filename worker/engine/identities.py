@@ -11,7 +11,6 @@ from typing import Any
 from aiokafka.partitioner import murmur2
 
 from worker.egress.identities import partition_key
-from worker.metrics import Readings
 from worker.partition.identities import MatchCounts, MatchProcessor, Placed
 from worker.records import Record
 from worker.state.codec import Write
@@ -43,6 +42,7 @@ class IdentityAgent:
     Attributes:
         stores, processors: by partition.
         applied: by topic and partition, the offset below which every record is applied.
+        expired_before: identities that expired in stores which are no longer here.
         counts: what became of the records, over all partitions and assignments.
     """
 
@@ -70,7 +70,7 @@ class IdentityAgent:
         self._read_registry = read_registry
         self._now_s = now_s
         self._fresh: set[int] = set()
-        self._gone = [0, 0]  # stale, expired of stores that were dropped
+        self.expired_before = 0
 
     # ---- assignment
     def assign(self, partitions: Collection[int]) -> set[int]:
@@ -78,7 +78,7 @@ class IdentityAgent:
         new, dropped = set(partitions) - self.stores.keys(), self.stores.keys() - set(partitions)
         for partition in dropped:
             store = self.stores.pop(partition)
-            self._gone = [self._gone[0] + store.stale, self._gone[1] + store.expired]
+            self.expired_before += store.expired
             del self.processors[partition]
         self.applied = {where: offset for where, offset in self.applied.items() if where[1] not in dropped}
         for partition in new:
@@ -162,26 +162,3 @@ class IdentityAgent:
                 committed.get(said, 0),
             )
         return writes
-
-    # ---- metrics, read from another thread
-    def readings(self) -> Readings:
-        """Metrics of identities."""
-        counts, stores = self.counts, list(self.stores.values())
-        fleets: dict[tuple[str, ...], float] = {}
-        rooms: dict[tuple[str, ...], float] = {}
-        for store in stores:
-            for totals, found in ((fleets, store.fleets), (rooms, store.fleet_rooms)):
-                for kind, n in dict(found).items():
-                    totals[(kind,)] = totals.get((kind,), 0.0) + n
-        return {
-            "identities_read_total": counts.read,
-            "identities_applied_total": counts.applied,
-            "identities_replay_skipped_total": counts.replay_skipped,
-            "identities_rejected_total": counts.rejected,
-            "identities_answers_total": {(kind,): float(n) for kind, n in dict(counts.answers).items()},
-            "identities_seconds_total": self.seconds,
-            "identities_live": sum(len(store.kept) for store in stores),
-            "fleets_live": fleets,
-            "fleet_rooms": rooms,
-            "identities_expired_total": self._gone[1] + sum(store.expired for store in stores),
-        }

@@ -1,18 +1,15 @@
 """The room agent: batches in, judged in log order, outputs queued before anything else may run.
 
-`Engine` is what an assignment of partitions needs to be judged: their stores, their processors, the outbox. It
+`RoomAgent` is what an assignment of partitions needs to be judged: their stores, their processors, the outbox. It
 knows neither Faust's app nor the broker: those come as functions.
 """
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping
 from typing import Any
 
-from worker import __version__
-from worker.ingress.reject import Reason
-from worker.metrics import EVENTS_BOUNDS, Histogram, Readings
+from worker.metrics import EVENTS_BOUNDS, Histogram
 from worker.partition.rooms import Counts, Output, PartitionProcessor
 from worker.policy.judge import Judge
 from worker.state.outbox import Outbox
@@ -33,7 +30,7 @@ ReadTails = Callable[[Mapping[int, int]], Awaitable[dict[int, set[Identity]]]]
 """Partition → offset in the violations topic where to start; returns what was sent from there on."""
 
 
-class Engine:
+class RoomAgent:
     """Judges the partitions that are assigned. Everything runs on the event loop's thread.
 
     Attributes:
@@ -71,7 +68,7 @@ class Engine:
         self._read_tails = read_tails
         self._committed = committed
         self._now_s = now_s
-        self._requests = requests
+        self.requests = requests
         self._place_identity = place_identity
         self._fresh: set[int] = set()
         self._step_records = 64
@@ -172,7 +169,7 @@ class Engine:
                         self.outbox.put(self._place_identity(said.key or b""), [said])
             elif topic == VIOLATIONS_TOPIC:
                 self.outbox.put(partition, self.sent.unsent(partition, records))
-            elif topic != REQUESTS_TOPIC or self._requests:
+            elif topic != REQUESTS_TOPIC or self.requests:
                 self.outbox.put(partition, records)
 
     # ---- flush
@@ -189,58 +186,3 @@ class Engine:
                 outputs_end=max(self.outbox.end(VIOLATIONS_TOPIC, partition), meta.outputs_end if meta else -1),
             )
         return found
-
-    # ---- metrics, read from another thread
-    def _parking(self) -> Readings:
-        """Rules that are at their cap, and rules that are paused, each with the number of partitions."""
-        reached: Counter[tuple[str, ...]] = Counter()
-        paused: Counter[tuple[str, ...]] = Counter()
-        for processor in list(self.processors.values()):
-            caps = processor.rooms.caps
-            reached.update((rule,) for rule in caps.reached(processor.watermark_ms))
-            paused.update((rule,) for rule in caps.paused())
-        return {"cap_reached": dict(reached), "rule_paused": dict(paused)}
-
-    def readings(self) -> Readings:
-        """Metrics of judging and of state."""
-        counts, stores = self.counts, self.stores
-        return {
-            "info": {(__version__,): 1.0},
-            "read_total": counts.read,
-            "events_total": {
-                (str(kind.__struct_config__.tag),): n  # type: ignore[attr-defined]
-                for kind, n in dict(counts.events).items()
-            },
-            "applied_total": counts.applied,
-            "duplicate_total": counts.duplicate,
-            "late_total": counts.late,
-            "replay_skipped_total": counts.replay_skipped,
-            # All reasons from the start: a rate does not see the step that makes a series, and would miss records.
-            "rejected_total": {(str(reason),): counts.rejected.get(reason, 0) for reason in Reason},
-            "violations_total": {
-                (platform, rule, mode, str(step)): n
-                for (platform, rule, mode, step), n in dict(counts.violations_by).items()
-            },
-            "violations_suppressed_total": self.sent.suppressed,
-            "requests_total": {by: float(n) for by, n in dict(counts.requests).items() if self._requests},
-            "output_tails_failed_total": self.tails_failed,
-            "actions_withheld_total": {(because,): n for because, n in dict(counts.withheld).items()},
-            "rule_errors_total": {(rule,): n for rule, n in dict(self.judge.errors).items()},
-            "rule_parked": {(rule,): 1.0 for rule in sorted(self.judge.parked)},
-            "rule_seconds_total": {(rule,): s for rule, s in dict(self.judge.rule_seconds).items()},
-            **self._parking(),
-            "policy_version": {(policy.ref.id,): policy.ref.version for policy in self.judge.book.policies},
-            "outputs_pending": self.outbox.pending,
-            "batch_events": self.batch_events,
-            "batch_seconds": self.batch_seconds,
-            "process_seconds_total": self.process_seconds,
-            "publish_seconds_total": self.publish_seconds,
-            "snapshot_records_total": stores.written_records,
-            "snapshot_bytes_total": stores.written_bytes,
-            "changelog_stale_total": stores.stale,
-            "rooms_live": stores.rooms(),
-            "rooms_decoded": stores.decoded(),
-            "rooms_by_level": stores.by_level(),
-            "rooms_expired_total": stores.expired,
-            "rooms_shed_total": stores.shed,
-        }
