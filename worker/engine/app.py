@@ -19,7 +19,7 @@ import faust
 from faust.types import TP
 
 from worker import clock
-from worker.engine.flush import Hooks, end_process
+from worker.engine.flush import Hooks
 from worker.engine.health import Health, Vitals
 from worker.engine.identities import IdentityAgent, partition_of
 from worker.engine.rooms import Engine
@@ -28,7 +28,7 @@ from worker.metrics import DELAY_BOUNDS, Histogram, Readings
 from worker.policy.judge import Judge
 from worker.records import OutRecord
 from worker.settings import Settings
-from worker.state.outbox import Outbox
+from worker.state.outbox import Outbox, Send
 from worker.state.outputs import Identity, read_tails
 from worker.state.registry import read_registry
 from worker.state.stores import Stores
@@ -36,6 +36,7 @@ from worker.topics import EVENTS_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC
 from worker.transport import BatchSchema, TransportSettings, attach
 from worker.transport.lone import lone_consumer
 from worker.transport.policies import PolicyTopic
+from worker.transport.reach import any_broker_answers
 from worker.transport.security import credentials
 
 log = logging.getLogger(__name__)
@@ -139,10 +140,15 @@ def build_app(
         },
     )
     violation_delay = Histogram(DELAY_BOUNDS)
-    engine = _engine(app, settings, judge, violation_delay, partitions.identities)
-    identities = _identity_agent(app, settings, engine.outbox, partitions.rooms)
+
+    def fatal(problem: BaseException) -> None:
+        hooks.fatal(problem)
+
+    outbox = Outbox(_send(app, settings, violation_delay), fatal)
+    engine = _engine(app, settings, judge, outbox, partitions.identities)
+    identities = _identity_agent(app, settings, outbox, partitions.rooms)
     hooks = Hooks(app, engine, settings, identities)
-    attach(app, hooks, clock=clock.monotonic_s, settings=driver)
+    attach(app, hooks, clock=clock.monotonic_s, settings=driver, answers=lambda: any_broker_answers(settings))
     # Tables make Faust assign changelogs with their source and run recoveries; state lives in the stores.
     app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=partitions.rooms)
     app.Table(IDENTITIES_TABLE, key_type=bytes, value_type=bytes, partitions=partitions.identities)
@@ -202,8 +208,8 @@ def _identity_agent(app: Any, settings: Settings, outbox: Outbox, rooms_partitio
     )
 
 
-def _engine(app: Any, settings: Settings, judge: Judge, violation_delay: Histogram, identity_partitions: int) -> Engine:
-    source, violations = settings.topic(EVENTS_TOPIC), settings.topic(VIOLATIONS_TOPIC)
+def _send(app: Any, settings: Settings, violation_delay: Histogram) -> Send:
+    violations = settings.topic(VIOLATIONS_TOPIC)
 
     async def send(topic: str, partition: int, records: Sequence[OutRecord]) -> int:
         end = await app.producer.send_batch(topic, partition, records)
@@ -214,6 +220,12 @@ def _engine(app: Any, settings: Settings, judge: Judge, violation_delay: Histogr
                 violation_delay.observe(max(0, now_ms - record.caused_ms) / 1000)
         return int(end)
 
+    return send
+
+
+def _engine(app: Any, settings: Settings, judge: Judge, outbox: Outbox, identity_partitions: int) -> Engine:
+    source, violations = settings.topic(EVENTS_TOPIC), settings.topic(VIOLATIONS_TOPIC)
+
     async def tails(starts: Mapping[int, int]) -> dict[int, set[Identity]]:
         return await read_tails(lambda: lone_consumer(settings), violations, starts)
 
@@ -221,7 +233,7 @@ def _engine(app: Any, settings: Settings, judge: Judge, violation_delay: Histogr
         topic=source,
         name_output=settings.topic,
         stores=Stores(changelog_topic(settings), settings.rooms_max),
-        outbox=Outbox(send, end_process),
+        outbox=outbox,
         judge=judge,
         read_tails=tails,
         committed=lambda partition: app.consumer.committed_offset(TP(source, partition)),

@@ -10,7 +10,7 @@ import mmap
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from faust.types import TP
@@ -25,30 +25,40 @@ from worker.records import OutRecord, Record
 from worker.settings import Settings
 from worker.state.codec import ChangelogError, Write
 from worker.topics import EVENTS_TOPIC
-from worker.transport import TransportCounts
+from worker.transport import BrokerGoneError, TransportCounts
 
 log = logging.getLogger(__name__)
 
 
-def end_process(problem: BaseException) -> None:
-    """Leaves with code 1 at once: no flush, no commit. The last line says why; a known reason needs no traceback."""
+PARTITIONS_NAMED_MAX = 20
+
+
+def end_process(problem: BaseException, code: int = 1) -> None:
+    """Leaves at once: no flush, no commit. The last line says why; a known reason needs no traceback."""
     try:
-        known = isinstance(problem, (BreakerTripped, ChangelogError, MemoryError))
+        known = isinstance(problem, (BreakerTripped, BrokerGoneError, ChangelogError, MemoryError))
         if not known:
             log.critical("the process ends because of an unexpected error", exc_info=problem)
         log.critical("the worker stops: %s: %s", type(problem).__name__, problem)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
     finally:  # also when there is no memory for words, or nobody takes them
-        os._exit(1)
+        os._exit(code)
+
+
+def named(partitions: Iterable[int]) -> str:
+    """Numbers of partitions in order, the first twenty by name."""
+    numbers = sorted(partitions)
+    more = len(numbers) - PARTITIONS_NAMED_MAX
+    return ", ".join(map(str, numbers[:PARTITIONS_NAMED_MAX])) + (f" and {more} more" if more > 0 else "")
 
 
 class MemoryGuard(threading.Thread):
     """Ends the process once a reserve of memory cannot be had any more.
 
-    A MemoryError seldom reaches anybody who would end: the clients' tasks log it and try again, the server of
-    `/livez` starts no more threads, and a worker goes on that does little and answers nothing. A thread, for the same
-    reason; the reserve is asked of the system and given back untouched, so it costs no memory.
+    A MemoryError seldom reaches anybody who would end: the clients' tasks log it and try again, and a worker goes on
+    that does little and answers nothing. A thread, for the same reason; the reserve is asked of the system and given
+    back untouched, so it costs no memory.
     """
 
     RESERVE_BYTES = 16 << 20
@@ -97,6 +107,7 @@ class Hooks:
         self.rebalances = 0
         self.rebalance_seconds = 0.0
         self.rebalance_since_s: float | None = None
+        self._writing = (0, 0)  # rooms and identities that the flush under way has captured
         # For the scraping thread, once they exist: the app would make them on first sight, on whatever thread.
         self.counts: TransportCounts | None = None
         self.recovery: Any = None
@@ -107,6 +118,8 @@ class Hooks:
         started_s = clock.monotonic_s()
         source = {tp.partition: offset for tp, offset in offsets.items() if tp.topic == self._source}
         committed = {tp.partition: at for tp, at in consumer.counts.committed.items() if tp.topic == self._source}
+        theirs = {tp.partition for tp in offsets if tp.topic in self._identity_topics}
+        self._writing = (engine.stores.dirty(source), self._identities.dirty(theirs) if self._identities else 0)
         writes = engine.stores.capture(engine.progress(source, committed))
         matches = self._capture_identities(offsets)
         await engine.outbox.flush()
@@ -114,6 +127,7 @@ class Hooks:
         for partition, end in ends.items():
             consumer.advance_changelog(TP(self._changelog, partition), end + 1)
         await asyncio.gather(*(self._write_matches(partition, records) for partition, records in matches.items()))
+        self._writing = (0, 0)
         self.flush_seconds.observe(clock.monotonic_s() - started_s)
 
     def _capture_identities(self, offsets: Mapping[TP, int]) -> Mapping[int, Sequence[Write]]:
@@ -164,5 +178,38 @@ class Hooks:
         if self.rebalance_since_s is None:
             self.rebalance_since_s = clock.monotonic_s()
 
+    # ---- the end
+    def unflushed(self) -> str:
+        """What was done and is in no topic yet, in words; empty when there is nothing. Callable from any thread."""
+        engine, identities = self._engine, self._identities
+        undone = {self._source: engine.uncommitted()}
+        if identities is not None:
+            undone |= {topic: identities.uncommitted(name) for topic, name in self._identity_topics.items()}
+        parts = [f"partitions {named(partitions)} of {topic}" for topic, partitions in undone.items() if partitions]
+        states = (engine.stores.dirty(), identities.dirty() if identities is not None else 0)
+        counts = {
+            "outputs": engine.outbox.pending,
+            "rooms": states[0] + self._writing[0],
+            "identities": states[1] + self._writing[1],
+        }
+        return "; ".join(parts + [f"{count:,} {what}" for what, count in counts.items() if count])
+
     def fatal(self, exc: BaseException) -> None:
-        end_process(exc)
+        """Ends the process. The log is read again from the last commit, so what was not flushed is done again.
+
+        A shutdown without a broker leaves with code 0 where nothing was left to flush.
+        """
+        left = self._left()
+        if left:
+            log.critical("not flushed: %s. All of it is read again from the last commits", left)
+        elif isinstance(exc, BrokerGoneError):
+            log.warning("nothing was left to flush")
+        end_process(exc, 0 if isinstance(exc, BrokerGoneError) and left == "" else 1)
+
+    def _left(self) -> str | None:
+        """As `unflushed`; None when that cannot be told: the words must not keep the process from ending."""
+        try:
+            return self.unflushed()
+        except Exception:
+            log.exception("what was not flushed is not known")
+            return None

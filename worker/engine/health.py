@@ -13,8 +13,8 @@ from http import HTTPStatus
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from worker.metrics import exposition
 from worker.engine.probes import Answer, Page, PageServer
+from worker.metrics import exposition
 
 LOOP_STALE_S = 30.0
 STALL_S = 120.0

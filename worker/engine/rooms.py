@@ -195,7 +195,11 @@ class Engine:
             )
         return found
 
-    # ---- metrics, read from another thread
+    # ---- read from another thread
+    def uncommitted(self) -> list[int]:
+        """Partitions of which more is judged than committed."""
+        return [p for p, applied in dict(self.applied).items() if applied > (self._committed(p) or 0)]
+
     def _parking(self) -> Readings:
         """Rules that are at their cap, and rules that are paused, each with the number of partitions."""
         reached: Counter[tuple[str, ...]] = Counter()
