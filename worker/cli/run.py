@@ -161,12 +161,19 @@ class _JsonLines(logging.Formatter):
 
 
 def _set_up_logging(settings: Settings) -> None:
-    """Our own messages at the level asked for, libraries' only when something is wrong (or all with DEBUG)."""
-    handler = logging.StreamHandler(sys.stderr)
+    """Our own messages at the level asked for, libraries' only when something is wrong (or all with DEBUG).
+
+    What repeats is limited (`worker.engine.loglines`).
+    """
+    from worker import clock
+    from worker.engine.loglines import LimitedHandler, Limiter
+
+    handler = LimitedHandler(sys.stderr, Limiter(clock.monotonic_s))
     handler.setFormatter(
         _JsonLines() if settings.log_json else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    handler.start()
     if settings.log_level == "DEBUG":
         # It would log every request as it is: passwords, tokens, comments.
         logging.getLogger("aiokafka.conn").setLevel(logging.INFO)

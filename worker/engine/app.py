@@ -23,14 +23,14 @@ from worker.engine import readings
 from worker.engine.flush import Hooks
 from worker.engine.health import Health, Vitals
 from worker.engine.identities import IdentityAgent, partition_of
-from worker.engine.process import end_process, or_fatal
+from worker.engine.process import or_fatal
 from worker.engine.rooms import RoomAgent
 from worker.engine.startup import IDENTITIES_TABLE, TABLE, Partitions, changelog_topic
 from worker.metrics import DELAY_BOUNDS, Histogram, Readings
 from worker.policy.judge import Judge
 from worker.records import OutRecord
 from worker.settings import Settings
-from worker.state.outbox import Outbox
+from worker.state.outbox import Outbox, Send
 from worker.state.outputs import Identity, read_tails
 from worker.state.registry import read_registry
 from worker.state.stores import Stores
@@ -38,6 +38,7 @@ from worker.topics import EVENTS_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC
 from worker.transport import BatchSchema, TransportSettings, attach
 from worker.transport.lone import lone_consumer
 from worker.transport.policies import PolicyTopic
+from worker.transport.reach import any_broker_answers
 from worker.transport.security import credentials
 
 log = logging.getLogger(__name__)
@@ -147,10 +148,15 @@ def build_app(
         },
     )
     violation_delay = Histogram(DELAY_BOUNDS)
-    rooms = _room_agent(app, settings, judge, violation_delay, partitions.identities)
-    identities = _identity_agent(app, settings, rooms.outbox, partitions.rooms)
+
+    def fatal(problem: BaseException) -> None:
+        hooks.fatal(problem)
+
+    outbox = Outbox(_send(app, settings, violation_delay), fatal)
+    rooms = _room_agent(app, settings, judge, outbox, partitions.identities)
+    identities = _identity_agent(app, settings, outbox, partitions.rooms)
     hooks = Hooks(app, rooms, settings, identities)
-    attach(app, hooks, clock=clock.monotonic_s, settings=driver)
+    attach(app, hooks, clock=clock.monotonic_s, settings=driver, answers=lambda: any_broker_answers(settings))
     # Tables make Faust assign changelogs with their source and run recoveries; state lives in the stores.
     app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=partitions.rooms)
     app.Table(IDENTITIES_TABLE, key_type=bytes, value_type=bytes, partitions=partitions.identities)
@@ -191,10 +197,7 @@ def _identity_agent(app: Any, settings: Settings, outbox: Outbox, rooms_partitio
     )
 
 
-def _room_agent(
-    app: Any, settings: Settings, judge: Judge, violation_delay: Histogram, identity_partitions: int
-) -> RoomAgent:
-    source, violations = settings.topic(EVENTS_TOPIC), settings.topic(VIOLATIONS_TOPIC)
+def _send(app: Any, settings: Settings, violation_delay: Histogram) -> Send:
 
     async def send(topic: str, partition: int, records: Sequence[OutRecord]) -> int:
         end = await app.producer.send_batch(settings.topic(topic), partition, records)
@@ -205,13 +208,19 @@ def _room_agent(
                 violation_delay.observe(max(0, now_ms - record.caused_ms) / 1000)
         return int(end)
 
+    return send
+
+
+def _room_agent(app: Any, settings: Settings, judge: Judge, outbox: Outbox, identity_partitions: int) -> RoomAgent:
+    source, violations = settings.topic(EVENTS_TOPIC), settings.topic(VIOLATIONS_TOPIC)
+
     async def tails(starts: Mapping[int, int]) -> dict[int, set[Identity]]:
         return await read_tails(lambda: lone_consumer(settings), violations, starts)
 
     return RoomAgent(
         topic=source,
         stores=Stores(changelog_topic(settings), settings.rooms_max),
-        outbox=Outbox(send, end_process),
+        outbox=outbox,
         judge=judge,
         read_tails=tails,
         committed=lambda partition: app.consumer.committed_offset(TP(source, partition)),

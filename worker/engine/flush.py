@@ -6,7 +6,7 @@ lets the driver commit offsets.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from faust.types import TP
@@ -21,9 +21,18 @@ from worker.records import OutRecord, Record
 from worker.settings import Settings
 from worker.state.codec import Write
 from worker.topics import EVENTS_TOPIC
-from worker.transport import TransportCounts
+from worker.transport import BrokerGoneError, TransportCounts
 
 log = logging.getLogger(__name__)
+
+PARTITIONS_NAMED_MAX = 20
+
+
+def named(partitions: Iterable[int]) -> str:
+    """Numbers of partitions in order, the first twenty by name."""
+    numbers = sorted(partitions)
+    more = len(numbers) - PARTITIONS_NAMED_MAX
+    return ", ".join(map(str, numbers[:PARTITIONS_NAMED_MAX])) + (f" and {more} more" if more > 0 else "")
 
 
 class Hooks:
@@ -49,6 +58,7 @@ class Hooks:
         self.rebalances = 0
         self.rebalance_seconds = 0.0
         self.rebalance_since_s: float | None = None
+        self._writing = (0, 0)  # rooms and identities that the flush under way has captured
         # For the scraping thread, once they exist: the app would make them on first sight, on whatever thread.
         self.counts: TransportCounts | None = None
         self.recovery: Any = None
@@ -59,6 +69,8 @@ class Hooks:
         started_s = clock.monotonic_s()
         source = {tp.partition: offset for tp, offset in offsets.items() if tp.topic == self._source}
         committed = {tp.partition: at for tp, at in consumer.counts.committed.items() if tp.topic == self._source}
+        theirs = {tp.partition for tp in offsets if tp.topic in self._identity_topics}
+        self._writing = (rooms.stores.dirty(source), self._identities.dirty(theirs) if self._identities else 0)
         writes = rooms.stores.capture(rooms.progress(source, committed))
         matches = self._capture_identities(offsets)
         await rooms.outbox.flush()
@@ -66,6 +78,7 @@ class Hooks:
         for partition, end in ends.items():
             consumer.advance_changelog(TP(self._changelog, partition), end + 1)
         await asyncio.gather(*(self._write_matches(partition, records) for partition, records in matches.items()))
+        self._writing = (0, 0)
         self.flush_seconds.observe(clock.monotonic_s() - started_s)
 
     def _capture_identities(self, offsets: Mapping[TP, int]) -> Mapping[int, Sequence[Write]]:
@@ -116,5 +129,38 @@ class Hooks:
         if self.rebalance_since_s is None:
             self.rebalance_since_s = clock.monotonic_s()
 
+    # ---- the end
+    def unflushed(self) -> str:
+        """What was done and is in no topic yet, in words; empty when there is nothing. Callable from any thread."""
+        rooms, identities = self._rooms, self._identities
+        undone = {self._source: rooms.uncommitted()}
+        if identities is not None:
+            undone |= {topic: identities.uncommitted(name) for topic, name in self._identity_topics.items()}
+        parts = [f"partitions {named(partitions)} of {topic}" for topic, partitions in undone.items() if partitions]
+        states = (rooms.stores.dirty(), identities.dirty() if identities is not None else 0)
+        counts = {
+            "outputs": rooms.outbox.pending,
+            "rooms": states[0] + self._writing[0],
+            "identities": states[1] + self._writing[1],
+        }
+        return "; ".join(parts + [f"{count:,} {what}" for what, count in counts.items() if count])
+
     def fatal(self, exc: BaseException) -> None:
-        end_process(exc)
+        """Ends the process. The log is read again from the last commit, so what was not flushed is done again.
+
+        A shutdown without a broker leaves with code 0 where nothing was left to flush.
+        """
+        left = self._left()
+        if left:
+            log.critical("not flushed: %s. All of it is read again from the last commits", left)
+        elif isinstance(exc, BrokerGoneError):
+            log.warning("nothing was left to flush")
+        end_process(exc, 0 if isinstance(exc, BrokerGoneError) and left == "" else 1)
+
+    def _left(self) -> str | None:
+        """As `unflushed`; None when that cannot be told: the words must not keep the process from ending."""
+        try:
+            return self.unflushed()
+        except Exception:
+            log.exception("what was not flushed is not known")
+            return None

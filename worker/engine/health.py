@@ -6,20 +6,18 @@ recovered and not on its way out. `/metrics`, `/livez` and `/readyz` are all the
 """
 
 import json
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET6
+from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from worker.engine.probes import Answer, Page, PageServer
 from worker.metrics import exposition
 
 LOOP_STALE_S = 30.0
 STALL_S = 120.0
-REQUEST_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,55 +97,29 @@ class Health:
         return Verdict(not reasons, tuple(reasons))
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-
-
-class _ServerV6(_Server):
-    address_family = AF_INET6
-
-
 def serve(host: str, port: int, health: Health, metrics: CollectorRegistry) -> tuple[int, Callable[[], None]]:
-    """Serves on its own threads; returns the port taken (asked for 0: a free one) and what stops the server.
+    """Serves on a thread of its own; returns the port taken (asked for 0: a free one) and what stops the server.
 
     Raises OSError when the address cannot be bound.
     """
 
-    class Handler(BaseHTTPRequestHandler):
-        timeout = REQUEST_TIMEOUT_S
-        wbufsize = -1  # an answer leaves in one piece, also when the process ends meanwhile
-        server_version = "stream-audit"
-        sys_version = ""
+    def page(judged: Callable[[], Verdict]) -> Page:
+        def answer() -> Answer:
+            verdict = judged()
+            body = json.dumps({"ok": verdict.ok, "reasons": verdict.reasons}, ensure_ascii=False)
+            status = HTTPStatus.OK if verdict.ok else HTTPStatus.SERVICE_UNAVAILABLE
+            return Answer(status, "application/json", body.encode() + b"\n")
 
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            if path == "/metrics":
-                self._answer(200, CONTENT_TYPE_PLAIN_0_0_4, exposition(metrics))
-            elif path in ("/livez", "/readyz"):
-                verdict = health.live() if path == "/livez" else health.ready()
-                body = json.dumps({"ok": verdict.ok, "reasons": verdict.reasons}, ensure_ascii=False)
-                self._answer(200 if verdict.ok else 503, "application/json", body.encode() + b"\n")
-            else:
-                self._answer(404, "text/plain; charset=utf-8", b"/metrics /livez /readyz\n")
+        return answer
 
-        def _answer(self, status: int, content_type: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Probes come every few seconds: no log line for each."""
-
-    server = (_ServerV6 if ":" in host else _Server)((host, port), Handler)
-    thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
-    thread.start()
-
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-    return int(server.server_address[1]), stop
+    server = PageServer(
+        host,
+        port,
+        {
+            "/metrics": lambda: Answer(HTTPStatus.OK, CONTENT_TYPE_PLAIN_0_0_4, exposition(metrics)),
+            "/livez": page(health.live),
+            "/readyz": page(health.ready),
+        },
+    )
+    server.start()
+    return server.port, server.stop

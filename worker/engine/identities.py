@@ -162,3 +162,14 @@ class IdentityAgent:
                 committed.get(said, 0),
             )
         return writes
+
+    # ---- read from another thread
+    def uncommitted(self, topic: str) -> list[int]:
+        """Partitions of a topic (its name without a prefix) of which more is applied than committed."""
+        applied = {partition: offset for (name, partition), offset in dict(self.applied).items() if name == topic}
+        return [p for p, offset in applied.items() if offset > (self._committed(topic, p) or 0)]
+
+    def dirty(self, partitions: Collection[int] | None = None) -> int:
+        """Identities that have changed since they were last captured, of all partitions or some."""
+        stores = dict(self.stores)
+        return sum(len(stores[p].dirty) for p in (stores if partitions is None else partitions))

@@ -10,29 +10,30 @@ from collections.abc import Awaitable, Callable
 
 from worker.partition.rooms import BreakerTripped
 from worker.state.codec import ChangelogError
+from worker.transport import BrokerGoneError
 
 log = logging.getLogger(__name__)
 
 
-def end_process(problem: BaseException) -> None:
-    """Leaves with code 1 at once: no flush, no commit. The last line says why; a known reason needs no traceback."""
+def end_process(problem: BaseException, code: int = 1) -> None:
+    """Leaves at once: no flush, no commit. The last line says why; a known reason needs no traceback."""
     try:
-        known = isinstance(problem, (BreakerTripped, ChangelogError, MemoryError))
+        known = isinstance(problem, (BreakerTripped, BrokerGoneError, ChangelogError, MemoryError))
         if not known:
             log.critical("the process ends because of an unexpected error", exc_info=problem)
         log.critical("the worker stops: %s: %s", type(problem).__name__, problem)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
     finally:  # also when there is no memory for words, or nobody takes them
-        os._exit(1)
+        os._exit(code)
 
 
 class MemoryGuard(threading.Thread):
     """Ends the process once a reserve of memory cannot be had any more.
 
-    A MemoryError seldom reaches anybody who would end: the clients' tasks log it and try again, the server of
-    `/livez` starts no more threads, and a worker goes on that does little and answers nothing. A thread, for the same
-    reason; the reserve is asked of the system and given back untouched, so it costs no memory.
+    A MemoryError seldom reaches anybody who would end: the clients' tasks log it and try again, and a worker goes on
+    that does little and answers nothing. A thread, for the same reason; the reserve is asked of the system and given
+    back untouched, so it costs no memory.
     """
 
     RESERVE_BYTES = 16 << 20

@@ -186,3 +186,8 @@ class RoomAgent:
                 outputs_end=max(self.outbox.end(VIOLATIONS_TOPIC, partition), meta.outputs_end if meta else -1),
             )
         return found
+
+    # ---- read from another thread
+    def uncommitted(self) -> list[int]:
+        """Partitions of which more is judged than committed."""
+        return [p for p, applied in dict(self.applied).items() if applied > (self._committed(p) or 0)]

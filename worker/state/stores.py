@@ -111,7 +111,12 @@ class Stores:
             self.by_partition[partition].changelog_end.wrote(len(records), end)
         return dict(zip(partitions, ends, strict=True))
 
-    # ---- for metrics, read from another thread
+    # ---- read from another thread
+    def dirty(self, partitions: Collection[int] | None = None) -> int:
+        """Rooms that have changed since they were last captured, of all partitions or some."""
+        stores = dict(self.by_partition)
+        return sum(len(stores[p].dirty) for p in (stores if partitions is None else partitions))
+
     def rooms(self) -> int:
         return sum(len(store) for store in list(self.by_partition.values()))
 

@@ -11,9 +11,11 @@ from worker.transport.driver import Transport, attach
 from worker.transport.hooks import TransportHooks, die
 from worker.transport.producer import SendError
 from worker.transport.settings import TransportSettings, TransportSettingsError
+from worker.transport.shutdown import BrokerGoneError
 
 __all__ = [
     "BatchSchema",
+    "BrokerGoneError",
     "FetchBatch",
     "Record",
     "RecordSlice",

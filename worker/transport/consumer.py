@@ -52,8 +52,8 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
         return cast(BatchConsumerThread, self._thread)
 
     async def on_start(self) -> None:
-        await super().on_start()
         KillDeadline(self.app, self.transport.attachment).start()
+        await super().on_start()
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _check_coordinator(self) -> None:
@@ -287,7 +287,7 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
         self.app.monitor.on_tp_commit(offsets)
         self.counts.commits += 1
         self.counts.committed.update(offsets)
-        self.counts.last_commit_s = self.clock()
+        self.counts.last_commit_s = self.transport.attachment.acknowledged_s = self.clock()
         return True
 
     def committed_offset(self, tp: TP) -> int | None:

@@ -14,10 +14,18 @@ from worker.transport.settings import TransportSettings
 
 
 def attach(
-    app: Any, hooks: TransportHooks, *, clock: Callable[[], float], settings: TransportSettings | None = None
+    app: Any,
+    hooks: TransportHooks,
+    *,
+    clock: Callable[[], float],
+    settings: TransportSettings | None = None,
+    answers: Callable[[], bool] | None = None,
 ) -> None:
-    """Connects an app, before it starts, with its hooks. Make the app with `**settings.faust()` as well."""
-    app.stream_audit = Attachment(hooks, settings or TransportSettings(), clock)
+    """Connects an app, before it starts, with its hooks. Make the app with `**settings.faust()` as well.
+
+    `answers` tells whether any broker answers: where none does, a shutdown need not wait for all of its deadlines.
+    """
+    app.stream_audit = Attachment(hooks, settings or TransportSettings(), clock, answers)
 
 
 class Transport(stock.Transport):  # type: ignore[misc]

@@ -51,13 +51,20 @@ class TransportHooks(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attachment:
-    """What the driver needs to know of its worker; `clock` gives monotonic seconds."""
+    """What the driver needs to know of its worker; `clock` gives monotonic seconds.
+
+    Attributes:
+        answers: asks for a sign of life of any broker, on a connection of its own, in seconds; None asks none.
+        acknowledged_s: when a broker has last acknowledged a write or a commit.
+    """
 
     hooks: TransportHooks
     settings: TransportSettings
     clock: Callable[[], float]
+    answers: Callable[[], bool] | None = None
+    acknowledged_s: float = float("-inf")
 
 
 def die(exc: BaseException) -> NoReturn:

@@ -53,6 +53,8 @@ class BatchProducer(stock.Producer):  # type: ignore[misc]
             raise SendError(f"{topic}-{partition}: {type(refused).__name__}: {refused}") from refused
         if not written:
             return None
+        attachment = self.transport.attachment
+        attachment.acknowledged_s = attachment.clock()
         return cast(int, written[-1].offset) + acks[-1][1] - 1
 
     async def _submit(
