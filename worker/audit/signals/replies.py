@@ -19,6 +19,7 @@ from typing import NamedTuple
 from worker.audit.askers import Askers
 from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
 from worker.audit.excerpts import quote
+from worker.audit.numbers import total, whole
 from worker.audit.room import (
     BLOCK_MS,
     FOREVER_MS,
@@ -146,7 +147,7 @@ def _name(room: Room, pane: Pane, past: list[Asked]) -> None:
     for at_ms, comment in sorted(pane.named):
         for prompt in room.prompts:
             if prompt.comment == comment and prompt.at_ms < at_ms:
-                load = sum(not shift for shift, _ in excitation.waiting(past, at_ms))
+                load = whole(not shift for shift, _ in excitation.waiting(past, at_ms))
                 latency.answered(room, prompt.at_ms, at_ms, load)
 
 
@@ -203,11 +204,12 @@ def _excite(room: Room, state: Excitation, past: list[Asked], said: Said, heard:
         if fits and _is_news(said, fits, enough_nats):
             excitation.excite(state, heard.at_ms, shift, prompt)
             if not shift and prompt.kind == QUESTION:
-                latency.answered(room, prompt.at_ms, heard.began_ms, sum(not other for other, _ in waiting))
+                latency.answered(room, prompt.at_ms, heard.began_ms, whole(not other for other, _ in waiting))
 
 
 def _nats(grams: frozenset[str]) -> float:
-    return sum([BIGRAM_IDF_NATS.get(gram, BIGRAM_IDF_DEFAULT_NATS) for gram in grams])
+    nats = [BIGRAM_IDF_NATS.get(gram, BIGRAM_IDF_DEFAULT_NATS) for gram in grams]
+    return total(sorted(nats))  # a set has no order of its own
 
 
 def fall_due(room: Room, now_ms: int) -> None:
@@ -221,7 +223,7 @@ def fall_due(room: Room, now_ms: int) -> None:
         questions = (prompt for prompt in prompts[:due] if prompt.kind == QUESTION)
         block.questions = (*block.questions, *questions)[-QUOTED:]
         room.prompts = prompts[due:]
-        answered = sum(1 for due_ms in found if due_ms < now_ms)
+        answered = whole(1 for due_ms in found if due_ms < now_ms)
         if answered:
             block.answered += answered
             room.answered_due_ms = tuple(due_ms for due_ms in found if due_ms >= now_ms)
