@@ -3,7 +3,7 @@
 Verdicts use nothing but operations that IEEE 754 rounds exactly: + − × ÷, square roots, scaling by powers of two, and
 conversions of integers. `math.log` and `math.exp` are not among them: their last digits depend on the C library and on
 the processor. `sum` is not either: since Python 3.12 it compensates its rounding. `**` asks the C library for `pow`.
-`tests/audit/test_exact.py` refuses all of these where verdicts are made.
+`tests/test_exact.py` refuses all of these where verdicts are made.
 
 `log` and `exp` follow fdlibm's e_log.c and e_exp.c, from which their coefficients are, in its order of operations:
 
