@@ -13,7 +13,6 @@ import gc
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import faust
 from faust.types import TP
@@ -26,7 +25,7 @@ from worker.engine.rooms import Engine
 from worker.engine.startup import IDENTITIES_TABLE, TABLE, Partitions, changelog_topic
 from worker.metrics import DELAY_BOUNDS, Histogram, Readings
 from worker.policy.judge import Judge
-from worker.records import OutRecord
+from worker.records import OutRecord, Record
 from worker.settings import Settings
 from worker.state.outbox import Outbox, Send
 from worker.state.outputs import Identity, read_tails
@@ -36,6 +35,7 @@ from worker.topics import EVENTS_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC
 from worker.transport import BatchSchema, TransportSettings, attach
 from worker.transport.lone import lone_consumer
 from worker.transport.policies import PolicyTopic
+from worker.transport.protocols import Recovery, RunningApp, Stream
 from worker.transport.reach import any_broker_answers
 from worker.transport.security import credentials
 
@@ -71,7 +71,7 @@ def transport_settings(settings: Settings) -> TransportSettings:
 class Worker:
     """What `build_app` made. `app` is started by Faust's worker; the rest is for whoever serves health and metrics."""
 
-    app: Any
+    app: RunningApp
     engine: Engine
     identities: IdentityAgent
     hooks: Hooks
@@ -157,10 +157,10 @@ def build_app(
     health = Health(clock.monotonic_s, stopping=lambda: bool(app.should_stop))
     worker = Worker(app, engine, identities, hooks, health, Histogram(), violation_delay, policies)
 
-    async def rooms(stream: Any) -> None:
+    async def rooms(stream: Stream) -> None:
         await or_fatal(engine.run(stream.noack().events()), hooks.fatal)
 
-    async def matches(stream: Any) -> None:
+    async def matches(stream: Stream) -> None:
         await or_fatal(identities.run(stream.noack().events()), hooks.fatal)
 
     app.agent(source, name="worker.rooms", concurrency=1)(rooms)
@@ -193,8 +193,8 @@ async def or_fatal(work: Awaitable[None], fatal: Callable[[BaseException], None]
         fatal(problem)
 
 
-def _identity_agent(app: Any, settings: Settings, outbox: Outbox, rooms_partitions: int) -> IdentityAgent:
-    async def registry(starts: Mapping[int, int]) -> dict[int, list[Any]]:
+def _identity_agent(app: RunningApp, settings: Settings, outbox: Outbox, rooms_partitions: int) -> IdentityAgent:
+    async def registry(starts: Mapping[int, int]) -> dict[int, list[Record]]:
         return await read_registry(lambda: lone_consumer(settings), settings.topic(REGISTRY_TOPIC), starts)
 
     return IdentityAgent(
@@ -208,7 +208,7 @@ def _identity_agent(app: Any, settings: Settings, outbox: Outbox, rooms_partitio
     )
 
 
-def _send(app: Any, settings: Settings, violation_delay: Histogram) -> Send:
+def _send(app: RunningApp, settings: Settings, violation_delay: Histogram) -> Send:
     violations = settings.topic(VIOLATIONS_TOPIC)
 
     async def send(topic: str, partition: int, records: Sequence[OutRecord]) -> int:
@@ -223,7 +223,7 @@ def _send(app: Any, settings: Settings, violation_delay: Histogram) -> Send:
     return send
 
 
-def _engine(app: Any, settings: Settings, judge: Judge, outbox: Outbox, identity_partitions: int) -> Engine:
+def _engine(app: RunningApp, settings: Settings, judge: Judge, outbox: Outbox, identity_partitions: int) -> Engine:
     source, violations = settings.topic(EVENTS_TOPIC), settings.topic(VIOLATIONS_TOPIC)
 
     async def tails(starts: Mapping[int, int]) -> dict[int, set[Identity]]:
@@ -337,6 +337,8 @@ def _transport_readings(worker: Worker) -> Readings:
     return readings
 
 
-def _remaining(recovery: Any) -> int:
+def _remaining(recovery: Recovery | None) -> int:
+    if recovery is None:
+        return 0
     offsets: Collection[tuple[TP, int]] = list(recovery.active_highwaters.items())
     return sum(max(0, end - recovery.active_offsets.get(tp, -1)) for tp, end in offsets)

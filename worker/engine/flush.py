@@ -11,7 +11,6 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import Any
 
 from faust.types import TP
 
@@ -26,6 +25,7 @@ from worker.settings import Settings
 from worker.state.codec import ChangelogError, Write
 from worker.topics import EVENTS_TOPIC
 from worker.transport import BrokerGoneError, TransportCounts
+from worker.transport.protocols import FlushApp, Recovery
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,9 @@ class Hooks:
         assigned: partitions of the batched topics. partitions: those of the room log among them.
     """
 
-    def __init__(self, app: Any, engine: Engine, settings: Settings, identities: IdentityAgent | None = None) -> None:
+    def __init__(
+        self, app: FlushApp, engine: Engine, settings: Settings, identities: IdentityAgent | None = None
+    ) -> None:
         self._app = app
         self._engine = engine
         self._identities = identities
@@ -110,7 +112,7 @@ class Hooks:
         self._writing = (0, 0)  # rooms and identities that the flush under way has captured
         # For the scraping thread, once they exist: the app would make them on first sight, on whatever thread.
         self.counts: TransportCounts | None = None
-        self.recovery: Any = None
+        self.recovery: Recovery | None = None
 
     async def before_commit(self, offsets: Mapping[TP, int]) -> None:
         """Makes durable what the offsets stand for. Raising is fatal: nothing is committed."""

@@ -9,7 +9,6 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping
 from itertools import chain
-from typing import Any
 
 from worker import __version__
 from worker.ingress.reject import Reason
@@ -22,6 +21,7 @@ from worker.state.outputs import Identity, Sent
 from worker.state.stores import Progress, Stores
 from worker.topics import VIOLATIONS_TOPIC
 from worker.transport import FetchBatch, RecordSlice
+from worker.transport.protocols import Event
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class Engine:
         now_s: Callable[[], float],
         requests: bool = True,
         place_identity: Callable[[bytes], int] | None = None,
+        processor: type[PartitionProcessor] = PartitionProcessor,
     ) -> None:
         self.topic = topic
         self.judge = judge
@@ -77,6 +78,7 @@ class Engine:
         self._now_s = now_s
         self._requests = requests
         self._place_identity = place_identity
+        self._processor = processor
         self._fresh: set[int] = set()
         self._step_records = 64
 
@@ -89,7 +91,7 @@ class Engine:
             self.applied.pop(partition, None)
             self.sent.forget(partition)
         for partition in new:
-            self.processors[partition] = PartitionProcessor(
+            self.processors[partition] = self._processor(
                 topic=self.topic,
                 partition=partition,
                 rooms=self.stores.by_partition[partition],
@@ -120,7 +122,7 @@ class Engine:
         self._fresh -= starts.keys()
 
     # ---- judging
-    async def run(self, events: AsyncIterable[Any]) -> None:
+    async def run(self, events: AsyncIterable[Event]) -> None:
         """Judges batch after batch; each is acknowledged when all of its records are judged and queued."""
         async for event in events:
             await self.process(event.value)
