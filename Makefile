@@ -26,7 +26,7 @@ demo: $(VENV)/.base  ## Watch the worker judge simulated rooms; needs neither Ja
 
 # Chosen tests need Java only if one of them starts a Kafka: tests/conftest.py looks.
 .PHONY: test
-test: $(if $(ARGS),,java) $(VENV)/.dev  ## Run every test, those on a real Kafka too; needs Java ≥ 17 and Maven (ARGS="-k label")
+test: $(if $(ARGS),,java test-versions) $(VENV)/.dev  ## Run every test, those on a real Kafka too; needs Java ≥ 17 and Maven (ARGS="-k label")
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 ##@ For those who change things
@@ -38,7 +38,7 @@ test-versions: $(VENV)/.dev  ## Run golden and contract tests under the lowest a
 			echo "Golden and contract tests under Python $$full: with the others, in $(VENV)"; continue; fi; \
 		echo "Golden and contract tests under Python $$full ($$path), in build/py$$version"; \
 		$(MAKE) VENV=build/py$$version PYTHON="$$path" build/py$$version/.dev </dev/null; \
-		build/py$$version/bin/pytest -n 2 tests/golden tests/contracts </dev/null; done
+		build/py$$version/bin/pytest -n 2 tests/golden tests/contracts tests/audit/test_numbers.py </dev/null; done
 
 .PHONY: test-fast
 test-fast: $(VENV)/.dev  ## Run the tests that are quick, in less than two minutes; needs no Java (ARGS="-k label")

@@ -213,6 +213,15 @@ def test_probes_are_answered_while_connections_come_without_end(serve: Serve) ->
     assert all(answer.endswith(b"alive\n") for answer in answers)
 
 
+def test_a_server_stops_whatever_it_does_just_then() -> None:
+    for _ in range(200):
+        server = PageServer("127.0.0.1", 0, {"/livez": lambda: Answer(HTTPStatus.OK, "text/plain", b"alive\n")})
+        server.start()
+        with connect(server) as client:
+            client.sendall(REQUEST)
+            server.stop()
+
+
 def test_an_address_is_free_once_the_server_has_stopped() -> None:
     first = PageServer("127.0.0.1", 0, {})
     port = first.port

@@ -186,6 +186,16 @@ def test_no_file_holds_a_secret() -> None:
     refuse(lines_matching(SECRETS, FILES), "secrets come from files or the environment at run time")
 
 
+def test_no_object_changes_its_class() -> None:
+    found = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in MODULES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute) and node.attr == "__class__" and isinstance(node.ctx, ast.Store)
+    ]
+    refuse(found, "pass the class that is meant: an object keeps the one that it was made with")
+
+
 def public_definitions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
     """Functions and classes at the top of a module whose names do not begin with `_`."""
     return [

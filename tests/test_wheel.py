@@ -88,7 +88,8 @@ def stream_audit(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.mark.slow
 def test_wheel_and_sdist_hold_every_contract_and_rule(built: Built) -> None:
-    shipped = [*(REPOSITORY / "schemas").rglob("*"), *(REPOSITORY / "worker" / "policies").rglob("*")]
+    worker = REPOSITORY / "worker"
+    shipped = [*(REPOSITORY / "schemas").rglob("*"), *(worker / "policies").rglob("*"), *worker.rglob("*.toml")]
     names = [path.relative_to(REPOSITORY).as_posix() for path in shipped if path.is_file()]
     wanted = {name if name.startswith("worker/") else f"worker/{name}" for name in names}
     assert "worker/schemas/asyncapi.yaml" in wanted

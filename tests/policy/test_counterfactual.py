@@ -1,5 +1,7 @@
 """Why a rule holds, in numbers, and without what it would not."""
 
+from itertools import accumulate
+
 from tests.policy.build import T0, a_judge, a_room, a_rule, look, only, set_ai, set_level
 from worker.audit.evidence import THRESHOLDS, Level
 from worker.audit.facts import AiPresenter, Certainty, Label, Recorded
@@ -12,7 +14,7 @@ def test_statistics_explain_themselves_and_add_up() -> None:
     set_level(room, "AI", Level.LIMIT, dominant=1)
     decision = only(look(judge, room))
     assert (decision.family, decision.level) == ("AI", Level.LIMIT)
-    assert decision.log_e == sum(e.nats for e in decision.evidence)
+    assert decision.log_e == [*accumulate(e.nats for e in decision.evidence)][-1]  # one by one, from the left
     assert abs((decision.log_e or 0) - room.families["AI"].log_e()) < 1e-9
     assert [e.signal for e in decision.evidence] == ["start", "time", "voice", "visual"]
     assert decision.counterfactual == ("AI", "AI.visual")  # without voice it would hold all the same

@@ -13,12 +13,11 @@ import uvloop
 from faust.types import TP
 
 from tests.support.engine import Sent
-from tests.support.oracle import answers_in
+from tests.support.oracle import answers_in, match
 from worker.audit import snapshot
 from worker.audit.lifecycle import SILENCE_MS, kept_until_ms
 from worker.audit.room import Room
 from worker.engine.identities import partition_of
-from worker.partition.identities import MatchProcessor
 from worker.partition.rooms import MemoryRooms
 from worker.partition.rooms import PartitionProcessor as Core
 from worker.records import OutRecord
@@ -138,10 +137,9 @@ def check_identities(ran: Ran, everywhere: Sequence[Expected]) -> Counter[str]:
         return seen
     answers: set[tuple[int, Content]] = set()
     for partition in range(partitions):
-        store = MatchStore(IDENTITIES_CHANGELOG, partition)
-        core = MatchProcessor(partition=partition, rooms_partitions=partitions, matches=store)
-        for topic in (REGISTRY_TOPIC, IDENTITIES_TOPIC):
-            answers |= {(p, content(r)) for p, r in core.process(ran.broker.topic(topic)[partition].records, topic)}
+        topics = {topic: ran.broker.topic(topic)[partition].records for topic in (REGISTRY_TOPIC, IDENTITIES_TOPIC)}
+        store, placed = match(partition, partitions, topics)
+        answers |= {(p, content(r)) for p, r in placed}
         left = MatchStore(IDENTITIES_CHANGELOG, partition)
         try:
             left.apply(ran.broker.topic(IDENTITIES_CHANGELOG)[partition].records)

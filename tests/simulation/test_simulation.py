@@ -6,19 +6,17 @@ Each negative control takes one promise away; a simulation that did not notice w
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from faust.types import TP
 
 from worker.audit.events import Event
 from worker.audit.room import Room
-from worker.engine.identities import IdentityAgent
-from worker.engine.rooms import RoomAgent
-from worker.ingress.reject import Record, Reject
+from worker.ingress.reject import Reject
 from worker.partition.identities import MatchProcessor, Placed
-from worker.partition.rooms import PartitionProcessor
-from worker.policy.judge import Judge
+from worker.partition.rooms import Output, PartitionProcessor
+from worker.records import Record
 from worker.topics import EVENTS_TOPIC
 
 from .check import simulate
@@ -66,45 +64,25 @@ def test_a_seed_does_the_same_each_time() -> None:
 class Unguarded(SimulatedWorker):
     """Judges what its rooms have seen already."""
 
-    def make_engine(self, judge: Judge) -> RoomAgent:
-        class Forgetful(PartitionProcessor):
-            def _apply(self, room: Room, entries: list[tuple[Record, Event]], out: object) -> Iterator[int]:
-                room.offset = -1
-                return super()._apply(room, entries, out)  # type: ignore[arg-type]
+    class Forgetful(PartitionProcessor):
+        def _apply(self, room: Room, entries: list[tuple[Record, Event]], out: Output) -> Iterator[int]:
+            room.offset = -1
+            return super()._apply(room, entries, out)
 
-        class Unsafe(RoomAgent):
-            def assign(self, partitions: object) -> set[int]:
-                new = super().assign(partitions)  # type: ignore[arg-type]
-                for partition in new:
-                    self.processors[partition].__class__ = Forgetful
-                return new
-
-        engine = super().make_engine(judge)
-        engine.__class__ = Unsafe
-        return engine
+    judging = Forgetful
 
 
 class Rematched(SimulatedWorker):
     """Matches what its identities have seen already."""
 
-    def make_agent(self) -> IdentityAgent:
-        class Forgetful(MatchProcessor):
-            def _identity(self, record: Record, out: list[Placed]) -> Reject | None:
-                kept = self.matches.kept.get((record.key or b"").decode())
-                if kept is not None:
-                    kept.offset = -1
-                return super()._identity(record, out)
+    class Forgetful(MatchProcessor):
+        def _identity(self, record: Record, out: list[Placed]) -> Reject | None:
+            kept = self.matches.kept.get((record.key or b"").decode())
+            if kept is not None:
+                kept.offset = -1
+            return super()._identity(record, out)
 
-        class Unsafe(IdentityAgent):
-            def assign(self, partitions: Collection[int]) -> set[int]:
-                new = super().assign(partitions)
-                for partition in new:
-                    self.processors[partition].__class__ = Forgetful
-                return new
-
-        agent = super().make_agent()
-        agent.__class__ = Unsafe
-        return agent
+    matching = Forgetful
 
 
 class CommitsFirst(SimulatedWorker):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 from faust.types import TP
 
@@ -19,6 +19,8 @@ from worker.engine.flush import Hooks
 from worker.engine.identities import IdentityAgent, partition_of
 from worker.engine.rooms import RoomAgent
 from worker.engine.startup import IDENTITIES_TABLE, changelog_topic
+from worker.partition.identities import MatchProcessor
+from worker.partition.rooms import PartitionProcessor
 from worker.policy.judge import Judge
 from worker.records import OutRecord
 from worker.settings import Settings, load_settings
@@ -27,6 +29,7 @@ from worker.state.outputs import Identity, identity
 from worker.state.stores import Stores
 from worker.topics import EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC
 from worker.transport.batch import FetchBatch, RecordSlice
+from worker.transport.counts import TransportCounts
 from worker.transport.offsets import COMMIT_TURNS, OffsetTracker, share_of
 
 from .broker import NO_GENERATION, Broker
@@ -62,11 +65,73 @@ class GenerationLostError(Exception):
     """The group has put this member out while it had work to commit."""
 
 
+@dataclass
+class Changelogs:
+    """What a recovery remembers: the offset of the last record read of each changelog partition."""
+
+    active_offsets: dict[TP, int] = field(default_factory=dict)
+
+
+@dataclass
+class Tables:
+    """Of the app: their recovery alone."""
+
+    recovery: Changelogs
+
+
+@dataclass
+class Consumer:
+    """Of the consumer: what the group has taken, and how far the changelogs are read."""
+
+    changelogs: Changelogs
+    counts: TransportCounts = field(default_factory=TransportCounts)
+
+    def advance_changelog(self, tp: TP, next_offset: int) -> None:
+        read = self.changelogs.active_offsets
+        read[tp] = max(read.get(tp, -1), next_offset - 1)
+
+
+class Producer:
+    """Writes to the model of the broker, with all that may go wrong."""
+
+    def __init__(self, worker: SimulatedWorker) -> None:
+        self._worker = worker
+
+    async def send_batch(self, topic: str, partition: int, records: Iterable[OutRecord]) -> int:
+        """Arrives in parts, in order; each may be the last that arrives, and the answer may be lost."""
+        worker, left = self._worker, list(records)
+        log = worker.broker.topic(topic)[partition]
+        end = -1
+        while left:
+            await worker.pause(worker, f"writes to {topic}[{partition}]")
+            count = worker.rng.randint(1, len(left))
+            zombie = not worker.broker.group.owns(worker.name, worker.generation)
+            end = log.append(left[:count], zombie)
+            del left[:count]
+        await worker.pause(worker, f"waits for the answer of {topic}[{partition}]")
+        if worker.faults and worker.rng.random() < 0.003:
+            raise LostAckError(f"{topic}[{partition}]")
+        return end
+
+
+@dataclass
+class App:
+    """What the flush uses of Faust's app (`worker.transport.protocols.FlushApp`)."""
+
+    consumer: Consumer
+    producer: Producer
+    tables: Tables
+
+
 class SimulatedWorker:
     """One process, with an identity agent where `matched`.
 
-    `end` is called once, with what ended it, and stands for the process being gone.
+    `end` is called once, with what ended it, and stands for the process being gone. `judging` and `matching` are the
+    processors that it runs.
     """
+
+    judging: ClassVar[type[PartitionProcessor]] = PartitionProcessor
+    matching: ClassVar[type[MatchProcessor]] = MatchProcessor
 
     def __init__(
         self,
@@ -98,26 +163,25 @@ class SimulatedWorker:
         self._committing = asyncio.Lock()
         self._position: dict[TP, int] = {}
         self._committed: dict[TP, int | None] = {}
-        self._changelog_read: dict[TP, int] = {}
+        changelogs = Changelogs()
+        self._changelog_read = changelogs.active_offsets
+        self._consumer, self._producer = Consumer(changelogs), Producer(self)
         self.engine = self.make_engine(judge)
         self.identities = self.make_agent() if matched else None
-        recovery = SimpleNamespace(active_offsets=self._changelog_read)
-        self._counts = SimpleNamespace(committed={})
-        consumer = SimpleNamespace(counts=self._counts, advance_changelog=self._advance_changelog)
-        producer = SimpleNamespace(send_batch=self._send_batch)
-        app = SimpleNamespace(consumer=consumer, producer=producer, tables=SimpleNamespace(recovery=recovery))
+        app = App(self._consumer, self._producer, Tables(changelogs))
         self.hooks = Hooks(app, self.engine, SETTINGS, self.identities)
 
     def make_engine(self, judge: Judge) -> RoomAgent:
         return RoomAgent(
             topic=EVENTS_TOPIC,
             stores=Stores(CHANGELOG, SETTINGS.rooms_max),
-            outbox=Outbox(self._send, lambda error: self._end(self, error)),
+            outbox=Outbox(self._producer.send_batch, lambda error: self._end(self, error)),
             judge=judge,
             read_tails=self._read_tails,
             committed=lambda partition: self._committed.get(TP(EVENTS_TOPIC, partition)),
             now_s=self._clock,
             place_identity=lambda key: partition_of(key, self.broker.partitions),
+            processor=self.judging,
         )
 
     def make_agent(self) -> IdentityAgent:
@@ -129,6 +193,7 @@ class SimulatedWorker:
             committed=lambda topic, partition: self._committed.get(TP(topic, partition)),
             read_registry=self._read_registry,
             now_s=self._clock,
+            processor=self.matching,
         )
 
     def start(self) -> None:
@@ -146,25 +211,6 @@ class SimulatedWorker:
         return self._now_s
 
     # ---- the broker
-    async def _send(self, topic: str, partition: int, records: Sequence[OutRecord]) -> int:
-        return await self._send_batch(SETTINGS.topic(topic), partition, records)
-
-    async def _send_batch(self, topic: str, partition: int, records: Iterable[OutRecord]) -> int:
-        """Arrives in parts, in order; each may be the last that arrives, and the answer may be lost."""
-        left = list(records)
-        log = self.broker.topic(topic)[partition]
-        end = -1
-        while left:
-            await self.pause(self, f"writes to {topic}[{partition}]")
-            count = self.rng.randint(1, len(left))
-            zombie = not self.broker.group.owns(self.name, self.generation)
-            end = log.append(left[:count], zombie)
-            del left[:count]
-        await self.pause(self, f"waits for the answer of {topic}[{partition}]")
-        if self.faults and self.rng.random() < 0.003:
-            raise LostAckError(f"{topic}[{partition}]")
-        return end
-
     async def _read_tails(self, starts: Mapping[int, int]) -> dict[int, set[Identity]]:
         await self.pause(self, "reads what was sent")
         tails = {}
@@ -209,7 +255,7 @@ class SimulatedWorker:
             log = self.broker.topic(tp.topic)[tp.partition]
             records = [r for r in log.records if r.offset >= position][: self.rng.choice((1, 3, 10, 40))]
             if records and self.rng.random() < 0.8:
-                parts.append(RecordSlice(tp, records, position, records[-1].offset + 1))  # type: ignore[arg-type]
+                parts.append(RecordSlice(tp, records, position, records[-1].offset + 1))
         if parts:
             delivery = Delivery(FetchBatch(parts, sum(len(part.records) for part in parts)))
             for part in parts:
@@ -267,10 +313,7 @@ class SimulatedWorker:
         await self.pause(self, "waits for the commit's answer")
         if taken and not (self.faults and self.rng.random() < 0.02):
             self._committed.update(offsets)
-            self._counts.committed.update(offsets)
-
-    def _advance_changelog(self, tp: TP, next_offset: int) -> None:
-        self._changelog_read[tp] = max(self._changelog_read.get(tp, -1), next_offset - 1)
+            self._consumer.counts.committed.update(offsets)
 
     # ---- rebalance
     async def _revoke(self) -> None:
@@ -282,7 +325,7 @@ class SimulatedWorker:
             await self.pause(self, "ends a running batch")
         await self.commit()
         self._tracker.drop()
-        self._counts.committed.clear()
+        self._consumer.counts.committed.clear()
         self._position.clear()
 
     async def _join(self) -> None:
@@ -316,5 +359,5 @@ class SimulatedWorker:
                 records = there[: self.rng.choice((1, 5, 50))]
                 if records:
                     self.hooks.apply_changelog(tp, records)
-                self._advance_changelog(tp, records[-1].offset + 1 if len(records) < len(there) else end)
+                self._consumer.advance_changelog(tp, records[-1].offset + 1 if len(records) < len(there) else end)
         return True

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from tests.support.engine import Log, Sent
 from worker.audit.events import ANSWERS
 from worker.engine.identities import partition_of
-from worker.partition.identities import MatchProcessor
+from worker.partition.identities import MatchProcessor, Placed
 from worker.partition.rooms import Counts, MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.records import OutRecord
+from worker.records import OutRecord, Record
 from worker.state.identities import MatchStore
 from worker.tools.policyfiles import read_policies
 from worker.topics import (
@@ -83,12 +83,19 @@ def _answers(log: Log) -> list[Sent]:
     """What the identity agent has to say to what lies in its topic; nobody is registered."""
     told, answers = log.read(IDENTITIES_TOPIC), []
     for partition in range(log.partitions):
-        processor = MatchProcessor(
-            partition=partition, rooms_partitions=log.partitions, matches=MatchStore("identities", partition)
-        )
         records = [sent for sent in told if sent.partition == partition]
-        answers += [_unsent(placed, record) for placed, record in processor.process(records, IDENTITIES_TOPIC)]
+        _, placed = match(partition, log.partitions, {IDENTITIES_TOPIC: records})
+        answers += [_unsent(one.partition, one.record) for one in placed]
     return answers
+
+
+def match(
+    partition: int, rooms_partitions: int, topics: Mapping[str, Iterable[Record]]
+) -> tuple[MatchStore, list[Placed]]:
+    """What the identity agent's core keeps of one partition's topics, read one after the other, and says to them."""
+    store = MatchStore("identities", partition)
+    core = MatchProcessor(partition=partition, rooms_partitions=rooms_partitions, matches=store)
+    return store, [one for topic, records in topics.items() for one in core.process(records, topic)]
 
 
 def _unsent(partition: int, record: OutRecord) -> Sent:

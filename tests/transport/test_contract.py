@@ -11,10 +11,13 @@ from __future__ import annotations
 import ast
 import inspect
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
-from tests.support.foreign_names import Contract, Member, Need, exists, is_library, load, mismatch, modules_named_in
+from tests.support.foreign_names import Contract, Need, exists, modules_named_in
+from tests.support.members import Member, is_library, load, mismatch, shortfall
+from worker.transport import batch, protocols
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -138,6 +141,65 @@ def test_the_scheme_is_registered_as_an_entry_point() -> None:
     from worker.transport import Transport
 
     assert by_url("streamaudit://localhost") is Transport
+
+
+# ---- Protocols
+
+SHAPES = {
+    protocols.Producer: "worker.transport.producer:BatchProducer",
+    protocols.FlushConsumer: "worker.transport.consumer:BatchConsumer",
+    protocols.RunningConsumer: "worker.transport.consumer:BatchConsumer",
+    protocols.Remembered: RECOVERY,
+    protocols.Recovery: RECOVERY,
+    protocols.FlushTables: TABLES,
+    protocols.RunningTables: TABLES,
+    protocols.FlushApp: APP,
+    protocols.RunningApp: APP,
+    protocols.StoppingApp: APP,
+    protocols.Event: "faust.events:Event",
+    protocols.Stream: "faust.streams:Stream",
+    protocols.Flag: "asyncio:Event",
+    batch.EventMaker: APP,
+}
+"""Protocol → the class that takes its part in the worker. `Attachable` asks for a name of ours alone."""
+
+
+@pytest.mark.parametrize(("protocol", "path"), SHAPES.items(), ids=lambda part: getattr(part, "__name__", ""))
+def test_a_protocol_asks_for_no_more_than_there_is(protocol: type, path: str) -> None:
+    assert shortfall(path, protocol) == []
+
+
+def test_every_protocol_is_compared_with_its_class() -> None:
+    there = {cls for cls in vars(protocols).values() if getattr(cls, "_is_protocol", False) and cls is not Protocol}
+    assert there - {protocols.Attachable} <= SHAPES.keys()
+
+
+class Wrong(Protocol):
+    """Asks for what is not there, and for another signature."""
+
+    @property
+    def nowhere(self) -> int: ...
+    def need_recovery(self, now: bool) -> bool: ...
+
+
+def test_a_protocol_that_asks_for_more_is_noticed() -> None:
+    assert sorted(shortfall(RECOVERY, Wrong)) == [
+        f"{RECOVERY} has no nowhere",
+        f"{RECOVERY}.need_recovery: it takes () -> bool, theirs (now: 'bool') -> 'bool'",
+    ]
+
+
+def test_no_part_takes_an_app_of_any_kind() -> None:
+    found = [
+        f"{module}:{node.lineno}"
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if ((isinstance(node, ast.arg) and node.arg == "app") or isinstance(node, ast.AnnAssign))
+        and isinstance(node.annotation, ast.Name)
+        and node.annotation.id == "Any"
+        and ast.unparse(node).startswith("app:")
+    ]
+    assert found == [], "worker/transport/protocols.py says what a part uses of it"
 
 
 # ---- the test can fail

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
-from types import SimpleNamespace
+from dataclasses import dataclass, field
 
 from tests.support.transport_app import RecordingHooks
 from worker.lab.mockcluster import MockCluster
@@ -26,23 +26,31 @@ class Clock:
         return self.now_s
 
 
+@dataclass
+class Stopping:
+    """An app that was asked to stop (`worker.transport.protocols.StoppingApp`)."""
+
+    should_stop: bool = True
+    _shutdown: threading.Event = field(default_factory=threading.Event)
+
+
 def cut_short(
     answers: Callable[[], bool] | None,
     acknowledges: Callable[[Attachment], None] = lambda _: None,
     ends: Callable[[float], bool] = lambda _: False,
 ) -> tuple[BaseException | None, float]:
     """Why a shutdown was cut short, if it was, and after how many seconds."""
-    hooks, clock, shutdown = RecordingHooks(frozenset()), Clock(), threading.Event()
+    hooks, clock, app = RecordingHooks(frozenset()), Clock(), Stopping()
     attachment = Attachment(hooks, TransportSettings(), clock, None)
 
     def asked() -> bool:
         acknowledges(attachment)
         if ends(clock.now_s):
-            shutdown.set()
+            app._shutdown.set()
         return answers is not None and answers()
 
     attachment.answers = None if answers is None else asked
-    KillDeadline(SimpleNamespace(should_stop=True, _shutdown=shutdown), attachment, poll_s=0).run()
+    KillDeadline(app, attachment, poll_s=0).run()
     return (hooks.problems[0] if hooks.problems else None), clock.now_s
 
 

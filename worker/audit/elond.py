@@ -11,10 +11,10 @@ cannot depend on its evidence. Then the expected share of false restrictions is 
 however rooms depend on each other, as long as every mass keeps its bound given all that rooms have shown before.
 """
 
-from math import log
-
 from msgspec import Struct
 from xxhash import xxh3_64_intdigest
+
+from worker.audit.numbers import log
 
 ALPHA = 0.05
 HOURS = 12.5
@@ -42,7 +42,8 @@ class Platform(Struct, array_like=True, gc=False):
 
 def gamma(index: int) -> float:
     """γ_i, i from 1; they add up to 1."""
-    return 1.0 / (C * (index + 1) * log(index + 1) ** 2)
+    nats = log(index + 1)
+    return 1.0 / (C * (index + 1) * (nats * nats))
 
 
 def mass_needed(index: int, discoveries: int) -> float:

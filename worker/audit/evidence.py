@@ -17,11 +17,12 @@ Totals run since M was last below 1. The counterfactual is exact: `without[k]` i
 
 from collections.abc import Sequence
 from enum import IntEnum
-from math import log
 from struct import pack, unpack
 
 from msgspec import Struct
 from msgspec.structs import replace
+
+from worker.audit.numbers import log, total
 
 HEAD = 0.5
 ACCRUE = 0.5
@@ -115,15 +116,15 @@ class Family(Struct, gc=False, array_like=True):
 
     def mass(self) -> float:
         """M, the mixture's mass."""
-        return sum(self.m)
+        return total(self.m)
 
     def log_e(self) -> float:
         """ln M."""
-        return log(sum(self.m))
+        return log(total(self.m))
 
     def mass_without(self, signal: int) -> float:
         """The mass had signal number `signal` always abstained."""
-        return sum(self.without[signal])
+        return total(self.without[signal])
 
 
 def _mixtures(family: Family) -> tuple[tuple[float, ...], ...]:
@@ -182,12 +183,12 @@ def step(family: Family, at_ms: int, y: tuple[float | None, ...], norms: tuple[f
     added = ACCRUE * max(0, at_ms - family.last_ms) / MS_PER_HOUR
     family.last_ms = max(family.last_ms, at_ms)
     before_m, *without = _mixtures(family)
-    old = sum(before_m)
+    old = total(before_m)
     weights = _accrue(before_m, added)
-    total = sum(weights)
+    staked = total(weights)
     m = _bet(weights, design.bets, x)
-    new = sum(m)
-    _explain(family, design, weights, x, old, total, new)
+    new = total(m)
+    _explain(family, design, weights, x, old, staked, new)
     for k in range(len(x)):
         others = [None if i == k else xi for i, xi in enumerate(x)]
         without[k] = tuple(_capped(_bet(_accrue(without[k], added), design.bets, others)))
@@ -206,32 +207,32 @@ def _accrue(m: Sequence[float], added: float) -> list[float]:
 
 def _bet(w: list[float], bets: tuple[tuple[float, ...], ...], x: list[float | None]) -> list[float]:
     return [
-        wj * (1.0 + sum(bk * xk for bk, xk in zip(b, x, strict=True) if xk is not None))
+        wj * (1.0 + total(bk * xk for bk, xk in zip(b, x, strict=True) if xk is not None))
         for wj, b in zip(w, bets, strict=True)
     ]
 
 
 def _capped(m: list[float]) -> list[float]:
-    total = sum(m)
-    return m if total <= CAP else [v * CAP / total for v in m]
+    mass = total(m)
+    return m if mass <= CAP else [v * CAP / mass for v in m]
 
 
 def _explain(
-    family: Family, design: Design, w: list[float], x: list[float | None], old: float, total: float, new: float
+    family: Family, design: Design, w: list[float], x: list[float | None], old: float, staked: float, new: float
 ) -> None:
-    family.time_nats += log(total / old)
-    e = new / total
+    family.time_nats += log(staked / old)
+    e = new / staked
     scale = log(e) / (e - 1.0) if abs(e - 1.0) > 1e-12 else 1.0
     nats = list(family.nats)
     for k, xk in enumerate(x):
         if xk is not None:
-            stake = sum(wj * b[k] for wj, b in zip(w, design.bets, strict=True)) / total
+            stake = total(wj * b[k] for wj, b in zip(w, design.bets, strict=True)) / staked
             nats[k] += scale * xk * stake
     family.nats = tuple(nats)
 
 
 def _restart_totals(family: Family) -> None:
-    family.start_nats = log(sum(family.m))
+    family.start_nats = log(total(family.m))
     family.time_nats = 0.0
     family.since_ms = family.last_ms
     family.nats, family.blocks = (0.0,) * len(family.nats), (0,) * len(family.blocks)

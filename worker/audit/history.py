@@ -8,6 +8,7 @@ ask for less (`remember`), never for more.
 from collections.abc import Mapping, Sequence
 
 from worker.audit.facts import History
+from worker.audit.numbers import whole
 from worker.audit.room import Room
 
 REMEMBERED_MS = 180 * 24 * 3_600_000
@@ -33,7 +34,7 @@ def count(history: History, rule: str, now_ms: int, within_ms: int = REMEMBERED_
     """How often a violation of `rule` was upheld within the last `within_ms`. What the registry says of the host holds
     this room's own too, sooner or later: the larger of both counts."""
     since_ms = now_ms - within_ms
-    return max(sum(at_ms > since_ms for at_ms in side.get(rule, ())) for side in (history.room, history.host))
+    return max(whole(at_ms > since_ms for at_ms in side.get(rule, ())) for side in (history.room, history.host))
 
 
 def recent(side: Mapping[str, Sequence[int]], now_ms: int) -> dict[str, list[int]]:

@@ -13,6 +13,7 @@ A level holds until its mass falls below a twentieth of its threshold.
 from worker.audit.announce import soon
 from worker.audit.evidence import BALANCED, THRESHOLDS, Level, level_of
 from worker.audit.facts import LEVEL_BIT
+from worker.audit.numbers import total
 from worker.audit.room import Room
 from worker.audit.signals import challenge
 
@@ -60,7 +61,7 @@ def _ceiling(room: Room, name: str) -> int:
         if name == "CHALLENGE":
             allowed = challenge.failures(room) >= FAILURES_FOR[level]
         else:
-            balanced = sum(family.m[j] for j in BALANCED)
+            balanced = total(family.m[j] for j in BALANCED)
             allowed = balanced >= THRESHOLDS[level] or max(_mass(room, "PLAY"), _mass(room, "CHALLENGE")) >= SUPPORT
         if allowed:
             ceiling = level

@@ -19,12 +19,11 @@ and the host, who neither chooses nor sees the ids that gateways give, cannot kn
 Asking changes no verdict: what weighs is `challenge.result` in the room's log.
 """
 
-from math import log
-
 from msgspec import Struct
 from xxhash import xxh3_64_intdigest
 
 from worker.audit.evidence import ACCRUE, HEAD, MS_PER_HOUR, Family
+from worker.audit.numbers import log, whole
 
 FOREVER_MS = 1 << 62
 SECOND_MS, MINUTE_MS = 1_000, 60_000
@@ -251,7 +250,7 @@ def _per_hour(state: Asking) -> int:
 
 def _request(state: Asking, action: str, reason: str, now_ms: int, within_ms: int, kinds: tuple[str, ...]) -> None:
     state.requests += 1
-    asked = sum(at > now_ms - MS_PER_HOUR for at in state.asked)
+    asked = whole(at > now_ms - MS_PER_HOUR for at in state.asked)
     numbers = (state.cusum, max(state.suspicion), _per_hour(state))
     state.pending.append(Request(state.requests, action, reason, now_ms, now_ms + within_ms, kinds, asked, *numbers))
     del state.pending[:-PENDING_MAX]

@@ -21,6 +21,7 @@ from struct import Struct as Layout
 from msgspec import Struct
 from xxhash import xxh3_64_digest, xxh32_intdigest
 
+from worker.audit.numbers import whole
 from worker.audit.text import GRAMS_MAX, Words
 
 KEYS = 4
@@ -81,7 +82,7 @@ def _keys(bins: bytes) -> bytes:
 
     Of m hashes in a bin the smallest lies at 1/(m + 1) of the range in the mean.
     """
-    if sum(_bins.unpack(bins)) > BINS * _NONE / (RUNS_MIN / BINS + 1):
+    if whole(_bins.unpack(bins)) > BINS * _NONE / (RUNS_MIN / BINS + 1):
         return b""
     width = ROWS * 4
     return b"".join(xxh3_64_digest(bytes((k,)) + bins[k * width : (k + 1) * width]) for k in range(KEYS))

@@ -11,6 +11,8 @@ from bisect import bisect_left
 
 from msgspec import Struct
 
+from worker.audit.numbers import whole
+
 CAPACITY = 1024
 CHUNK = 128
 CHUNKS = CAPACITY // CHUNK
@@ -93,7 +95,7 @@ def _lags(ring: SpeechRing, store: Store, second: int, simhash: int) -> list[int
     modal, votes = modal_lag(ring)
     if votes >= EXPECTED_MIN:
         lags |= _expected(ring, store, second, simhash, modal)
-    if sum(lag <= CHANT_BINS for lag in lags) > CHANT_MAX:
+    if whole(lag <= CHANT_BINS for lag in lags) > CHANT_MAX:
         return []
     return sorted(lags)[:CANDIDATES_MAX]
 

@@ -11,6 +11,8 @@ from operator import add
 from typing import NamedTuple
 from zlib import crc32
 
+from worker.audit.numbers import whole
+
 EXCERPT_CHARS = 120
 GREETING_CHARS = 12
 REMEMBERED_CHARS = 64  # of longer texts the bigrams are not kept: 8,192 of 2,000 characters would be 1.8 GB
@@ -18,9 +20,9 @@ GRAMS_MAX = 16_384
 BLOOM_BITS = 4096
 _MASK = (1 << 64) - 1
 _WIDE = 255  # a lane of a byte counts no further
-_LANES = sum(1 << (8 * i) for i in range(64))
+_LANES = whole(1 << (8 * i) for i in range(64))
 _TOP = 0x80 * _LANES
-_BYTE_LANES = [sum(1 << (8 * bit) for bit in range(8) if byte >> bit & 1) for byte in range(256)]
+_BYTE_LANES = [whole(1 << (8 * bit) for bit in range(8) if byte >> bit & 1) for byte in range(256)]
 _TO_DIGITS = bytes(0x31 if byte & 0x80 else 0x30 for byte in range(256))
 
 _NOT_LETTERS = re.compile(r"[\W_]+")
@@ -66,7 +68,7 @@ class _Grams(dict[str, tuple[int, int, int]]):
         z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
         z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
         z ^= z >> 31
-        lanes = sum(_BYTE_LANES[(z >> (8 * i)) & 0xFF] << (64 * i) for i in range(8))
+        lanes = whole(_BYTE_LANES[(z >> (8 * i)) & 0xFF] << (64 * i) for i in range(8))
         bit = crc32(gram.encode()) % BLOOM_BITS
         self[gram] = known = lanes, bit >> 3, 1 << (bit & 7)
         return known
@@ -99,9 +101,9 @@ def simhash(known: list[tuple[int, int, int]]) -> int:
     count = len(known)
     lanes = [lane for lane, _, _ in known]
     if count > _WIDE:  # only where case folding has made a segment longer
-        groups = [sum(lanes[i : i + _WIDE]).to_bytes(64, "little") for i in range(0, count, _WIDE)]
-        return sum(1 << bit for bit, ones in enumerate(map(sum, zip(*groups, strict=True))) if ones > count // 2)
-    majority = (sum(lanes) + (0x7F - count // 2) * _LANES) & _TOP
+        groups = [whole(lanes[i : i + _WIDE]).to_bytes(64, "little") for i in range(0, count, _WIDE)]
+        return whole(1 << bit for bit, ones in enumerate(map(whole, zip(*groups, strict=True))) if ones > count // 2)
+    majority = (whole(lanes) + (0x7F - count // 2) * _LANES) & _TOP
     return int(majority.to_bytes(64, "little").translate(_TO_DIGITS)[::-1], 2)
 
 

@@ -3,9 +3,11 @@
 Old values fade: when enough are counted, every sum is halved.
 """
 
-from math import log, sqrt
+from math import sqrt
 
 from msgspec import Struct
+
+from worker.audit.numbers import log
 
 DELAYS_MAX = 64
 DELAY_MS_MIN = 100

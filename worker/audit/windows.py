@@ -9,6 +9,7 @@ from worker.audit import levels, requests
 from worker.audit.evidence import Level, copy_as, new_family, step
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REQUEST_BIT, Driven
 from worker.audit.markers import fleet, label, presenter
+from worker.audit.numbers import whole
 from worker.audit.room import BLOCK_MS, LATENESS_MS, PANE_MS, Block, Pane, Phase, Room, Utterance, spoken_in
 from worker.audit.signals import cadence, challenge, detectors, excitation, loop, replies, scripts
 from worker.audit.text import words
@@ -113,7 +114,7 @@ def _learn(room: Room, state: requests.Asking, pane: Pane, speech: list[Utteranc
     ranks = [p.rank for p in pane.prompts] + [u.rank for u in speech] + [look.order for look in pane.looks]
     ranks += [rank for _, rank, _ in pane.issued]
     ranks += [rank for _, rank, _, outcome in pane.challenges if outcome != challenge.VOID]
-    requests.stir(state, sum(ranks))
+    requests.stir(state, whole(ranks))
     for at_ms in posed:
         requests.issued(state, at_ms, now_ms)
     if speech and "PLAY" in room.families:
@@ -189,7 +190,7 @@ def _paused_ms(room: Room, start_ms: int, end_ms: int) -> int:
     breaks = room.breaks
     if room.phase == Phase.PAUSED:
         breaks = (*breaks, (room.paused_since_ms, end_ms))
-    total = sum(max(0, min(end, end_ms) - max(begin, start_ms)) for begin, end in breaks)
+    total = whole(max(0, min(end, end_ms) - max(begin, start_ms)) for begin, end in breaks)
     if room.breaks:
         room.breaks = tuple(span for span in room.breaks if span[1] > end_ms)
     return total

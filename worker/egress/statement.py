@@ -6,10 +6,10 @@ adjective. Maps to the DSA's Article 17 and to the Chinese rules' duty to say fa
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from math import exp
 from typing import Any, NamedTuple
 
 from worker.audit.evidence import THRESHOLDS, Level
+from worker.audit.numbers import exp
 from worker.egress.phrases import PHRASES, WORDS
 from worker.policy.model import Decision
 

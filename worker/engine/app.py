@@ -13,7 +13,6 @@ import gc
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import faust
 from faust.types import TP
@@ -28,7 +27,7 @@ from worker.engine.rooms import RoomAgent
 from worker.engine.startup import IDENTITIES_TABLE, TABLE, Partitions, changelog_topic
 from worker.metrics import DELAY_BOUNDS, Histogram, Readings
 from worker.policy.judge import Judge
-from worker.records import OutRecord
+from worker.records import OutRecord, Record
 from worker.settings import Settings
 from worker.state.outbox import Outbox, Send
 from worker.state.outputs import Identity, read_tails
@@ -38,6 +37,7 @@ from worker.topics import EVENTS_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC
 from worker.transport import BatchSchema, TransportSettings, attach
 from worker.transport.lone import lone_consumer
 from worker.transport.policies import PolicyTopic
+from worker.transport.protocols import RunningApp, Stream
 from worker.transport.reach import any_broker_answers
 from worker.transport.security import credentials
 
@@ -73,7 +73,7 @@ def transport_settings(settings: Settings) -> TransportSettings:
 class Worker:
     """What `build_app` made. `app` is started by Faust's worker; the rest is for whoever serves health and metrics."""
 
-    app: Any
+    app: RunningApp
     rooms: RoomAgent
     identities: IdentityAgent
     hooks: Hooks
@@ -165,10 +165,10 @@ def build_app(
     health = Health(clock.monotonic_s, stopping=lambda: bool(app.should_stop))
     worker = Worker(app, rooms, identities, hooks, health, Histogram(), violation_delay, policies)
 
-    async def judge_rooms(stream: Any) -> None:
+    async def judge_rooms(stream: Stream) -> None:
         await or_fatal(rooms.run(stream.noack().events()), hooks.fatal)
 
-    async def match_identities(stream: Any) -> None:
+    async def match_identities(stream: Stream) -> None:
         await or_fatal(identities.run(stream.noack().events()), hooks.fatal)
 
     app.agent(source, name="worker.rooms", concurrency=1)(judge_rooms)
@@ -182,8 +182,8 @@ def build_app(
     return worker
 
 
-def _identity_agent(app: Any, settings: Settings, outbox: Outbox, rooms_partitions: int) -> IdentityAgent:
-    async def registry(starts: Mapping[int, int]) -> dict[int, list[Any]]:
+def _identity_agent(app: RunningApp, settings: Settings, outbox: Outbox, rooms_partitions: int) -> IdentityAgent:
+    async def registry(starts: Mapping[int, int]) -> dict[int, list[Record]]:
         return await read_registry(lambda: lone_consumer(settings), settings.topic(REGISTRY_TOPIC), starts)
 
     return IdentityAgent(
@@ -197,7 +197,7 @@ def _identity_agent(app: Any, settings: Settings, outbox: Outbox, rooms_partitio
     )
 
 
-def _send(app: Any, settings: Settings, violation_delay: Histogram) -> Send:
+def _send(app: RunningApp, settings: Settings, violation_delay: Histogram) -> Send:
 
     async def send(topic: str, partition: int, records: Sequence[OutRecord]) -> int:
         end = await app.producer.send_batch(settings.topic(topic), partition, records)
@@ -211,7 +211,9 @@ def _send(app: Any, settings: Settings, violation_delay: Histogram) -> Send:
     return send
 
 
-def _room_agent(app: Any, settings: Settings, judge: Judge, outbox: Outbox, identity_partitions: int) -> RoomAgent:
+def _room_agent(
+    app: RunningApp, settings: Settings, judge: Judge, outbox: Outbox, identity_partitions: int
+) -> RoomAgent:
     source, violations = settings.topic(EVENTS_TOPIC), settings.topic(VIOLATIONS_TOPIC)
 
     async def tails(starts: Mapping[int, int]) -> dict[int, set[Identity]]:

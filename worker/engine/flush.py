@@ -7,7 +7,6 @@ lets the driver commit offsets.
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import Any
 
 from faust.types import TP
 
@@ -22,6 +21,7 @@ from worker.settings import Settings
 from worker.state.codec import Write
 from worker.topics import EVENTS_TOPIC
 from worker.transport import BrokerGoneError, TransportCounts
+from worker.transport.protocols import FlushApp, Recovery
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,9 @@ class Hooks:
         assigned: partitions of the batched topics. partitions: those of the room log among them.
     """
 
-    def __init__(self, app: Any, rooms: RoomAgent, settings: Settings, identities: IdentityAgent | None = None) -> None:
+    def __init__(
+        self, app: FlushApp, rooms: RoomAgent, settings: Settings, identities: IdentityAgent | None = None
+    ) -> None:
         self._app = app
         self._rooms = rooms
         self._identities = identities
@@ -61,7 +63,7 @@ class Hooks:
         self._writing = (0, 0)  # rooms and identities that the flush under way has captured
         # For the scraping thread, once they exist: the app would make them on first sight, on whatever thread.
         self.counts: TransportCounts | None = None
-        self.recovery: Any = None
+        self.recovery: Recovery | None = None
 
     async def before_commit(self, offsets: Mapping[TP, int]) -> None:
         """Makes durable what the offsets stand for. Raising is fatal: nothing is committed."""

@@ -6,7 +6,6 @@ answers go through the outbox that the room agent uses, so one flush makes both 
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
 
 from aiokafka.partitioner import murmur2
 
@@ -18,13 +17,14 @@ from worker.state.identities import MatchStore
 from worker.state.outbox import Outbox
 from worker.topics import IDENTITIES_TOPIC, REGISTRY_TOPIC
 from worker.transport import FetchBatch, RecordSlice
+from worker.transport.protocols import Event
 
 STEP_S = 0.005
 STEP_RECORDS = 64
 TURNS = 4
 PENDING_MAX = 2_000
 
-ReadRegistry = Callable[[Mapping[int, int]], Awaitable[Mapping[int, Sequence[Any]]]]
+ReadRegistry = Callable[[Mapping[int, int]], Awaitable[Mapping[int, Sequence[Record]]]]
 """Partition → offset in the registry where to start; returns its records from there to its end."""
 
 Where = tuple[str, int]
@@ -56,6 +56,7 @@ class IdentityAgent:
         committed: Callable[[str, int], int | None],
         read_registry: ReadRegistry,
         now_s: Callable[[], float],
+        processor: type[MatchProcessor] = MatchProcessor,
     ) -> None:
         self.changelog = changelog
         self.outbox = outbox
@@ -69,6 +70,7 @@ class IdentityAgent:
         self._committed = committed
         self._read_registry = read_registry
         self._now_s = now_s
+        self._processor = processor
         self._fresh: set[int] = set()
         self.expired_before = 0
 
@@ -83,7 +85,7 @@ class IdentityAgent:
         self.applied = {where: offset for where, offset in self.applied.items() if where[1] not in dropped}
         for partition in new:
             self.stores[partition] = store = MatchStore(self.changelog, partition)
-            self.processors[partition] = MatchProcessor(
+            self.processors[partition] = self._processor(
                 partition=partition, rooms_partitions=self._rooms_partitions, matches=store, counts=self.counts
             )
         self._fresh = (self._fresh - dropped) | new
@@ -112,7 +114,7 @@ class IdentityAgent:
         self._fresh -= starts.keys()
 
     # ---- matching
-    async def run(self, events: AsyncIterable[Any]) -> None:
+    async def run(self, events: AsyncIterable[Event]) -> None:
         """Takes batch after batch; each is acknowledged when all of it is applied and its answers are queued."""
         async for event in events:
             await self.process(event.value)

@@ -96,8 +96,10 @@ class PageServer:
     def stop(self) -> None:
         """Closes every connection and the address, then returns."""
         self._stopped.set()
-        self._wake.send(b"x")
+        self._wake.send(b"x")  # the thread may have seen it already, and leaves both ends open
         self._thread.join()
+        for end in (self._woken, self._wake):
+            end.close()
 
     def _run(self) -> None:
         try:
@@ -107,8 +109,7 @@ class PageServer:
             for connection in list(self._connections):
                 self._close(connection)
             self._selector.close()
-            for end in (self._listener, self._woken, self._wake):
-                end.close()
+            self._listener.close()
 
     def _turn(self) -> None:
         """Waits for something to do or a deadline, does it, and cuts who is late."""

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from faust.types import TP
 
@@ -14,6 +13,7 @@ from worker.ingress.reject import Reason
 from worker.metrics import Readings
 from worker.partition.rooms import PartitionProcessor
 from worker.transport import TransportCounts
+from worker.transport.protocols import Recovery
 
 
 def of_rooms(agent: RoomAgent) -> Readings:
@@ -113,7 +113,7 @@ def of_positions(health: Health, processors: Mapping[int, PartitionProcessor]) -
     }
 
 
-def of_transport(counts: TransportCounts | None, recovery: Any) -> Readings:
+def of_transport(counts: TransportCounts | None, recovery: Recovery | None) -> Readings:
     """Return the driver's metrics; nothing before it has started."""
     if counts is None:
         return {}
@@ -129,6 +129,8 @@ def of_transport(counts: TransportCounts | None, recovery: Any) -> Readings:
     return readings
 
 
-def _remaining(recovery: Any) -> int:
+def _remaining(recovery: Recovery | None) -> int:
+    if recovery is None:
+        return 0
     offsets: Collection[tuple[TP, int]] = list(recovery.active_highwaters.items())
     return sum(max(0, end - recovery.active_offsets.get(tp, -1)) for tp, end in offsets)

@@ -7,7 +7,6 @@ knows neither Faust's app nor the broker: those come as functions.
 import asyncio
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping
-from typing import Any
 
 from worker.metrics import EVENTS_BOUNDS, Histogram
 from worker.partition.rooms import Counts, Output, PartitionProcessor
@@ -17,6 +16,7 @@ from worker.state.outputs import Identity, Sent
 from worker.state.stores import Progress, Stores
 from worker.topics import IDENTITIES_TOPIC, REQUESTS_TOPIC, VIOLATIONS_TOPIC
 from worker.transport import FetchBatch, RecordSlice
+from worker.transport.protocols import Event
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class RoomAgent:
         now_s: Callable[[], float],
         requests: bool = True,
         place_identity: Callable[[bytes], int] | None = None,
+        processor: type[PartitionProcessor] = PartitionProcessor,
     ) -> None:
         self.topic = topic
         self.judge = judge
@@ -70,6 +71,7 @@ class RoomAgent:
         self._now_s = now_s
         self.requests = requests
         self._place_identity = place_identity
+        self._processor = processor
         self._fresh: set[int] = set()
         self._step_records = 64
 
@@ -82,7 +84,7 @@ class RoomAgent:
             self.applied.pop(partition, None)
             self.sent.forget(partition)
         for partition in new:
-            self.processors[partition] = PartitionProcessor(
+            self.processors[partition] = self._processor(
                 topic=self.topic,
                 partition=partition,
                 rooms=self.stores.by_partition[partition],
@@ -113,7 +115,7 @@ class RoomAgent:
         self._fresh -= starts.keys()
 
     # ---- judging
-    async def run(self, events: AsyncIterable[Any]) -> None:
+    async def run(self, events: AsyncIterable[Event]) -> None:
         """Judges batch after batch; each is acknowledged when all of its records are judged and queued."""
         async for event in events:
             await self.process(event.value)

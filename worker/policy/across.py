@@ -3,6 +3,7 @@
 from typing import get_args
 
 from worker.audit.events import Platform
+from worker.audit.numbers import whole
 from worker.audit.room import EPISODES_MAX
 from worker.policy.model import Policy, Problem, Rule
 
@@ -59,7 +60,7 @@ def _crowded(by_name: dict[str, list[Policy]]) -> list[tuple[Policy, str, int]]:
     for platform in PLATFORMS:
         for region in regions:
             holding = _holding(by_name, platform, region)
-            count = sum(len(largest[name].rules) for name in holding)
+            count = whole(len(largest[name].rules) for name in holding)
             if count > RULES_MAX:
                 blamed = max((largest[name] for name in holding), key=lambda p: (len(p.rules), p.ref.id))
                 found.setdefault(blamed.ref.id, (blamed, f"{platform} in {region or 'any region'}", count))

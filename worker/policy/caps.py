@@ -16,6 +16,7 @@ counted decision that falls into it, and never goes back: a decision with an old
 from msgspec import Struct
 from msgspec.structs import replace
 
+from worker.audit.numbers import power
 from worker.audit.room import Room
 from worker.policy.model import Decision, Pause, Withheld
 
@@ -71,7 +72,7 @@ class Window(Struct, array_like=True):
             self.mean += (self.opened - self.mean) / self.slots
         if empty or not self._floods(self.opened, pause):
             self.paused = False
-        self.mean *= (1 - 1 / SLOTS) ** empty
+        self.mean *= power(1 - 1 / SLOTS, empty)
         self.slots = min(self.slots + empty, SLOTS)
 
 

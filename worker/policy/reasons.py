@@ -13,13 +13,13 @@ accusing fact is that of the time for which it was possible or surer, so it neve
                            AI and UNLABELLED bet on the same detectors, so they are one
 """
 
-from math import log
 from typing import Any
 
 from msgspec.structs import replace
 
 from worker.audit.evidence import CLEAR_SHARE, DESIGNS, THRESHOLDS, Family, Level, level_of
 from worker.audit.facts import Certainty
+from worker.audit.numbers import log, total
 from worker.audit.room import Room
 from worker.policy.inputs import ACCUSING, DEFAULTS, Inputs, as_json
 from worker.policy.model import Evidence, Json, Rule
@@ -180,7 +180,7 @@ def evidence_of(family: Family) -> tuple[tuple[Evidence, ...], float]:
         if family.blocks[k]:
             value = family.values[k] or 0.0
             shares.append(Evidence(signal, family.nats[k], value, family.norms[k], family.blocks[k], family.since_ms))
-    return tuple(shares), sum(share.nats for share in shares)
+    return tuple(shares), total(share.nats for share in shares)
 
 
 def bar_of(level: int) -> float | None:

@@ -5,8 +5,7 @@ saves repeats, no more: downstream drops repeats by id, and a tail that cannot b
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -19,7 +18,7 @@ Identity = tuple[bytes, bytes]
 """A violation's id and CloudEvents type."""
 
 
-def identity(headers: Any) -> Identity:
+def identity(headers: Iterable[tuple[str, bytes | None]]) -> Identity:
     """What makes two sent violations the same one. Empty parts when headers are missing."""
     found = dict(headers)
     return found.get("ce_id") or b"", found.get("ce_type") or b""
@@ -80,7 +79,7 @@ async def read_tails(
     return tails
 
 
-async def _seek(consumer: Any, topic: str, starts: Mapping[int, int]) -> dict[TopicPartition, int]:
+async def _seek(consumer: AIOKafkaConsumer, topic: str, starts: Mapping[int, int]) -> dict[TopicPartition, int]:
     """Positions the consumer; returns the end of each partition that has anything to read."""
     partitions = [TopicPartition(topic, partition) for partition in starts]
     consumer.assign(partitions)

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from worker.records import Record
 
 SILENCE_S = 60.0
 POLL_MS = 500
@@ -12,12 +13,12 @@ POLL_MS = 500
 
 async def read_registry(
     make_consumer: Callable[[], AIOKafkaConsumer], topic: str, starts: Mapping[int, int]
-) -> dict[int, list[Any]]:
+) -> dict[int, list[Record]]:
     """Records of each partition from its start offset to its present end; partitions without any are left out.
 
     A registry of millions takes minutes: raises TimeoutError when nothing came for one, or a Kafka error.
     """
-    found: dict[int, list[Any]] = {}
+    found: dict[int, list[Record]] = {}
     consumer = make_consumer()
     await consumer.start()
     try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import faust
 from faust.types import TP, EventT, Message
@@ -61,10 +61,18 @@ class BatchMessage(ConsumerMessage):  # type: ignore[misc]
         self.parts = parts
 
 
+class EventMaker(Protocol):
+    """Wraps a decoded value into the event that streams carry."""
+
+    def create_event(
+        self, key: object, value: object, headers: Mapping[str, bytes] | None, message: Message
+    ) -> EventT: ...
+
+
 class BatchSchema(faust.Schema):  # type: ignore[misc]
     """Schema of batched topics: passes FetchBatch values through, decodes anything else as Faust does."""
 
-    def compile(self, app: Any, **options: Any) -> Callable[..., Awaitable[EventT]]:
+    def compile(self, app: EventMaker, **options: Any) -> Callable[..., Awaitable[EventT]]:
         stock = super().compile(app, **options)
         create_event = app.create_event
 

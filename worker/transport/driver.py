@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from faust.transport.drivers import aiokafka as stock
 
 from worker.transport.consumer import BatchConsumer
 from worker.transport.hooks import Attachment, TransportHooks
 from worker.transport.producer import BatchProducer
+from worker.transport.protocols import Attachable
 from worker.transport.settings import TransportSettings
 
 
 def attach(
-    app: Any,
+    app: Attachable,
     hooks: TransportHooks,
     *,
     clock: Callable[[], float],

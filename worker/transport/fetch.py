@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from aiokafka.errors import (
     CommitFailedError,
@@ -20,6 +20,10 @@ from faust.types import TP
 from worker.transport.batch import RecordSlice
 from worker.transport.settings import TransportSettings
 from worker.transport.unpack import drain
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer
+    from aiokafka.consumer.fetcher import Fetcher
 
 
 class FetchOwner(Protocol):
@@ -66,7 +70,7 @@ class BatchConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
         self._first: dict[TP, int] = {}
         self._cursor = asyncio.Lock()
 
-    def _create_worker_consumer(self, transport: Any) -> Any:
+    def _create_worker_consumer(self, transport: stock.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         settings = self.consumer.settings
         # Faust hard-codes 1500 ms, which every partition waits for that was empty when the fetch left.
@@ -82,7 +86,7 @@ class BatchConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
     # ---- fetching
     async def _fetch_records(
         self,
-        consumer: Any,
+        consumer: AIOKafkaConsumer,
         active_partitions: Iterable[TopicPartition] | None,
         timeout: float | None = None,
         max_records: int | None = None,
@@ -102,7 +106,7 @@ class BatchConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
                 slices = await self._fetch_public(fetcher, wanted)
             return Fetched(slices, self.epoch)
 
-    async def _fetch_direct(self, fetcher: Any, wanted: set[TopicPartition], timeout_s: float) -> list[RecordSlice]:
+    async def _fetch_direct(self, fetcher: Fetcher, wanted: set[TopicPartition], timeout_s: float) -> list[RecordSlice]:
         if not wanted.intersection(fetcher._records):
             waiter = fetcher._create_fetch_waiter()
             done, _ = await asyncio.wait([waiter], timeout=timeout_s)
@@ -116,7 +120,7 @@ class BatchConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
             slices = drain(fetcher, wanted, self.consumer.settings.batch_records)
             return [part for part in slices if self._advance(part)]
 
-    async def _fetch_public(self, fetcher: Any, wanted: set[TopicPartition]) -> list[RecordSlice]:
+    async def _fetch_public(self, fetcher: Fetcher, wanted: set[TopicPartition]) -> list[RecordSlice]:
         async with self._cursor:
             before = self._positions(fetcher, wanted)
             # A short wait: seeks queue behind it.
@@ -136,7 +140,7 @@ class BatchConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
             return [part for part in slices if self._advance(part)]
 
     @staticmethod
-    def _positions(fetcher: Any, wanted: set[TopicPartition]) -> dict[TP, int]:
+    def _positions(fetcher: Fetcher, wanted: set[TopicPartition]) -> dict[TP, int]:
         assignment = fetcher._subscriptions.subscription.assignment
         states = {tp: assignment.state_value(tp) for tp in wanted if assignment and tp in assignment.tps}
         return {TP(*tp): state.position for tp, state in states.items() if state.has_valid_position}
@@ -181,7 +185,7 @@ class BatchConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
             self.epoch += 1
             return committed
 
-    async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+    async def _seek_wait(self, consumer: AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:
         async with self._cursor:
             await super()._seek_wait(consumer, partitions)
             for tp in partitions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as stock
@@ -12,6 +12,9 @@ from faust.types import RecordMetadata
 
 from worker.records import OutRecord
 from worker.transport.compression import use_fast_lz4
+
+if TYPE_CHECKING:
+    from aiokafka.producer.message_accumulator import BatchBuilder
 
 
 class SendError(RuntimeError):
@@ -76,7 +79,7 @@ class BatchProducer(stock.Producer):  # type: ignore[misc]
         return acks
 
 
-def _append(batch: Any, record: OutRecord) -> bool:
+def _append(batch: BatchBuilder, record: OutRecord) -> bool:
     """False when the batch is full."""
     fitted = batch.append(
         timestamp=record.timestamp_ms, key=record.key, value=record.value, headers=list(record.headers)

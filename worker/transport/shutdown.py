@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from worker.transport.hooks import Attachment
+from worker.transport.protocols import StoppingApp
 
 #: A shutdown that takes longer asks whether there is a broker; mostly it has ended by then.
 ASK_AFTER_S = 3.0
@@ -28,7 +28,7 @@ class KillDeadline(threading.Thread):
     Where no broker has answered for 8 s it does not wait that long. A thread, since what hangs may be the loop itself.
     """
 
-    def __init__(self, app: Any, attachment: Attachment, poll_s: float = 0.2) -> None:
+    def __init__(self, app: StoppingApp, attachment: Attachment, poll_s: float = 0.2) -> None:
         super().__init__(name="kill-deadline", daemon=True)
         self._app = app
         self._attachment = attachment

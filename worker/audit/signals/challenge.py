@@ -8,6 +8,7 @@ Abstains: no challenge issued; a result during a break. Evasion: a person on sta
 """
 
 from worker.audit.evidence import new_family, step
+from worker.audit.numbers import whole
 from worker.audit.requests import answered, gained
 from worker.audit.room import LATENESS_MS, PANE_MS, Pane, Room
 from worker.audit.signals.replies import is_break
@@ -58,9 +59,9 @@ def _bet(room: Room, pane: Pane, at_ms: int, failed: int) -> None:
 
 def failures(room: Room) -> int:
     """Failures among the last twelve results."""
-    return sum(failed for _, failed in room.challenges)
+    return whole(failed for _, failed in room.challenges)
 
 
 def passed_since(room: Room, since_ms: int) -> int:
     """Challenges passed at or after event time `since_ms`, among the last twelve."""
-    return sum(1 for at_ms, failed in room.challenges if not failed and at_ms >= since_ms)
+    return whole(1 for at_ms, failed in room.challenges if not failed and at_ms >= since_ms)

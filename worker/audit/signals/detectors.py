@@ -20,6 +20,7 @@ from xxhash import xxh3_64_intdigest
 
 from worker.audit.calibration import HIGH, rank
 from worker.audit.events import DetectorScore
+from worker.audit.numbers import whole
 from worker.audit.room import Block, Detector, Look, Pane, Room
 
 LOOKS_MIN = 6
@@ -67,10 +68,10 @@ def fold(room: Room, pane: Pane) -> None:
         detector.ranks += look.rank
     if "voice" in high:
         block.voice_looks += 1
-        block.voice_high += sum(high["voice"]) / len(high["voice"])
+        block.voice_high += whole(high["voice"]) / len(high["voice"])
     if "visual" in high:
         block.visual_looks += 1
-        block.visual_high += sum(high["visual"]) / len(high["visual"])
+        block.visual_high += whole(high["visual"]) / len(high["visual"])
 
 
 def _detector(block: Block, look: Look) -> Detector:

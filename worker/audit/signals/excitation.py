@@ -25,12 +25,12 @@ beyond what a pane keeps, or more than 64 came in ten minutes. Evasion: an LLM t
 intersection per segment and prompt of the last 6½ minutes that lies in one of three spans of 90 s.
 """
 
-from math import exp
 from operator import add
 
 from msgspec import msgpack
 
 from worker.audit import packed
+from worker.audit.numbers import exp, whole
 from worker.audit.room import BLOCK_MS, FOREVER_MS, Asked, Excitation, Pane, Prompt, Room
 
 SHIFTS = 3  # by 0, 2½ and 5 minutes
@@ -116,7 +116,7 @@ def close(room: Room) -> float | None:
         return None
     follows = state.end_ms == room.block_start_ms  # on a block without a break
     state.end_ms = 0 if block.paused_ms else end_ms
-    overloaded = sum(state.halves) > PAST_MAX or block.skipped > SKIPPED_MAX * (block.due + block.discounted)
+    overloaded = whole(state.halves) > PAST_MAX or block.skipped > SKIPPED_MAX * (block.due + block.discounted)
     onsets, sums, halves = state.onsets, state.sums, state.halves
     state.onsets, state.sums = 0, NO_SUMS
     state.halves = (*halves[2:], 0, 0)

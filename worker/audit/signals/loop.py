@@ -12,6 +12,7 @@ Cost: about 30 µs a segment.
 
 from worker.audit.evidence import new_family, step
 from worker.audit.excerpts import quote
+from worker.audit.numbers import whole
 from worker.audit.room import LATENESS_MS, PANE_MS, Pane, Room, Utterance
 from worker.audit.speech import add, modal_lag, new_ring
 from worker.audit.text import Words, simhash
@@ -41,9 +42,9 @@ def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words]) -
         lags.append(add(ring, second, simhash(words.known)))
     modal, count = modal_lag(ring)
     locked = [bool(found) and count > 0 and any(abs(lag - modal) <= 1 for lag in found or ()) for found in lags]
-    long_enough = sum(found is not None for found in lags)
+    long_enough = whole(found is not None for found in lags)
     if locked_before >= ARMED_MIN and long_enough:
-        _bet(room, pane.start_ms + PANE_MS, sum(locked) / long_enough)
+        _bet(room, pane.start_ms + PANE_MS, whole(locked) / long_enough)
         if any(locked):
             utterance = speech[locked.index(True)]
             quote(room, utterance.at_ms, "repeated_speech", utterance.text, utterance.offset)

@@ -12,11 +12,14 @@ heard or seen, because speech recognition fails, or nobody listens to this room 
 Evasion: an LLM that answers. Cost: a set intersection per open prompt and speech segment.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from worker.audit.askers import Askers
 from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
 from worker.audit.excerpts import quote
+from worker.audit.numbers import total, whole
 from worker.audit.room import (
     BLOCK_MS,
     FOREVER_MS,
@@ -64,7 +67,7 @@ def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words], l
     past = excitation.asked(excited) if excited is not None and (pane.replies or speech) else []
     for at_ms in sorted(pane.replies):
         if room.prompts:
-            _reply(room, at_ms)
+            _answer(room, at_ms, _any)
         if excited is not None:
             excitation.replied(excited, past, at_ms)
     if pane.named and room.prompts:
@@ -78,7 +81,7 @@ def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words], l
         if not repeats and (room.prompts or excited is not None):
             heard = _hear(utterance, words)
             if room.prompts:
-                _speak(room, said, heard)
+                _answer(room, heard.at_ms, partial(_is_answered_by, said, heard))
             if excited is not None:
                 _excite(room, excited, past, said, heard)
         note(said, words)
@@ -107,20 +110,36 @@ def _real(room: Room, prompts: list[Prompt]) -> list[Prompt]:
     return real
 
 
-def _reply(room: Room, at_ms: int) -> None:
-    """A reply, a thanks or a pinned comment answers whoever waits.
+def _answer(room: Room, at_ms: int, answers: Callable[[Prompt], bool | None]) -> None:
+    """What the host says or does at `at_ms` meets the prompts that wait: True answers one, False strikes it.
 
-    A block asks only whether anybody was answered, so one answered prompt per block in which it falls due is enough:
+    A block asks only whether anyone was answered, so one answered prompt per block in which it falls due is enough:
     `room.answered_due_ms` holds the due times of those found.
     """
-    found = room.answered_due_ms
-    start_ms = room.block_start_ms
-    blocks = {(due_ms - start_ms) // BLOCK_MS for due_ms in found}
+    blocks = {_block_of(room, due_ms) for due_ms in room.answered_due_ms}
+    struck = []
     for prompt in room.prompts:
         due_ms = prompt.at_ms + DUE_MS
-        if prompt.at_ms < at_ms <= due_ms and (block := (due_ms - start_ms) // BLOCK_MS) not in blocks:
-            found = room.answered_due_ms = (*found, due_ms)
+        if not prompt.at_ms < at_ms <= due_ms or (block := _block_of(room, due_ms)) in blocks:
+            continue
+        answered = answers(prompt)
+        if answered:
+            room.answered_due_ms = (*room.answered_due_ms, due_ms)
             blocks.add(block)
+        elif answered is False:
+            struck.append(prompt)
+    if struck:
+        room.prompts = tuple(prompt for prompt in room.prompts if prompt not in struck)
+
+
+def _block_of(room: Room, due_ms: int) -> int:
+    """The number of the block in which a prompt falls due, counted from the open one."""
+    return (due_ms - room.block_start_ms) // BLOCK_MS
+
+
+def _any(_: Prompt) -> bool:
+    """A reply, a thanks or a pinned comment answers everyone who waits."""
+    return True
 
 
 def _name(room: Room, pane: Pane, past: list[Asked]) -> None:
@@ -128,7 +147,7 @@ def _name(room: Room, pane: Pane, past: list[Asked]) -> None:
     for at_ms, comment in sorted(pane.named):
         for prompt in room.prompts:
             if prompt.comment == comment and prompt.at_ms < at_ms:
-                load = sum(not shift for shift, _ in excitation.waiting(past, at_ms))
+                load = whole(not shift for shift, _ in excitation.waiting(past, at_ms))
                 latency.answered(room, prompt.at_ms, at_ms, load)
 
 
@@ -170,26 +189,10 @@ def _is_news(said: Said, fits: frozenset[str], enough_nats: float) -> bool:
     return bool(news) and _nats(news) >= enough_nats
 
 
-def _speak(room: Room, said: Said, heard: Heard) -> None:
-    """An utterance answers the prompts that it fits with words that are new, and strikes those it fits otherwise."""
-    found = room.answered_due_ms
-    start_ms = room.block_start_ms
-    blocks = {(due_ms - start_ms) // BLOCK_MS for due_ms in found}
-    struck = []
-    for prompt in room.prompts:
-        due_ms = prompt.at_ms + DUE_MS
-        if not prompt.at_ms < heard.at_ms <= due_ms or (block := (due_ms - start_ms) // BLOCK_MS) in blocks:
-            continue
-        fits, enough_nats = _fit(prompt, heard)
-        if not fits:
-            continue
-        if _is_news(said, fits, enough_nats):
-            found = room.answered_due_ms = (*found, due_ms)
-            blocks.add(block)
-        else:
-            struck.append(prompt)
-    if struck:
-        room.prompts = tuple(prompt for prompt in room.prompts if prompt not in struck)
+def _is_answered_by(said: Said, heard: Heard, prompt: Prompt) -> bool | None:
+    """Whether an utterance that fits a prompt does so with words that are new; None when it does not fit."""
+    fits, enough_nats = _fit(prompt, heard)
+    return _is_news(said, fits, enough_nats) if fits else None
 
 
 def _excite(room: Room, state: Excitation, past: list[Asked], said: Said, heard: Heard) -> None:
@@ -201,11 +204,12 @@ def _excite(room: Room, state: Excitation, past: list[Asked], said: Said, heard:
         if fits and _is_news(said, fits, enough_nats):
             excitation.excite(state, heard.at_ms, shift, prompt)
             if not shift and prompt.kind == QUESTION:
-                latency.answered(room, prompt.at_ms, heard.began_ms, sum(not other for other, _ in waiting))
+                latency.answered(room, prompt.at_ms, heard.began_ms, whole(not other for other, _ in waiting))
 
 
 def _nats(grams: frozenset[str]) -> float:
-    return sum([BIGRAM_IDF_NATS.get(gram, BIGRAM_IDF_DEFAULT_NATS) for gram in grams])
+    nats = [BIGRAM_IDF_NATS.get(gram, BIGRAM_IDF_DEFAULT_NATS) for gram in grams]
+    return total(sorted(nats))  # a set has no order of its own
 
 
 def fall_due(room: Room, now_ms: int) -> None:
@@ -219,7 +223,7 @@ def fall_due(room: Room, now_ms: int) -> None:
         questions = (prompt for prompt in prompts[:due] if prompt.kind == QUESTION)
         block.questions = (*block.questions, *questions)[-QUOTED:]
         room.prompts = prompts[due:]
-        answered = sum(1 for due_ms in found if due_ms < now_ms)
+        answered = whole(1 for due_ms in found if due_ms < now_ms)
         if answered:
             block.answered += answered
             room.answered_due_ms = tuple(due_ms for due_ms in found if due_ms >= now_ms)
