@@ -36,13 +36,13 @@ class Told:
             self.cusums.append(state.cusum)
             self.asked.append(at)
             failed = rng.random() < fails
-            requests.issued(state, at, at)
+            requests.note_issued(state, at, at)
             mass, last_ms = family.mass(), family.last_ms
             step(family, at + 20 * SECOND, (float(failed),), (0.05,))
             family.level = level_of(family.mass(), family.level)
             state.watched = family.level >= Level.WATCH
             self.watched.append(state.watched)
-            requests.answered(state, failed, requests.gained(family, last_ms, mass), at + 20 * SECOND)
+            requests.note_answered(state, failed, requests.gained(family, last_ms, mass), at + 20 * SECOND)
 
     def in_break(self, at: int) -> bool:
         return any(start <= at < end for start, end in self.breaks)
@@ -126,7 +126,7 @@ def test_suspicion_is_asked_about_at_once_and_then_at_growing_gaps_while_passed(
     requests.fall_due(state, may_ask=True, kinds=())
     while state.due_ms < now:
         requests.fall_due(state, may_ask=True, kinds=())
-        requests.issued(state, state.asked[-1], state.asked[-1])
+        requests.note_issued(state, state.asked[-1], state.asked[-1])
     requests.look(state, requests.NONINT, family, now)
     suspected = max(state.suspicion) >= requests.SUSPICION_NATS
     family.m = [m * 20 for m in family.m]
@@ -137,8 +137,8 @@ def test_suspicion_is_asked_about_at_once_and_then_at_growing_gaps_while_passed(
         requests.fall_due(state, may_ask=True, kinds=())
         if requests.take(state):
             times.append(state.asked[-1])
-            requests.issued(state, times[-1], times[-1])
-            requests.answered(state, False, log(0.6), times[-1] + SECOND)
+            requests.note_issued(state, times[-1], times[-1])
+            requests.note_answered(state, False, log(0.6), times[-1] + SECOND)
     assert not suspected
     assert times[0] - now <= 2 * MINUTE + 30 * SECOND
     assert [round((b - a) / MINUTE) for a, b in pairwise(times)][:5] == [6, 12, 24, 48, 48]
@@ -152,15 +152,15 @@ def test_a_platform_that_never_answers_is_asked_three_times_and_then_every_three
         times += [request.at_ms for request in requests.take(state)]
     assert [b - a for a, b in pairwise(times)][2:] == [3 * HOUR] * (len(times) - 3)
     assert len(times) <= 11
-    requests.issued(state, T0 + 24 * HOUR, T0 + 24 * HOUR)
+    requests.note_issued(state, T0 + 24 * HOUR, T0 + 24 * HOUR)
     assert state.unanswered == 0
 
 
 def test_challenges_that_the_platform_thought_of_itself_count() -> None:
     state = requests.begin("room", T0)
     for i in range(12):
-        requests.issued(state, T0 + i * MINUTE, T0 + i * MINUTE)
-    requests.answered(state, True, 3.0, T0 + 12 * MINUTE)
+        requests.note_issued(state, T0 + i * MINUTE, T0 + i * MINUTE)
+    requests.note_answered(state, True, 3.0, T0 + 12 * MINUTE)
     while state.due_ms < T0 + HOUR:
         requests.fall_due(state, may_ask=True, kinds=())
     assert requests.take(state) == []

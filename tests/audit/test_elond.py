@@ -31,22 +31,22 @@ def test_the_weights_add_up_to_one() -> None:
 
 def test_a_discovery_lowers_the_bar_for_others_and_counts_once() -> None:
     platform = Platform()
-    index = [elond.next_index(platform) for _ in range(3)]
+    index = [elond.begin_session(platform) for _ in range(3)]
     assert index == [1, 2, 3]
     bar = elond.mass_needed(2, 0)
-    assert not elond.discovers(platform, "room s", "AI", 2, bar * 0.999)
-    assert elond.discovers(platform, "room s", "AI", 2, bar)
-    assert elond.discovers(platform, "room s", "AI", 2, 0.5), "it was discovered already"
+    assert not elond.discover(platform, "room s", "AI", 2, bar * 0.999)
+    assert elond.discover(platform, "room s", "AI", 2, bar)
+    assert elond.discover(platform, "room s", "AI", 2, 0.5), "it was discovered already"
     assert platform.discoveries == 1
-    assert not elond.discovers(platform, "other s", "AI", 3, elond.mass_needed(3, 1) * 0.999)
-    assert elond.discovers(platform, "other s", "AI", 3, elond.mass_needed(3, 1))
+    assert not elond.discover(platform, "other s", "AI", 3, elond.mass_needed(3, 1) * 0.999)
+    assert elond.discover(platform, "other s", "AI", 3, elond.mass_needed(3, 1))
     assert platform.discoveries == 2
 
 
 def test_what_was_found_is_remembered_within_bounds() -> None:
     platform = Platform()
     for i in range(3 * elond.FOUND_MAX):
-        assert elond.discovers(platform, f"room {i}", "AI", 1, 1e12)
+        assert elond.discover(platform, f"room {i}", "AI", 1, 1e12)
     assert len(platform.found) == elond.FOUND_MAX and platform.discoveries == 3 * elond.FOUND_MAX
 
 
@@ -60,13 +60,13 @@ def test_few_of_those_who_are_restricted_are_honest_however_rooms_depend(share_o
         q = exp(-rng.uniform(2, 14))
         shock = rng.random() < q
         for session in range(300):
-            index = elond.next_index(platform)
+            index = elond.begin_session(platform)
             machine = rng.random() < share_of_machines
             own = rng.random() < q
             mass = 1e11 if machine else elond.HOURS / q if (shock if session % 2 else own) else 0.0
             before = platform.discoveries
             for family in elond.FAMILIES:
-                elond.discovers(platform, f"{session}", family, index, mass)
+                elond.discover(platform, f"{session}", family, index, mass)
             false += 0 if machine else platform.discoveries - before
         shares += false / max(1, platform.discoveries)
     assert shares / runs <= elond.ALPHA

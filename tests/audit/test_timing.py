@@ -7,22 +7,32 @@ from statistics import fmean, pstdev, stdev
 import pytest
 
 from worker.audit.calibration import BURSTINESS_LOW, LATENCY_SPREAD_LOW, LONG_PAUSES_LOW
-from worker.audit.timing import DELAYS_MAX, PAUSES_MAX, Delays, Pauses, answered, burstiness, rises, spoke, spread
+from worker.audit.timing import (
+    DELAYS_MAX,
+    PAUSES_MAX,
+    Delays,
+    Pauses,
+    burstiness,
+    note_answer,
+    note_speech,
+    rises,
+    spread,
+)
 
 
 def delays_of(ms: list[float], loads: list[int] | None = None) -> Delays:
     delays = Delays()
     for i, (delay, load) in enumerate(zip(ms, loads or [1] * len(ms), strict=True)):
-        answered(delays, i * 1_000_000, i * 1_000_000 + int(delay), load)
+        note_answer(delays, i * 1_000_000, i * 1_000_000 + int(delay), load)
     return delays
 
 
 def pauses_of(ms: list[int]) -> Pauses:
     pauses, at = Pauses(), 1_000
-    spoke(pauses, at, at)
+    note_speech(pauses, at, at)
     for pause in ms:
         at += pause
-        spoke(pauses, at, at + 2_000)
+        note_speech(pauses, at, at + 2_000)
         at += 2_000
     return pauses
 
@@ -45,9 +55,9 @@ def test_a_queue_makes_delays_rise_and_chance_does_so_once_in_twenty() -> None:
 
 def test_a_prompt_that_is_answered_twice_counts_once_and_none_is_answered_before_it_is_asked() -> None:
     delays = Delays()
-    answered(delays, 1_000, 3_000, 1)
-    answered(delays, 1_000, 9_000, 1)
-    answered(delays, 5_000, 5_000, 1)
+    note_answer(delays, 1_000, 3_000, 1)
+    note_answer(delays, 1_000, 9_000, 1)
+    note_answer(delays, 5_000, 5_000, 1)
     assert delays.count == 1
 
 
@@ -77,7 +87,7 @@ def test_a_clock_has_burstiness_minus_one_and_silence_between_overlapping_segmen
 def test_an_absence_and_an_overlap_are_no_pauses() -> None:
     pauses = Pauses()
     for start, end in ((1_000, 3_000), (2_500, 4_000), (64_001, 66_000), (66_500, 67_000)):
-        spoke(pauses, start, end)
+        note_speech(pauses, start, end)
     assert (pauses.count, pauses.mean) == (1, 500)
 
 

@@ -91,7 +91,7 @@ def _read_no_more(room: Room) -> None:
 
 
 def _registered(room: Room) -> None:
-    announce.ties_of(room).answered = True
+    announce.ensure_ties(room).answered = True
 
 
 def cases() -> Iterator[tuple[str, str, Call, Callable[[Room], object] | None]]:

@@ -22,9 +22,9 @@ def trips_at(outcomes: list[bool]) -> int | None:
     breaker = Breaker()
     for i, rejected in enumerate(outcomes):
         if rejected:
-            breaker.bad()
+            breaker.note_bad()
         else:
-            breaker.good()
+            breaker.note_good()
         if breaker.tripped:
             return i
     return None
@@ -63,18 +63,18 @@ def test_a_batch_of_good_records_counts_like_single_ones(seed: int) -> None:
     single, batched = Breaker(), Breaker()
     for _ in range(300):
         n = rng.randrange(12)
-        batched.good(n)
+        batched.note_good(n)
         for _ in range(n):
-            single.good()
+            single.note_good()
         for _ in range(rng.randrange(4)):
-            assert single.bad() == batched.bad()
+            assert single.note_bad() == batched.note_bad()
         assert (single.tripped, single.why) == (batched.tripped, batched.why)
 
 
 def test_it_says_why_and_stays_tripped() -> None:
     breaker = Breaker()
     for _ in range(500):
-        breaker.bad()
-    breaker.good(100_000)
+        breaker.note_bad()
+    breaker.note_good(100_000)
     assert breaker.tripped
     assert breaker.why == "500 records in a row were rejected"

@@ -31,7 +31,7 @@ def opened(judge: Judge, number: int, minutes: float) -> Decision:
 
 def verdicts(judge: Judge, ledger: Ledger, *minutes: float) -> list[bool]:
     first = len(ledger.verdicts)
-    return [ledger.parks(opened(judge, first + n, at), first + n) for n, at in enumerate(minutes)]
+    return [not ledger.let_through(opened(judge, first + n, at), first + n) for n, at in enumerate(minutes)]
 
 
 def test_a_rule_that_opens_in_more_rooms_than_it_may_in_ten_minutes_is_paused() -> None:
@@ -66,7 +66,8 @@ def test_what_a_rule_always_does_is_no_flood() -> None:
     window, decision = Window(), opened(a_judge(QUICK.replace("rooms: 3", "rooms: 10")), 0, 0)
 
     def at(slot: int) -> bool:
-        return window.pauses(replace(decision, decided_at_ms=T0 + slot * SLOT_MS))
+        window.note(replace(decision, decided_at_ms=T0 + slot * SLOT_MS))
+        return window.paused
 
     for slot in range(30):
         assert not any(at(slot) for _ in range(10))
@@ -88,7 +89,7 @@ def test_a_mean_is_of_a_day_and_a_flood_teaches_nothing() -> None:
 def test_what_is_remembered_of_rules_is_bounded() -> None:
     ledger, decision = Ledger(), opened(a_judge(QUICK), 0, 0)
     ledger.windows = {f"R-{n}": Window(slot=n) for n in range(1, WINDOWS_MAX + 1)}
-    ledger.parks(decision, 0)
+    ledger.let_through(decision, 0)
     assert len(ledger.windows) == WINDOWS_MAX
     assert "R-1" not in ledger.windows
 

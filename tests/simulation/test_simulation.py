@@ -76,11 +76,11 @@ class Rematched(SimulatedWorker):
     """Matches what its identities have seen already."""
 
     class Forgetful(MatchProcessor):
-        def _identity(self, record: Record, out: list[Placed]) -> Reject | None:
+        def _take_identity(self, record: Record, out: list[Placed]) -> Reject | None:
             kept = self.matches.kept.get((record.key or b"").decode())
             if kept is not None:
                 kept.offset = -1
-            return super()._identity(record, out)
+            return super()._take_identity(record, out)
 
     matching = Forgetful
 

@@ -8,7 +8,7 @@ from worker.audit import snapshot, speech
 from worker.audit.facts import History
 from worker.audit.history import REMEMBERED_MS
 from worker.audit.room import Episode, Phase, Room
-from worker.audit.windows import pane_at
+from worker.audit.windows import open_pane
 from worker.state import codec
 from worker.state.chunks import VERSIONS_MAX, Versions
 from worker.state.codec import ChangelogError
@@ -314,7 +314,7 @@ def test_a_quiet_room_is_kept_as_bytes_and_one_that_speaks_decoded() -> None:
     """After a flush; the bytes are what was written, so nothing is lost by it."""
     store = RoomStore("changelog", 0)
     quiet, speaking = room_at(1, room_id="quiet"), room_at(1, room_id="speaking", said=1)
-    pane_at(quiet, 1)
+    open_pane(quiet, 1)
     for room in (quiet, speaking):
         keep(store, room)
     flush(store)

@@ -92,14 +92,14 @@ def mark_of(upheld: list[Upheld]) -> int:
 # ---- what changes in a room
 
 
-def soon(room: Room) -> None:
-    """Something that others should know has changed: speak within 30 s of the last time, or at once."""
+def speak_soon(room: Room) -> None:
+    """Plan to speak within 30 s of the last time, or at once: others should know what has changed."""
     spoken_ms = room.ties.spoken_ms if room.ties is not None else 0
     room.identities_due_ms = min(room.identities_due_ms, spoken_ms + SOON_MS)
 
 
-def ties_of(room: Room) -> Ties:
-    """The room's ties, made when they are first needed."""
+def ensure_ties(room: Room) -> Ties:
+    """Return the room's ties; make them when they are first needed."""
     if room.ties is None:
         room.ties = Ties()
     return room.ties
@@ -107,7 +107,7 @@ def ties_of(room: Room) -> Ties:
 
 def see(room: Room, kind: Kind, value: str, at_ms: int) -> None:
     """A voice or a face was noticed. The eight noticed last are kept."""
-    key, ties = f"{kind}:{value}", ties_of(room)
+    key, ties = f"{kind}:{value}", ensure_ties(room)
     for i, (known, seen_ms) in enumerate(ties.seen):
         if known == key:
             if at_ms - seen_ms >= REFRESH_MS:
@@ -116,7 +116,7 @@ def see(room: Room, kind: Kind, value: str, at_ms: int) -> None:
     ties.seen = (*ties.seen, (key, at_ms))
     _withdraw(room, ties, [known for known, _ in ties.seen[:-SEEN_MAX]])
     ties.seen = ties.seen[-SEEN_MAX:]
-    soon(room)
+    speak_soon(room)
 
 
 def shown(room: Room) -> list[str]:
@@ -132,8 +132,8 @@ def redescribed(room: Room, before: list[str]) -> None:
     """The descriptor has changed; `before` is what the room showed until then."""
     gone = [key for key in before if key not in shown(room)]
     if gone:
-        _withdraw(room, ties_of(room), gone)
-    soon(room)
+        _withdraw(room, ensure_ties(room), gone)
+    speak_soon(room)
 
 
 def _withdraw(room: Room, ties: Ties, keys: list[str]) -> None:
@@ -150,7 +150,7 @@ def hold(room: Room, fleets: tuple[tuple[str, Fleet], ...], otherwise: Fleet = N
     Rules see one: not permitted before permitted; then what a person shares less easily, a face before a voice, an
     address before an operator; then the larger one; `otherwise` when there is none.
     """
-    ties_of(room).fleets = fleets
+    ensure_ties(room).fleets = fleets
     room.facts.fleet = max((fleet for _, fleet in fleets), key=_weight, default=otherwise)
     room.changed |= FACT_BIT["fleet"] | FACT_BIT["signals"]
 
@@ -169,7 +169,7 @@ def announce(room: Room) -> list[Identity]:
     room.identities_due_ms = at_ms + PERIOD_MS if live else FOREVER_MS
     if not room.host_id:
         return []
-    ties = ties_of(room)
+    ties = ensure_ties(room)
     _forget_unseen(room, ties, at_ms)
     if live:  # an answer may have crossed a withdrawal
         _withdraw(room, ties, [key for key, _ in ties.fleets if key not in shown(room)])
@@ -214,7 +214,7 @@ def _keyed(base: Identity, key: str) -> Identity:
 
 
 def _speak(room: Room, base: Identity, key: str) -> Identity:
-    ties = ties_of(room)
+    ties = ensure_ties(room)
     said = _keyed(base, key)
     if said.kind == "host":
         upheld = [Upheld(rule, at_ms) for rule, times in room.facts.history.room.items() for at_ms in times]

@@ -49,7 +49,7 @@ from worker.audit.signals import cadence, challenge, detectors
 from worker.audit.signals.bots import viewer_hash
 from worker.audit.signals.replies import GIFT, GREETING, ORDER, QUESTION, meets_break
 from worker.audit.text import is_greeting, is_question
-from worker.audit.windows import close_due, pane_at
+from worker.audit.windows import close_due, open_pane
 
 Handler = Callable[[Room, Any, int], None]
 
@@ -85,7 +85,7 @@ def apply(room: Room, event: e.Event, offset: int) -> Status:
         room.counts.late += 1
         return _LATE
     handler, once = HANDLERS[event.__class__]
-    if once is not _REPEATABLE and _seen(room, event.id, once is _VIEWER):
+    if once is not _REPEATABLE and not _remember(room, event.id, once is _VIEWER):
         return _DUPLICATE
     if at_ms > max_at_ms and room.phase != _CLOSED and event.__class__ is not e.ReviewDecided:
         room.max_at_ms = at_ms
@@ -95,15 +95,15 @@ def apply(room: Room, event: e.Event, offset: int) -> Status:
     return _APPLIED
 
 
-def _seen(room: Room, event_id: str, by_viewer: bool) -> bool:
-    """Whether this id was among the latest 64 of its side; remembers it. A flood of likes cannot wash out evidence."""
+def _remember(room: Room, event_id: str, by_viewer: bool) -> bool:
+    """Remember an id; False if it is among the latest 64 of its side. A flood of likes cannot wash out evidence."""
     digest = xxh3_64_digest(event_id.encode())
     ring = room.seen_viewer if by_viewer else room.seen_other
     at = ring.find(digest)
     while at >= 0 and at & 7:
         at = ring.find(digest, at + 1)
     if at >= 0:
-        return True
+        return False
     if len(ring) < SEEN_MAX:
         ring += digest
     elif by_viewer:
@@ -114,7 +114,7 @@ def _seen(room: Room, event_id: str, by_viewer: bool) -> bool:
         slot = room.seen_other_at
         ring[slot : slot + 8] = digest
         room.seen_other_at = (slot + 8) % SEEN_MAX
-    return False
+    return True
 
 
 # --- the room itself -------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def _take_descriptor(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: 
     announce.redescribed(room, before)
 
 
-def _heartbeat(room: Room, event: e.RoomHeartbeat, offset: int) -> None:
+def _on_heartbeat(room: Room, event: e.RoomHeartbeat, offset: int) -> None:
     if event.at_ms < room.heartbeat_ms:
         return  # overtaken by a newer one, which said it all
     room.heartbeat_ms = event.at_ms
@@ -171,43 +171,43 @@ def _heartbeat(room: Room, event: e.RoomHeartbeat, offset: int) -> None:
         frame.refresh_idle(room)
 
 
-def _paused(room: Room, event: e.RoomPaused, offset: int) -> None:
+def _on_paused(room: Room, event: e.RoomPaused, offset: int) -> None:
     move(room, "pause", event.at_ms)
     frame.refresh_idle(room)
 
 
-def _resumed(room: Room, event: e.RoomResumed, offset: int) -> None:
+def _on_resumed(room: Room, event: e.RoomResumed, offset: int) -> None:
     move(room, "resume", event.at_ms)
 
 
-def _closed(room: Room, event: e.RoomClosed, offset: int) -> None:
+def _on_closed(room: Room, event: e.RoomClosed, offset: int) -> None:
     end(room, event.at_ms)
 
 
 # --- viewers ---------------------------------------------------------------------------------------------------
 
 
-def _joined(room: Room, event: e.ViewerJoined, offset: int) -> None:
+def _on_joined(room: Room, event: e.ViewerJoined, offset: int) -> None:
     room.counts.joined += 1
 
 
-def _left(room: Room, event: e.ViewerLeft, offset: int) -> None:
+def _on_left(room: Room, event: e.ViewerLeft, offset: int) -> None:
     room.counts.left += 1
 
 
-def _liked(room: Room, event: e.ViewerLiked, offset: int) -> None:
+def _on_liked(room: Room, event: e.ViewerLiked, offset: int) -> None:
     room.counts.liked += event.count
 
 
-def _followed(room: Room, event: e.ViewerFollowed, offset: int) -> None:
+def _on_followed(room: Room, event: e.ViewerFollowed, offset: int) -> None:
     room.counts.followed += 1
 
 
-def _shared(room: Room, event: e.ViewerShared, offset: int) -> None:
+def _on_shared(room: Room, event: e.ViewerShared, offset: int) -> None:
     room.counts.shared += 1
 
 
-def _comment(room: Room, event: e.ViewerComment, offset: int) -> None:
+def _on_comment(room: Room, event: e.ViewerComment, offset: int) -> None:
     room.counts.comments += 1
     text = event.text
     if event.viewer_id == room.host_id:
@@ -219,17 +219,17 @@ def _comment(room: Room, event: e.ViewerComment, offset: int) -> None:
         _prompt(room, event, GREETING, text, offset)
 
 
-def _gift(room: Room, event: e.ViewerGift, offset: int) -> None:
+def _on_gift(room: Room, event: e.ViewerGift, offset: int) -> None:
     room.counts.gifts += 1
     _prompt(room, event, GIFT, "", offset)
 
 
-def _order(room: Room, event: e.ViewerOrder, offset: int) -> None:
+def _on_order(room: Room, event: e.ViewerOrder, offset: int) -> None:
     room.counts.orders += event.quantity
     _prompt(room, event, ORDER, "", offset)
 
 
-def _tally(room: Room, event: e.ViewerTally, offset: int) -> None:
+def _on_tally(room: Room, event: e.ViewerTally, offset: int) -> None:
     counts = room.counts
     counts.joined += event.joined
     counts.left += event.left
@@ -247,7 +247,7 @@ def _prompt(
     """Keep a prompt in its pane: those with the smallest hashes, whatever order they arrive in."""
     if room.phase == _PAUSED or (room.breaks and meets_break(room, event.at_ms)):
         return
-    pane = pane_at(room, event.at_ms)
+    pane = open_pane(room, event.at_ms)
     rank = xxh3_64_intdigest(event.id.encode())
     kept = pane.prompts
     if any(prompt.rank == rank for prompt in kept):
@@ -264,8 +264,8 @@ def _prompt(
 # --- the host --------------------------------------------------------------------------------------------------
 
 
-def _speech(room: Room, event: e.HostSpeech, offset: int) -> None:
-    pane = pane_at(room, event.at_ms)
+def _on_speech(room: Room, event: e.HostSpeech, offset: int) -> None:
+    pane = open_pane(room, event.at_ms)
     rank = xxh3_64_intdigest(event.id.encode())
     if rank.to_bytes(8, "big") in pane.speech:
         return  # repeated; as msgpack writes large numbers
@@ -283,26 +283,26 @@ def _speech(room: Room, event: e.HostSpeech, offset: int) -> None:
         frame.refresh_idle(room)
 
 
-def _reply(room: Room, event: e.HostReply, offset: int) -> None:
+def _on_reply(room: Room, event: e.HostReply, offset: int) -> None:
     room.counts.replies += 1
     if event.medium == "sign" and room.asking is not None:
         room.asking.signs = True
-    _replied(room, event.at_ms)
+    _note_reply(room, event.at_ms)
     if event.comment_id is not None:
-        pane = pane_at(room, event.at_ms)
+        pane = open_pane(room, event.at_ms)
         named = {*pane.named, (event.at_ms, xxh32_intdigest(event.comment_id.encode()))}
         pane.named = tuple(sorted(named))[:REPLIES_PER_PANE]
 
 
-def _action(room: Room, event: e.HostAction, offset: int) -> None:
+def _on_action(room: Room, event: e.HostAction, offset: int) -> None:
     room.counts.actions += 1
     if event.kind in ("thank_gift", "pin_comment"):
-        _replied(room, event.at_ms)
+        _note_reply(room, event.at_ms)
 
 
-def _replied(room: Room, at_ms: int) -> None:
+def _note_reply(room: Room, at_ms: int) -> None:
     room.last_reply_ms = max(room.last_reply_ms, at_ms)
-    pane = pane_at(room, at_ms)
+    pane = open_pane(room, at_ms)
     if at_ms not in pane.replies:
         pane.replies = tuple(sorted((*pane.replies, at_ms)))[:REPLIES_PER_PANE]
     if room.absent_since_ms:
@@ -312,21 +312,21 @@ def _replied(room: Room, at_ms: int) -> None:
 # --- AI markers ------------------------------------------------------------------------------------------------
 
 
-def _detector(room: Room, event: e.DetectorScore, offset: int) -> None:
+def _on_detector(room: Room, event: e.DetectorScore, offset: int) -> None:
     room.counts.markers += 1
-    detectors.collect(pane_at(room, event.at_ms), event)
+    detectors.collect(open_pane(room, event.at_ms), event)
 
 
-def _challenge_issued(room: Room, event: e.ChallengeIssued, offset: int) -> None:
+def _on_challenge_issued(room: Room, event: e.ChallengeIssued, offset: int) -> None:
     room.counts.markers += 1
-    pane = pane_at(room, event.at_ms)
+    pane = open_pane(room, event.at_ms)
     new = (event.at_ms, xxh3_64_intdigest(event.id.encode()), xxh3_64_intdigest(event.challenge_id.encode()))
     pane.issued = tuple(sorted({*pane.issued, new}, key=_rank))[:CHALLENGES_PER_PANE]
 
 
-def _challenge_result(room: Room, event: e.ChallengeResult, offset: int) -> None:
+def _on_challenge_result(room: Room, event: e.ChallengeResult, offset: int) -> None:
     room.counts.markers += 1
-    pane = pane_at(room, event.at_ms)
+    pane = open_pane(room, event.at_ms)
     rank, posed = xxh3_64_intdigest(event.id.encode()), xxh3_64_intdigest(event.challenge_id.encode())
     new = (event.at_ms, rank, posed, challenge.OUTCOMES[event.outcome])
     pane.challenges = tuple(sorted({*pane.challenges, new}, key=_rank))[:CHALLENGES_PER_PANE]
@@ -336,11 +336,11 @@ def _rank(kept: tuple[int, ...]) -> int:
     return kept[1]
 
 
-def _review(room: Room, event: e.ReviewDecided, offset: int) -> None:
+def _on_review(room: Room, event: e.ReviewDecided, offset: int) -> None:
     room.reviews.append((event.violation_id, event.outcome, event.by))
     del room.reviews[:-REVIEWS_MAX]
     room.changed |= REVIEW_BIT
-    announce.soon(room)
+    announce.speak_soon(room)
 
 
 def _marker(then: Handler) -> Handler:
@@ -353,28 +353,28 @@ def _marker(then: Handler) -> Handler:
 
 HANDLERS: dict[type, tuple[Handler, str]] = {
     e.RoomOpened: (_describe, _OTHER),
-    e.RoomHeartbeat: (_heartbeat, _REPEATABLE),
-    e.RoomPaused: (_paused, _OTHER),
-    e.RoomResumed: (_resumed, _OTHER),
-    e.RoomClosed: (_closed, _OTHER),
-    e.ViewerJoined: (_joined, _REPEATABLE),
-    e.ViewerLeft: (_left, _REPEATABLE),
-    e.ViewerLiked: (_liked, _REPEATABLE),
-    e.ViewerFollowed: (_followed, _REPEATABLE),
-    e.ViewerShared: (_shared, _REPEATABLE),
-    e.ViewerComment: (_comment, _VIEWER),
-    e.ViewerGift: (_gift, _VIEWER),
-    e.ViewerOrder: (_order, _VIEWER),
-    e.ViewerTally: (_tally, _REPEATABLE),
-    e.HostSpeech: (_speech, _OTHER),
-    e.HostReply: (_reply, _OTHER),
-    e.HostAction: (_action, _OTHER),
-    e.DetectorScore: (_detector, _OTHER),
+    e.RoomHeartbeat: (_on_heartbeat, _REPEATABLE),
+    e.RoomPaused: (_on_paused, _OTHER),
+    e.RoomResumed: (_on_resumed, _OTHER),
+    e.RoomClosed: (_on_closed, _OTHER),
+    e.ViewerJoined: (_on_joined, _REPEATABLE),
+    e.ViewerLeft: (_on_left, _REPEATABLE),
+    e.ViewerLiked: (_on_liked, _REPEATABLE),
+    e.ViewerFollowed: (_on_followed, _REPEATABLE),
+    e.ViewerShared: (_on_shared, _REPEATABLE),
+    e.ViewerComment: (_on_comment, _VIEWER),
+    e.ViewerGift: (_on_gift, _VIEWER),
+    e.ViewerOrder: (_on_order, _VIEWER),
+    e.ViewerTally: (_on_tally, _REPEATABLE),
+    e.HostSpeech: (_on_speech, _OTHER),
+    e.HostReply: (_on_reply, _OTHER),
+    e.HostAction: (_on_action, _OTHER),
+    e.DetectorScore: (_on_detector, _OTHER),
     e.WatermarkRead: (_marker(watermark.apply), _OTHER),
     e.ProvenanceRead: (_marker(provenance.apply), _OTHER),
     e.LabelState: (_marker(label.apply), _OTHER),
-    e.ChallengeIssued: (_challenge_issued, _OTHER),
-    e.ChallengeResult: (_challenge_result, _OTHER),
+    e.ChallengeIssued: (_on_challenge_issued, _OTHER),
+    e.ChallengeResult: (_on_challenge_result, _OTHER),
     e.PersonaFlag: (_marker(persona.apply), _OTHER),
     e.LikenessMatch: (_marker(likeness.apply), _OTHER),
     e.FrameMeasured: (_marker(frame.apply), _OTHER),
@@ -382,6 +382,6 @@ HANDLERS: dict[type, tuple[Handler, str]] = {
     e.RegistrationState: (_marker(registration.apply), _OTHER),
     e.FleetMatched: (_marker(fleet.apply), _OTHER),
     e.RestrictionTested: (_marker(restriction.apply), _OTHER),
-    e.ReviewDecided: (_review, _OTHER),
+    e.ReviewDecided: (_on_review, _OTHER),
 }
 """What each event type does, and which memory keeps it from being taken twice."""

@@ -51,14 +51,14 @@ def mass_needed(index: int, discoveries: int) -> float:
     return HOURS * len(FAMILIES) / (ALPHA * gamma(index) * (discoveries + 1))
 
 
-def next_index(platform: Platform) -> int:
-    """The index of a session that starts now."""
+def begin_session(platform: Platform) -> int:
+    """Count a session that starts now, and return its index."""
     platform.sessions += 1
     return platform.sessions
 
 
-def discovers(platform: Platform, session: str, family: str, index: int, mass: float) -> bool:
-    """Whether a family may be restricted; a discovery is counted once. `session` names the room and its session."""
+def discover(platform: Platform, session: str, family: str, index: int, mass: float) -> bool:
+    """Say whether a family may be restricted, and count that once. `session` names the room and its session."""
     mark = xxh3_64_intdigest(f"{session}\x1f{family}".encode())
     if mark in platform.found:
         return True

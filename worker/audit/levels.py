@@ -10,7 +10,7 @@ From RESTRICT the room asks for the platform's test (`audit.elond`); rules see L
 A level holds until its mass falls below a twentieth of its threshold.
 """
 
-from worker.audit.announce import soon
+from worker.audit.announce import speak_soon
 from worker.audit.evidence import BALANCED, THRESHOLDS, Level, level_of
 from worker.audit.facts import LEVEL_BIT
 from worker.audit.numbers import total
@@ -35,7 +35,7 @@ def update(room: Room, name: str) -> bool:
     family.level = new
     room.changed |= LEVEL_BIT
     if new >= Level.RESTRICT:
-        soon(room)
+        speak_soon(room)
     return True
 
 

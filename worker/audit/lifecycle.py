@@ -92,16 +92,16 @@ def admit(room: Room, event: Event, offset: int) -> Status:
         if event.at_ms <= room.closed_ms:
             room.counts.late += 1
             return Status.LATE
-        return _out_of_session(room, event)
+        return _turn_away(room, event)
     if not room.session_id and event.session_id is not None:
         room.session_id = event.session_id
         return Status.APPLIED
     if event.session_id is None or event.session_id == room.session_id:
         return Status.APPLIED
-    return _out_of_session(room, event)
+    return _turn_away(room, event)
 
 
-def _out_of_session(room: Room, event: Event) -> Status:
+def _turn_away(room: Room, event: Event) -> Status:
     if isinstance(event, ANSWERS):  # the session that asked has ended meanwhile: nobody's mistake
         room.counts.late += 1
         return Status.LATE

@@ -140,7 +140,7 @@ def end(state: Asking) -> None:
 # ---- what is learnt
 
 
-def issued(state: Asking, at_ms: int, now_ms: int) -> None:
+def note_issued(state: Asking, at_ms: int, now_ms: int) -> None:
     """A challenge was issued at `at_ms`, which is known at `now_ms`: because it was asked for, or anyhow."""
     state.issued += 1
     state.unanswered = 0
@@ -157,7 +157,7 @@ def issued(state: Asking, at_ms: int, now_ms: int) -> None:
     _plan(state, now_ms)
 
 
-def answered(state: Asking, failed: bool, nats: float, now_ms: int) -> None:
+def note_answered(state: Asking, failed: bool, nats: float, now_ms: int) -> None:
     """A challenge was passed or failed, which CHALLENGE took for `nats` of ln e."""
     state.answered += 1
     state.failed += failed

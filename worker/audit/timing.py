@@ -34,7 +34,7 @@ class Delays(Struct, gc=False, array_like=True):
     taken: tuple[int, ...] = ()
 
 
-def answered(delays: Delays, asked_ms: int, at_ms: int, load: int) -> None:
+def note_answer(delays: Delays, asked_ms: int, at_ms: int, load: int) -> None:
     """The prompt of `asked_ms` was answered at `at_ms`, the latest of `load` prompts."""
     if at_ms <= asked_ms or asked_ms in delays.taken:
         return
@@ -78,7 +78,7 @@ class Pauses(Struct, gc=False, array_like=True):
     ended_ms: int = 0  # the latest segment
 
 
-def spoke(pauses: Pauses, start_ms: int, end_ms: int) -> None:
+def note_speech(pauses: Pauses, start_ms: int, end_ms: int) -> None:
     """The next segment; one that overlaps, or comes more than a minute later, only moves the end."""
     pause_ms = start_ms - pauses.ended_ms
     if pauses.ended_ms and 0 <= pause_ms <= PAUSE_MS_MAX:

@@ -18,8 +18,8 @@ LABELLED_SHARE = 0.5
 PASSED_RECENTLY_MS = 3_600_000
 
 
-def pane_at(room: Room, at_ms: int) -> Pane:
-    """The open pane of an event time, made if need be."""
+def open_pane(room: Room, at_ms: int) -> Pane:
+    """Return the open pane of an event time; open it if need be."""
     start = at_ms - (at_ms - room.block_start_ms) % PANE_MS
     pane = room.panes.get(start)
     if pane is None:
@@ -116,7 +116,7 @@ def _learn(room: Room, state: requests.Asking, pane: Pane, speech: list[Utteranc
     ranks += [rank for _, rank, _, outcome in pane.challenges if outcome != challenge.VOID]
     requests.stir(state, whole(ranks))
     for at_ms in posed:
-        requests.issued(state, at_ms, now_ms)
+        requests.note_issued(state, at_ms, now_ms)
     if speech and "PLAY" in room.families:
         requests.look(state, requests.PLAY, room.families["PLAY"], now_ms)
 
@@ -126,6 +126,7 @@ def _close_block(room: Room, end_ms: int) -> None:
     start_ms = room.block_start_ms
     replies.fall_due(room, min(end_ms, room.max_at_ms))  # a session that closes takes nobody's 90 s
     block.paused_ms = _paused_ms(room, start_ms, end_ms)
+    _forget_breaks(room, end_ms)
     voice_visual = detectors.values(block)
     _forget_versions(room, detectors.close(room, end_ms))
     labelled = label.labelled_ms(room, start_ms, end_ms) >= LABELLED_SHARE * BLOCK_MS
@@ -186,14 +187,17 @@ def _part_from_ai(room: Room) -> None:
 
 
 def _paused_ms(room: Room, start_ms: int, end_ms: int) -> int:
-    """For how much of [start, end) a break was declared; breaks that ended by then are forgotten."""
+    """For how much of [start, end) a break was declared."""
     breaks = room.breaks
     if room.phase == Phase.PAUSED:
         breaks = (*breaks, (room.paused_since_ms, end_ms))
-    total = whole(max(0, min(end, end_ms) - max(begin, start_ms)) for begin, end in breaks)
+    return whole(max(0, min(end, end_ms) - max(begin, start_ms)) for begin, end in breaks)
+
+
+def _forget_breaks(room: Room, end_ms: int) -> None:
+    """Drop the breaks that ended by `end_ms`."""
     if room.breaks:
         room.breaks = tuple(span for span in room.breaks if span[1] > end_ms)
-    return total
 
 
 def _bet(room: Room, name: str, at_ms: int, y: tuple[float | None, ...]) -> None:

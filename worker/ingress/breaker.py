@@ -36,7 +36,7 @@ class Breaker:
         """What tripped it, for the operator; empty while it holds."""
         return self._why
 
-    def good(self, n: int = 1) -> None:
+    def note_good(self, n: int = 1) -> None:
         """`n` records in a row were not rejected."""
         if n <= 0:
             return
@@ -46,7 +46,7 @@ class Breaker:
         if window_fills:
             self._judge_share()
 
-    def bad(self) -> bool:
+    def note_bad(self) -> bool:
         """One record was rejected; returns whether the breaker is now tripped."""
         self._position += 1
         self._in_a_row += 1

@@ -79,18 +79,18 @@ class MatchProcessor:
         Dead letters go to the partition of this number, modulo how many their topic has.
         Raises BreakerTripped as `PartitionProcessor.process` does.
         """
-        take = self._identity if topic == IDENTITIES_TOPIC else self._registration
+        take = self._take_identity if topic == IDENTITIES_TOPIC else self._take_registration
         out: list[Placed] = []
         for record in records:
             self.counts.read += 1
             reject = take(record, out)
             if reject is None:
-                self.breakers[topic].good(1)
+                self.breakers[topic].note_good(1)
             else:
                 self._reject(out, record, reject, topic)
         return out
 
-    def _identity(self, record: Record, out: list[Placed]) -> Reject | None:
+    def _take_identity(self, record: Record, out: list[Placed]) -> Reject | None:
         said = decode_identity(record.key, record.value)
         if isinstance(said, Reject):
             return said
@@ -116,7 +116,7 @@ class MatchProcessor:
                 self._answer(out, partition, [state])
         return None
 
-    def _registration(self, record: Record, out: list[Placed]) -> Reject | None:
+    def _take_registration(self, record: Record, out: list[Placed]) -> Reject | None:
         found = decode_registration(record.key, record.value)
         if isinstance(found, Reject):
             return found
@@ -151,7 +151,7 @@ class MatchProcessor:
         letter = dead_letter(record, reject, topic=topic, partition=self.partition, worker_version=__version__)
         place = self.partition % self.rooms_partitions
         out.append(Placed(place, letter))
-        if self.breakers[topic].bad():
+        if self.breakers[topic].note_bad():
             raise BreakerTripped(
                 f"{topic}[{self.partition}] stops before offset {record.offset}: {self.breakers[topic].why}; last "
                 f"reason {reject.reason}. Nothing was committed past the last flush. Mend the producer, then restart."
@@ -168,11 +168,11 @@ def _test(platform: Platform, said: Identity) -> list[RestrictionTested]:
     """The session's index, or the tests that it asks for; a refusal is told when the bar has moved."""
     session = f"{said.room_id} {said.session_id}"
     if not said.index:
-        index = elond.next_index(platform)
+        index = elond.begin_session(platform)
         return [_tested(platform, said, index, f"index {session} {index}")]
     answers = []
     for test in said.tests:
-        if elond.discovers(platform, session, test.family, said.index, test.mass):
+        if elond.discover(platform, session, test.family, said.index, test.mass):
             about = f"allowed {session} {test.family} {platform.discoveries}"
             answers.append(_tested(platform, said, said.index, about, family=test.family, allowed=True))
         elif elond.mass_needed(said.index, platform.discoveries) != said.threshold:

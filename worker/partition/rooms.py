@@ -167,7 +167,7 @@ class PartitionProcessor:
             read += 1
             event = decode(record.key, record.value, record.timestamp)
             if isinstance(event, Reject):
-                self.breaker.good(good)
+                self.breaker.note_good(good)
                 good = 0
                 self._reject(out, record, event)
                 continue
@@ -177,7 +177,7 @@ class PartitionProcessor:
                 by_room[event.room_id] = [(record, event)]
             else:
                 entries.append((record, event))
-        self.breaker.good(good)
+        self.breaker.note_good(good)
         self.counts.read += read
 
     def _apply(self, room: Room, entries: list[tuple[Record, Event]], out: Output) -> Steps:
@@ -226,7 +226,7 @@ class PartitionProcessor:
         if any(map(is_counted, decisions)):
             yield offset
             caps = self.rooms.caps
-            decisions = [park(room, d) if is_counted(d) and caps.parks(d, offset) else d for d in decisions]
+            decisions = [park(room, d) if is_counted(d) and not caps.let_through(d, offset) else d for d in decisions]
         for decision in decisions:
             record = encode_violation(
                 room,
@@ -270,7 +270,7 @@ class PartitionProcessor:
 
     def _reject(self, out: Output, record: Record, reject: Reject) -> None:
         self._dead_letter(out, record, reject)
-        if self.breaker.bad():
+        if self.breaker.note_bad():
             raise BreakerTripped(
                 f"{self.topic}[{self.partition}] stops before offset {record.offset}: {self.breaker.why}; "
                 f"last reason {reject.reason}. Nothing was committed past the last flush. Look at "

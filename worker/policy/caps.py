@@ -49,8 +49,8 @@ class Window(Struct, array_like=True):
     version: int = 0
     paused: bool = False
 
-    def pauses(self, decision: Decision) -> bool:
-        """Whether the rule is paused when this is decided, which counts."""
+    def note(self, decision: Decision) -> None:
+        """Count a decision, and set `paused` as it is when this is decided."""
         pause, slot = decision.rule.pause, decision.decided_at_ms // SLOT_MS
         if decision.policy.version != self.version:
             self.version, self.paused, self.opened = decision.policy.version, False, 0
@@ -60,7 +60,6 @@ class Window(Struct, array_like=True):
             self.slot, self.opened = slot, 0
         self.opened += decision.kind == "opened"
         self.paused = self.paused or self._floods(self.opened, pause)
-        return self.paused
 
     def _floods(self, opened: int, pause: Pause) -> bool:
         return opened > pause.rooms and opened > pause.times * self.mean
@@ -93,17 +92,19 @@ class Ledger(Struct, array_like=True):
     windows: dict[str, Window] = {}
     verdicts: dict[str, Verdict] = {}  # by violation id
 
-    def parks(self, decision: Decision, offset: int) -> bool:
-        """Whether a decision that `is_counted` must be parked; counts it if not."""
+    def let_through(self, decision: Decision, offset: int) -> bool:
+        """Let a decision that `is_counted` through, and count it; False if it must be parked."""
         verdict = self.verdicts.get(decision.violation_id)
         if verdict is None:
-            verdict = self.verdicts[decision.violation_id] = Verdict(offset, not self._passes(decision))
-        return verdict.parked
+            verdict = self.verdicts[decision.violation_id] = Verdict(offset, not self._count(decision))
+        return not verdict.parked
 
-    def _passes(self, decision: Decision) -> bool:
+    def _count(self, decision: Decision) -> bool:
+        """Count a decision; False, and not counted under its cap, if the rule is paused or its cap is reached."""
         caps, now_ms = decision.rule.caps, decision.decided_at_ms
-        window = self._window(decision.rule.id)
-        if window.pauses(decision):
+        window = self._ensure_window(decision.rule.id)
+        window.note(decision)
+        if window.paused:
             return False
         if now_ms // HOUR_MS > window.hour:
             window.hour, window.in_hour = now_ms // HOUR_MS, 0
@@ -120,7 +121,7 @@ class Ledger(Struct, array_like=True):
         window.in_day += 1
         return True
 
-    def _window(self, rule: str) -> Window:
+    def _ensure_window(self, rule: str) -> Window:
         window = self.windows.get(rule)
         if window is None:
             if len(self.windows) >= WINDOWS_MAX:  # of rules that are long gone

@@ -159,7 +159,7 @@ def compile_expression(text: str) -> Program:
     plain = _HELD.sub(lambda m: _held(plain, m), plain)
     plain = _LEVEL.sub(lambda m: _level(plain, m), plain)
     shares: list[tuple[str, int]] = []
-    plain = _SHARE.sub(lambda m: _share(plain, m, shares), plain)
+    plain = _SHARE.sub(lambda m: _add_share(plain, m, shares), plain)
     names = _names_in(plain)
     _check_asked(plain)
     try:
@@ -211,7 +211,7 @@ def _held(text: str, found: re.Match[str]) -> str:
     return _padded(f"(held.{fact}>={_window_ms(text, found)})", found[0])
 
 
-def _share(text: str, found: re.Match[str], shares: list[tuple[str, int]]) -> str:
+def _add_share(text: str, found: re.Match[str], shares: list[tuple[str, int]]) -> str:
     name = found["fact"]
     if name not in SHARED:
         line, column = _position(text, found.start("fact"))

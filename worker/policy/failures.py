@@ -16,7 +16,7 @@ def note(room: Room, rule: Rule) -> None:
         room.failures = (*room.failures, (rule.id, rule.policy.version, row + 1))[-RULES_MAX:]
 
 
-def parks(room: Room, rule: Rule) -> bool:
+def is_parked(room: Room, rule: Rule) -> bool:
     """Whether the room looks at the rule no more, until its session ends or the rule's policy has another version."""
     return _in_a_row(room, rule) >= IN_A_ROW_MAX
 

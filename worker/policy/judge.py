@@ -94,13 +94,13 @@ class Judge:
         self._looks += 1
         clock = self._clock if self._looks % self._timed_one_in == 0 else None
         for rule, mask in zip(active.rules, active.masks, strict=True):
-            if not (everything or changed & mask) or (room.failures and failures.parks(room, rule)):
+            if not (everything or changed & mask) or (room.failures and failures.is_parked(room, rule)):
                 continue
             started_s = clock() if clock else 0.0
             try:
                 self._move(room, rule, inputs, decisions)
             except RuleError:
-                self._failed(room, rule)
+                self._note_failure(room, rule)
             else:
                 if room.failures:
                     failures.forget(room, rule)
@@ -108,10 +108,10 @@ class Judge:
                 spent_s = (clock() - started_s) * self._timed_one_in
                 self.rule_seconds[rule.id] = self.rule_seconds.get(rule.id, 0.0) + spent_s
 
-    def _failed(self, room: Room, rule: Rule) -> None:
+    def _note_failure(self, room: Room, rule: Rule) -> None:
         self.errors[rule.id] = self.errors.get(rule.id, 0) + 1
         failures.note(room, rule)
-        if failures.parks(room, rule):
+        if failures.is_parked(room, rule):
             self.parked[rule.id] = rule.policy.version
 
     # --- the life of one rule in one room ---
@@ -130,6 +130,8 @@ class Judge:
             else:
                 self._lapse(room, rule, episode, inputs, decisions)
         elif true and _may_open(room, rule, episode, inputs.now_ms):
+            if episode is None:
+                _make_place(room)
             self._open(room, rule, episode, inputs, decisions)
 
     def _open(self, room: Room, rule: Rule, old: Episode | None, inputs: Inputs, decisions: list[Decision]) -> None:
@@ -252,14 +254,18 @@ def _may_open(room: Room, rule: Rule, episode: Episode | None, now_ms: int) -> b
 
 
 def _has_place(room: Room) -> bool:
-    """Whether another episode may be kept; rules of former versions make place, the longest closed first."""
-    if len(room.episodes) < EPISODES_MAX:
-        return True
-    closed = [e for e in _in_order(room) if e.state == State.CLEARED or e.session_id != room.session_id]
-    if not closed:
-        return False
-    del room.episodes[min(closed, key=lambda e: e.stepped_ms).rule]
-    return True
+    """Whether another episode may be kept: there is room for it, or one is closed and can go."""
+    return len(room.episodes) < EPISODES_MAX or bool(_closed(room))
+
+
+def _make_place(room: Room) -> None:
+    """Drop the episode that is closed longest if no other could be kept: rules of former versions go first."""
+    if len(room.episodes) >= EPISODES_MAX:
+        del room.episodes[min(_closed(room), key=lambda e: e.stepped_ms).rule]
+
+
+def _closed(room: Room) -> list[Episode]:
+    return [e for e in _in_order(room) if e.state == State.CLEARED or e.session_id != room.session_id]
 
 
 def _clear(room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:

@@ -59,7 +59,7 @@ class Side:
         for offset, room, decisions in sorted(self._waiting, key=lambda waiting: waiting[0]):
             room.episodes = self._own[room.room_id].episodes
             for decision in decisions:
-                parked = is_counted(decision) and self.ledger.parks(decision, offset)
+                parked = is_counted(decision) and not self.ledger.let_through(decision, offset)
                 self._found(room, park(room, decision) if parked else decision)
         self._waiting.clear()
         self.ledger.forget_below(next_offset)

@@ -19,7 +19,7 @@ FLEETS_MAX = 16
 
 def apply(room: Room, event: FleetMatched, offset: int) -> None:
     """Take over the latest match of this identity; fewer than two rooms are none."""
-    ties, key = announce.ties_of(room), f"{event.kind}:{event.identity}"
+    ties, key = announce.ensure_ties(room), f"{event.kind}:{event.identity}"
     before = dict(ties.fleets)
     old = before.pop(key, None)
     match = Fleet(event.kind, event.size, event.permitted, event.at_ms if old is None else old.since_ms)

@@ -29,7 +29,7 @@ def apply(room: Room, event: LabelState, offset: int) -> None:
         room.label_marks = tuple(sorted((*room.label_marks, (event.at_ms, event.visible)))[-LABEL_MARKS_MAX:])
     since_ms = old.since_ms if old.visible == event.visible and old.since_ms else event.at_ms
     if old.visible and not event.visible and old.by == "platform" and event.by == "host":
-        _hidden(room, event)
+        _suspect_tampering(room, event)
     area = -1.0 if event.area_ratio is None else event.area_ratio
     room.facts.label = Label(event.visible, False, old.ever or event.visible, event.kind, event.by, area, since_ms)
     room.changed |= FACT_BIT["label"]
@@ -69,7 +69,7 @@ def labelled_ms(room: Room, start_ms: int, end_ms: int) -> int:
     return total + (end_ms - at if visible else 0)
 
 
-def _hidden(room: Room, event: LabelState) -> None:
+def _suspect_tampering(room: Room, event: LabelState) -> None:
     if room.facts.tamper.certainty < Certainty.POSSIBLE:
         room.facts.tamper = Tamper(Certainty.POSSIBLE, "label", event.at_ms)
         room.changed |= FACT_BIT["tamper"]

@@ -9,7 +9,7 @@ account in many rooms. Cost: 0.4 µs a state, 4 with three upheld violations.
 """
 
 from worker.audit import history
-from worker.audit.announce import mark_of, soon, ties_of
+from worker.audit.announce import ensure_ties, mark_of, speak_soon
 from worker.audit.events import RegistrationState
 from worker.audit.facts import FACT_BIT, Registration
 from worker.audit.room import Room
@@ -19,25 +19,25 @@ def apply(room: Room, event: RegistrationState, offset: int) -> None:
     """Take over the registry's state, and what it knows of the host's past."""
     if event.host_id != room.host_id and room.host_id:
         return  # of the host that the room had before
-    if not ties_of(room).answered:
-        ties_of(room).answered = True
+    if not ensure_ties(room).answered:
+        ensure_ties(room).answered = True
         room.identities_due_ms = 0
     # An agent that only passes on what people upheld has no registration to take away.
-    if event.known or event.registry_offset > ties_of(room).registry_offset:
+    if event.known or event.registry_offset > ensure_ties(room).registry_offset:
         _register(room, event)
     if event.upheld is not None:
-        ties_of(room).upheld_mark = mark_of(event.upheld)
+        ensure_ties(room).upheld_mark = mark_of(event.upheld)
         upheld = [(one.rule, one.at_ms) for one in event.upheld]
         room.facts.history = history.of_host(room.facts.history, upheld, event.at_ms)
         room.changed |= FACT_BIT["history"]
 
 
 def _register(room: Room, event: RegistrationState) -> None:
-    ties = ties_of(room)
+    ties = ensure_ties(room)
     allows = (event.brand_id or "", event.permitted_rooms or 0)
     if allows != (ties.brand_id, ties.permitted_rooms):
         ties.brand_id, ties.permitted_rooms = allows
-        soon(room)  # what the room may share depends on it
+        speak_soon(room)  # what the room may share depends on it
     ties.registry_offset = event.registry_offset if event.known else -1
     room.facts.registration = Registration(
         event.known, event.avatar_registered, event.driver_verified, event.likeness_consent, event.at_ms

@@ -8,7 +8,7 @@ place; short sessions, since masses and places begin anew with each, and none ma
 and what people upheld (`history`) are left. Cost: 0.1 µs a test.
 """
 
-from worker.audit.announce import ties_of
+from worker.audit.announce import ensure_ties
 from worker.audit.events import RestrictionTested
 from worker.audit.facts import LEVEL_BIT
 from worker.audit.room import Room
@@ -16,7 +16,7 @@ from worker.audit.room import Room
 
 def apply(room: Room, event: RestrictionTested, offset: int) -> None:
     """Take over the index, once, and what is allowed under it."""
-    ties = ties_of(room)
+    ties = ensure_ties(room)
     if not ties.index:
         ties.index = event.index
     elif ties.index != event.index:

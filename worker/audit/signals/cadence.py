@@ -36,7 +36,7 @@ def fold(room: Room, speech: list[Utterance]) -> None:
         if utterance.took_ms != UNTIMED:
             if room.pauses is None:
                 room.pauses = Pauses()
-            timing.spoke(room.pauses, began_ms(utterance), utterance.at_ms - utterance.ago_ms)
+            timing.note_speech(room.pauses, began_ms(utterance), utterance.at_ms - utterance.ago_ms)
 
 
 def value(room: Room) -> float | None:

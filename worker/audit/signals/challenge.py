@@ -9,7 +9,7 @@ Abstains: no challenge issued; a result during a break. Evasion: a person on sta
 
 from worker.audit.evidence import new_family, step
 from worker.audit.numbers import whole
-from worker.audit.requests import answered, gained
+from worker.audit.requests import gained, note_answered
 from worker.audit.room import LATENESS_MS, PANE_MS, Pane, Room
 from worker.audit.signals.replies import is_break
 
@@ -53,7 +53,7 @@ def _bet(room: Room, pane: Pane, at_ms: int, failed: int) -> None:
     step(family, at_ms, (float(failed),), NORM_HOT if hot else NORM)
     if room.asking is not None:
         now_ms = pane.start_ms + PANE_MS + LATENESS_MS
-        answered(room.asking, bool(failed), gained(family, last_ms, mass), now_ms)
+        note_answered(room.asking, bool(failed), gained(family, last_ms, mass), now_ms)
     room.challenges = (*room.challenges, (at_ms, failed))[-KEPT:]
 
 

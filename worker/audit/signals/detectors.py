@@ -62,7 +62,7 @@ def fold(room: Room, pane: Pane) -> None:
         signal = SIGNAL_OF[look.modality]
         if signal:
             high.setdefault(signal, []).append(look.rank > HIGH)
-        detector = _detector(block, look)
+        detector = _ensure_detector(block, look)
         detector.looks += 1
         detector.high += look.rank > HIGH
         detector.ranks += look.rank
@@ -74,7 +74,7 @@ def fold(room: Room, pane: Pane) -> None:
         block.visual_high += whole(high["visual"]) / len(high["visual"])
 
 
-def _detector(block: Block, look: Look) -> Detector:
+def _ensure_detector(block: Block, look: Look) -> Detector:
     for known in block.detectors:
         if _instrument(known) == _instrument(look):
             return known

@@ -95,7 +95,7 @@ def excite(state: Excitation, at_ms: int, shift: int, prompt: Asked) -> None:
     state.sums = tuple(sums)
 
 
-def replied(state: Excitation, past: list[Asked], at_ms: int) -> None:
+def note_reply(state: Excitation, past: list[Asked], at_ms: int) -> None:
     """A reply, a thanks or a pinned comment: an onset that fits whoever waits."""
     state.onsets += 1
     for shift, prompt in waiting(past, at_ms):

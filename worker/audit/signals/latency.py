@@ -17,12 +17,12 @@ from worker.audit.timing import Delays
 ANSWERS_MIN = 8
 
 
-def answered(room: Room, asked_ms: int, at_ms: int, load: int) -> None:
+def note_answer(room: Room, asked_ms: int, at_ms: int, load: int) -> None:
     """A question of `asked_ms` was answered at `at_ms`, when `load` prompts were not older than 90 s; only the first
     answer to it counts."""
     if room.delays is None:
         room.delays = Delays()
-    timing.answered(room.delays, asked_ms, at_ms, load)
+    timing.note_answer(room.delays, asked_ms, at_ms, load)
 
 
 def value(room: Room) -> float | None:

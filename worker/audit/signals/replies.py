@@ -55,7 +55,7 @@ def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words], l
     """
     block = room.block
     kept = sorted(pane.prompts, key=_in_time)
-    real = _real(room, kept)
+    real = _drop_bots(room, kept)
     excitation.remember(room, pane, real)
     excited = room.excitation
     if kept:
@@ -69,7 +69,7 @@ def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words], l
         if room.prompts:
             _answer(room, at_ms, _any)
         if excited is not None:
-            excitation.replied(excited, past, at_ms)
+            excitation.note_reply(excited, past, at_ms)
     if pane.named and room.prompts:
         _name(room, pane, past)
     for utterance, words, repeats in zip(speech, spoken, locked, strict=True):
@@ -93,8 +93,8 @@ def _in_time(prompt: Prompt) -> tuple[int, int]:
     return prompt.at_ms, prompt.rank
 
 
-def _real(room: Room, prompts: list[Prompt]) -> list[Prompt]:
-    """Prompts without those that `fake_viewers` discounts; gifts and orders cost money and always count."""
+def _drop_bots(room: Room, prompts: list[Prompt]) -> list[Prompt]:
+    """Return the prompts that `bots` does not discount; gifts and orders cost money and always count."""
     real = []
     for prompt in prompts:
         if prompt.kind in THANKED:
@@ -148,7 +148,7 @@ def _name(room: Room, pane: Pane, past: list[Asked]) -> None:
         for prompt in room.prompts:
             if prompt.comment == comment and prompt.at_ms < at_ms:
                 load = whole(not shift for shift, _ in excitation.waiting(past, at_ms))
-                latency.answered(room, prompt.at_ms, at_ms, load)
+                latency.note_answer(room, prompt.at_ms, at_ms, load)
 
 
 class Heard(NamedTuple):
@@ -204,7 +204,7 @@ def _excite(room: Room, state: Excitation, past: list[Asked], said: Said, heard:
         if fits and _is_news(said, fits, enough_nats):
             excitation.excite(state, heard.at_ms, shift, prompt)
             if not shift and prompt.kind == QUESTION:
-                latency.answered(room, prompt.at_ms, heard.began_ms, whole(not other for other, _ in waiting))
+                latency.note_answer(room, prompt.at_ms, heard.began_ms, whole(not other for other, _ in waiting))
 
 
 def _nats(grams: frozenset[str]) -> float:

@@ -71,7 +71,7 @@ class Platform:
         requests.fall_due(policy, may_ask=not self._stage.paused, kinds=())
         if requests.take(policy):
             self._issue(tuple(kind for kind in ISSUED if self._speaks or kind != "say"))
-            requests.issued(policy, self._stage.now_ms, self._stage.now_ms)
+            requests.note_issued(policy, self._stage.now_ms, self._stage.now_ms)
         self._wait(policy)
 
     def _issue(self, kinds: tuple[str, ...]) -> None:
@@ -102,7 +102,7 @@ class Platform:
         step(family, now_ms, (float(failed),), NORM_HOT if hot else NORM)
         family.level = level_of(family.mass(), family.level)
         policy.watched = family.level >= Level.WATCH
-        requests.answered(policy, failed, requests.gained(family, last_ms, mass), now_ms)
+        requests.note_answered(policy, failed, requests.gained(family, last_ms, mass), now_ms)
         if failed:
             self._last_fail_ms = now_ms
         self._wait(policy)
