@@ -40,11 +40,31 @@ test-versions: $(VENV)/.dev  ## Run golden and contract tests under the lowest a
 		$(MAKE) VENV=build/py$$version PYTHON="$$path" build/py$$version/.dev </dev/null; \
 		build/py$$version/bin/pytest -n 2 tests/golden tests/contracts tests/audit/test_numbers.py </dev/null; done
 
+LOWEST := build/lowest
+
+.PHONY: test-lowest
+test-lowest: $(LOWEST)/.made  ## Run golden, contract and command tests on the lowest versions that pyproject.toml allows
+	$(LOWEST)/bin/pytest -n 2 --dist loadfile -m "not kafka and not slow" \
+		tests/golden tests/contracts tests/ingress tests/egress tests/policy tests/cli tests/lab/importers \
+		tests/test_health.py tests/test_metrics.py tests/test_settings.py $(ARGS)
+
+$(LOWEST)/.made: $(VENV)/.made requirements/lowest.txt pyproject.toml
+	$(BIN)/python -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/lowest.txt
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check check
+	@touch $@
+
+.PHONY: wheel
+wheel: $(VENV)/.base  ## Build dist/*.whl, with contracts and rules in it
+	rm -rf build/lib build/bdist.* dist
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+
 .PHONY: test-fast
 test-fast: $(VENV)/.dev  ## Run the tests that are quick, in less than two minutes; needs no Java (ARGS="-k label")
 	$(BIN)/pytest -n 2 --dist loadfile -m "not kafka and not slow" $(ARGS)
 
-CHECKS := "ruff check ." "ruff format --check ." "mypy" "lint-imports --no-cache" "pytest tests/test_tidy.py tests/test_documents.py"
+CHECKS := "ruff check ." "ruff format --check ." "mypy" "lint-imports --no-cache" "vulture" "pytest tests/test_tidy.py tests/test_documents.py"
 
 .PHONY: check
 check: $(VENV)/.dev  ## Lint, formatting, types, layers and the rules of the house; runs all, then says what failed
@@ -77,6 +97,7 @@ lock: build/lock/.made  ## Pin requirements/*.in again, keeping what still fits 
 	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file dev.txt dev.in
 	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file sbom.txt sbom.in
 	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file deploy.txt deploy.in
+	cd requirements && $(PIP_COMPILE) $(ARGS) --output-file lowest.txt lowest.in
 	cd requirements && for name in quix bytewax faststream pathway arroyo; do \
 		$(PIP_COMPILE) $(ARGS) --output-file bench/$$name.txt bench/$$name.in; done
 

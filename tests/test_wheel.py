@@ -7,10 +7,10 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from dataclasses import dataclass
-from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,8 @@ SOURCES = ("pyproject.toml", "README.md", "LICENSE", "worker", "schemas")
 BACKEND = "import sys; from setuptools import build_meta; print(build_meta.build_{}(sys.argv[1]))"
 BASE = (REPOSITORY / "requirements" / "base.txt").read_text(encoding="utf-8")
 PINS = {canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)", BASE, re.M)}
-DEPENDENCIES = [Requirement(line) for line in metadata("stream-audit").get_all("Requires-Dist", [])]
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DEPENDENCIES = [Requirement(line) for line in PROJECT["dependencies"]]
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -138,9 +139,18 @@ def test_a_dependency_is_bounded_on_both_sides_around_its_pin(dependency: Requir
     assert operators in ({"=="}, {">=", "<"})
 
 
+def test_the_lowest_versions_that_tests_run_on_are_the_lower_bounds() -> None:
+    text = (REPOSITORY / "requirements" / "lowest.in").read_text(encoding="utf-8")
+    lowest = {canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)", text, re.M)}
+    for dependency in DEPENDENCIES:
+        (bound,) = (clause.version for clause in dependency.specifier if clause.operator in ("==", ">="))
+        assert lowest[canonicalize_name(dependency.name)] == bound, dependency.name
+
+
 def test_the_metadata_names_licence_addresses_and_interpreters() -> None:
-    told = metadata("stream-audit")
-    assert told["License-Expression"] == "Apache-2.0"
-    addresses = {line.split(",")[0] for line in told.get_all("Project-URL", [])}
-    assert addresses >= {"Homepage", "Documentation", "Source", "Changelog"}
-    assert "Programming Language :: Python :: 3.11" in told.get_all("Classifier", [])
+    assert PROJECT["license"] == "Apache-2.0"
+    assert set(PROJECT["urls"]) >= {"Homepage", "Documentation", "Source", "Changelog"}
+    told = {line.rpartition(" :: ")[2] for line in PROJECT["classifiers"] if "Python :: 3." in line}
+    supported = re.search(r"^SUPPORTED := (.+)$", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.M)
+    assert supported
+    assert told == set(supported[1].split())
