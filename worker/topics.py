@@ -46,9 +46,6 @@ class Topic:
     summary: str = ""
     key: str = ""
     content_type: str = ""
-    internal: bool = False
-    producers: tuple[str, ...] = ()
-    consumers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,9 +223,6 @@ def _topic(written: Any, folder: str) -> Topic:
         summary=written["summary"],
         key=written["key"],
         content_type=written["content_type"],
-        internal=written.get("internal", False) is True,
-        producers=tuple(written["producers"]),
-        consumers=tuple(written["consumers"]),
     )
 
 

@@ -54,7 +54,7 @@ def test_json_topics_have_a_schema_and_others_say_what_they_are(topic: Topic) ->
     if topic.content_type == "application/json":
         assert names == ["v1.schema.json", None]
     elif not there:
-        assert topic.internal
+        assert written(topic.name)["internal"]
 
 
 def test_cleanup_is_as_designed() -> None:

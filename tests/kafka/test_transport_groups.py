@@ -70,7 +70,7 @@ def test_a_fetch_that_a_stopped_flow_cannot_deliver_is_fetched_again(kafka: Kafk
         assert app.hooks.problems == []
         for partition in range(4):
             assert app.offsets(partition) == list(range(5_000))
-        assert app.counts.out_of_range == 0
+        assert app.counts.lost_records == 0
 
     asyncio.run(body())
 
@@ -91,7 +91,7 @@ def test_a_seek_during_fetches_repeats_from_the_commit_and_loses_nothing(
             await until(lambda: sum(app.counts.committed.values()) == 20_000, what="all committed")
         assert app.hooks.problems == []
         assert set(app.offsets(0)) == set(app.offsets(1)) == set(range(10_000))
-        assert app.counts.out_of_range == 0, "our own seek is no data loss"
+        assert app.counts.lost_records == 0, "our own seek is no data loss"
 
     asyncio.run(body())
 
@@ -168,6 +168,6 @@ def test_a_broker_that_is_killed_and_comes_back_costs_nothing(mortal: KafkaClust
             await until(lambda: len(set(app.received)) == 2000, timeout_s=60)
             await until(lambda: sum(app.counts.committed.values()) == 2000, timeout_s=60, what="all committed")
         assert app.hooks.problems == []
-        assert app.counts.out_of_range == 0
+        assert app.counts.lost_records == 0
 
     asyncio.run(body())

@@ -47,7 +47,6 @@ class Judge:
         errors: failed evaluations by rule id.
         parked: rules that failed ten times in a row in some room, and under which version of their policy: for the
             alert, no verdict reads it.
-        unmatched_reviews: reviews of violations that this room no longer remembers.
         rule_seconds: time spent on each rule by `clock` (s), estimated from one look in `timed_one_in`.
     """
 
@@ -57,7 +56,6 @@ class Judge:
         self.book = book
         self.errors: dict[str, int] = {}
         self.parked: dict[str, int] = {}
-        self.unmatched_reviews = 0
         self.rule_seconds: dict[str, float] = {}
         self._clock = clock
         self._timed_one_in = timed_one_in
@@ -203,8 +201,8 @@ class Judge:
             episode = self._episode_of(room, reviewed, inputs.now_ms)
             rule = self.book.rule(episode.rule, inputs.now_ms) if episode else None
             if episode is None or rule is None:
-                self.unmatched_reviews += 1
-            elif result == "overturned" and episode.state != State.WITHDRAWN:
+                continue  # of a violation that this room no longer remembers
+            if result == "overturned" and episode.state != State.WITHDRAWN:
                 episode.state = after(episode.state, Event.WITHDRAW)
                 decisions.append(_decide(room, rule, episode, "withdrawn", inputs))
             elif result == "upheld":
@@ -300,7 +298,6 @@ def _decide(
         mode=mode,
         session_id=episode.session_id,
         step=episode.step,
-        episode_start_ms=episode.opened_ms,
         decided_at_ms=now_ms,
         window_start_ms=min(episode.opened_ms, now_ms),
         certainty=episode.certainty,

@@ -205,7 +205,6 @@ class Decision(Struct, frozen=True):
     mode: Mode
     session_id: str
     step: int
-    episode_start_ms: int
     decided_at_ms: int
     window_start_ms: int
     certainty: int

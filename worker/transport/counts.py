@@ -16,8 +16,7 @@ class TransportCounts:
     commits: int = 0
     commit_failures: int = 0
     rebalances: int = 0
-    #: Times that the broker no longer had the offset asked for, and how many records were passed over by it.
-    out_of_range: int = 0
+    #: Passed over because the broker no longer had the offset asked for.
     lost_records: int = 0
     changelog_records: int = 0
     #: On the clock given to `attach`; None before the first commit.

@@ -37,12 +37,6 @@ class OffsetTracker(Generic[P, D]):
         """`delivery` covers everything up to and excluding `next_offset`."""
         self._in_flight.setdefault(partition, deque()).append((next_offset, delivery))
 
-    def untrack(self, delivery: D) -> None:
-        """Forgets a delivery that did not happen after all (the newest one of its partitions)."""
-        for queue in self._in_flight.values():
-            while queue and queue[-1][1] is delivery:
-                queue.pop()
-
     def advance(self, partition: P) -> None:
         """Lets go of the deliveries at the front that have been acknowledged, and of all that they hold."""
         queue = self._in_flight.get(partition)

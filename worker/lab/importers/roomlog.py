@@ -18,7 +18,6 @@ from worker.lab.importers.recording import BEFORE, Comment, Gift, HostText, Item
 
 HEARTBEAT_MS = 20_000
 VIEWERS_SPAN_MS = 300_000  # a heartbeat's viewers: who wrote or gave within this time, a lower bound
-OPENED, DURING, CLOSED = range(3)  # order of events at one millisecond
 
 _EVENT = msgspec.json.Decoder(Event)
 

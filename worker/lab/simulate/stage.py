@@ -5,6 +5,8 @@ what they emit. Equal seeds give equal logs, to the byte: each actor draws from 
 room and name, so adding an actor does not change what the others do.
 """
 
+from __future__ import annotations
+
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -118,7 +120,7 @@ class Plan:
 class Dice(Random):
     """Python's generator: the same numbers for a seed, drawn with fewer calls (a third of a simulated room)."""
 
-    def choice(self, seq: "SupportsLenAndGetItem[T]") -> T:
+    def choice(self, seq: SupportsLenAndGetItem[T]) -> T:
         """One of `seq`, which is not empty."""
         return seq[self._below(len(seq))]
 
@@ -136,7 +138,7 @@ class Dice(Random):
 
 
 class Stage:
-    """Clock, agenda and log of one room. Actors subscribe to `on_comment`, `on_gift`, `on_challenge`, `on_sample_more`.
+    """Clock, agenda and log of one room. Actors subscribe to `on_comment`, `on_gift`, `on_sample_more`.
 
     `asked` tells what the platform was asked for since the last call, if anybody judges the room. `on_sample_more` is
     told until when.
@@ -152,7 +154,6 @@ class Stage:
         self.category = ""
         self.on_comment: list[Callable[[str, Comment], None]] = []
         self.on_gift: list[Callable[[str], None]] = []
-        self.on_challenge: list[Callable[[str], None]] = []
         self.on_sample_more: list[Callable[[int], None]] = []
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
