@@ -102,6 +102,7 @@ def _processor() -> PartitionProcessor:
     return PartitionProcessor(topic="live.room.events", partition=0, rooms=MemoryRooms(), judge=Judge(read_policies()))
 
 
+@pytest.mark.slow
 def test_each_of_a_hundred_thousand_records_meets_the_fate_it_was_made_for() -> None:
     records, fates, classes = _log(Random(11))
     processor = _processor()

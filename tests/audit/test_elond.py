@@ -50,6 +50,7 @@ def test_what_was_found_is_remembered_within_bounds() -> None:
     assert len(platform.found) == elond.FOUND_MAX and platform.discoveries == 3 * elond.FOUND_MAX
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share_of_machines", [0.0, 0.02])
 def test_few_of_those_who_are_restricted_are_honest_however_rooms_depend(share_of_machines: float) -> None:
     """Synthetic. Honest e-values are as large as the null lets them be, and come from one shock for all rooms: with

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+import pytest
+
 from worker.audit.announce import PERIOD_MS, TTL_MS, Identity
 from worker.audit.events import FleetMatched, Shop
 from worker.identities import fleets
@@ -73,6 +75,7 @@ def random_messages(rng: Random, rooms: int) -> Iterator[Identity]:
         yield say(f"r{rng.randrange(rooms)}", at_ms - rng.randint(0, 60_000), live=rng.random() < 0.9)
 
 
+@pytest.mark.slow
 def test_sizes_are_those_of_a_naive_count() -> None:
     """The naive one looks at every message again, and forgets those that have spoken 15 minutes before the newest."""
     for seed in range(5):

@@ -52,6 +52,7 @@ def test_two_who_read_one_script_share_every_key_in_whatever_order_and_pieces() 
     assert keys_of(texts) == keys_of(shuffled) == keys_of(t[:12] + t[12:].upper() for t in shuffled)
 
 
+@pytest.mark.slow
 def test_the_chance_to_share_a_key_is_that_of_the_formula() -> None:
     found, similar = [], []
     for seed in range(400):
@@ -64,6 +65,7 @@ def test_the_chance_to_share_a_key_is_that_of_the_formula() -> None:
     assert sum(found) / len(found) == pytest.approx(wanted, abs=0.08)  # three standard errors
 
 
+@pytest.mark.slow
 def test_readers_of_one_script_at_0_6_find_each_other_within_an_hour_of_blocks_as_a_rule() -> None:
     """Twelve blocks of which each side mishears so much that J is about 0.6."""
     hours = []

@@ -20,6 +20,7 @@ def log_e(room: Room) -> dict[str, float]:
     return {name: family.log_e() for name, family in named.items() if family and family.last_ms > room.session_start_ms}
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=25, phases=(Phase.generate,))
 @given(st.integers(0, 2**32))
 def test_every_family_equals_the_slow_and_obvious_one(seed: int) -> None:
@@ -30,6 +31,7 @@ def test_every_family_equals_the_slow_and_obvious_one(seed: int) -> None:
         assert room.counts.prompts == sum(block.due for block in oracle.blocks)
 
 
+@pytest.mark.slow
 def test_random_rooms_reach_every_family_and_every_reason_to_abstain() -> None:
     """The property above is worth as much as the rooms it draws."""
     seen: set[str] = set()

@@ -117,6 +117,7 @@ def alone(files: dict[str, str], records: list[roomlog.LogRecord]) -> Iterator[t
             yield said["violation_id"], said["transition"], *(action["action"] for action in said["actions"])
 
 
+@pytest.mark.slow
 def test_judging_both_at_once_says_of_each_what_a_worker_says_that_knows_it_alone() -> None:
     """With caps, pauses, shares and reviews: what is upheld releases what was parked, and starts the ladder higher."""
     old, new = ({"p": a_policy(RULE, SHARE)}, {"p": a_policy(RULE.replace("per_hour: 4", "per_hour: 9"))})

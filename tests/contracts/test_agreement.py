@@ -33,6 +33,7 @@ def decoder_accepts(event: Any, value: bytes) -> bool:
     return not isinstance(decode(key, value, FAR_FUTURE_MS), Reject)
 
 
+@pytest.mark.slow
 @fuzz
 @given(events(ROOT))
 def test_both_accept_what_the_schema_generates(event: dict[str, Any]) -> None:
@@ -41,6 +42,7 @@ def test_both_accept_what_the_schema_generates(event: dict[str, Any]) -> None:
     assert decoder_accepts(event, value)
 
 
+@pytest.mark.slow
 @fuzz
 @given(mutated(ROOT))
 def test_they_agree_on_broken_events(event: dict[str, Any]) -> None:
@@ -48,6 +50,7 @@ def test_they_agree_on_broken_events(event: dict[str, Any]) -> None:
     assert decoder_accepts(event, value) == CONTRACT.accepts(value)
 
 
+@pytest.mark.slow
 @fuzz
 @given(events(ROOT), st.data())
 def test_they_agree_on_text_with_a_byte_changed(event: dict[str, Any], data: st.DataObject) -> None:

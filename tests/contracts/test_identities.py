@@ -42,6 +42,7 @@ def changed(draw: st.DrawFn, topic: str) -> dict[str, Any]:
     return record
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topic", [IDENTITIES, REGISTRY])
 @fuzz
 @given(data=st.data())
@@ -61,6 +62,7 @@ def test_examples_are_decided_as_their_folder_says(path: Any) -> None:
     assert accepts(path.parent.parent.parent.name, record) == (path.parent.name == "valid")
 
 
+@pytest.mark.slow
 def test_what_both_agents_write_is_valid() -> None:
     circle = Circle(judge())
     circle.play(SCENES["avatar_farm"].play(1, duration_ms=3 * 60_000))

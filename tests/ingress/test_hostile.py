@@ -5,6 +5,8 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
+
 from tests.contracts.contract import EVENTS, examples
 from worker.audit.events import Envelope
 from worker.ingress.decode import decode
@@ -75,6 +77,7 @@ def hostile(rng: random.Random) -> Record:
     return key, value, rng.choice([0, AT_MS - 10**9, AT_MS + 10**9, AT_MS + 10**9, AT_MS + 10**9, -1])
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_hostile_records_each_get_an_event_or_a_closed_reason() -> None:
     seed = 20_240_618
     rng = random.Random(seed)

@@ -45,6 +45,7 @@ def _judged(records: Iterator[LogRecord], capture_records: int) -> tuple[list[by
     return outputs, kept, run
 
 
+@pytest.mark.slow
 def test_rooms_that_ended_long_ago_are_let_go_and_nothing_comes_out_differently() -> None:
     bounded, kept, run = _judged(_records(_one_after_the_other(ROOMS, HOUR_MS)), 200)
     unbounded, all_kept, other = _judged(_records(_one_after_the_other(ROOMS, HOUR_MS)), 1 << 60)
@@ -57,6 +58,7 @@ def test_rooms_that_ended_long_ago_are_let_go_and_nothing_comes_out_differently(
     assert max(kept) <= 6 + 9 + accused  # six hours of rooms; 1,000 events are three rooms more, looked at or not
 
 
+@pytest.mark.slow
 def test_logs_of_rooms_of_the_same_day_may_follow_each_other() -> None:
     """A room whose log comes later in the file is no room that has been idle for long."""
 

@@ -33,6 +33,7 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
+@pytest.mark.slow
 def test_every_seed_ends_as_the_core_says() -> None:
     seen: Counter[str] = Counter()
     for seed in range(SEEDS):

@@ -33,12 +33,14 @@ def _measured(name: str) -> list[Measured]:
     return list(measure(case, runs=_runs(case), seed=7))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_no_level_breaks_its_guarantee(case: Case) -> None:
     assert {one.level for one in _measured(case.name)} == {level.name for level in Level if level}
     assert [one for one in _measured(case.name) if one.guaranteed and one.verdict == "broken"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "limit", "restrict"),
     [
@@ -63,6 +65,7 @@ def test_an_estimate_from_a_few_heavy_weights_keeps_nothing() -> None:
     assert one._replace(error=1e-7).verdict == "kept"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", EXACT, ids=lambda case: case.name)
 def test_independent_signals_at_their_norm_keep_the_expected_mass_too(case: Case) -> None:
     """E[M] ≤ HEAD + ACCRUE·t gives P(alarm by T) ≤ (HEAD + ACCRUE·T)/c, about half of the guarantee after 12 h."""
@@ -72,6 +75,7 @@ def test_independent_signals_at_their_norm_keep_the_expected_mass_too(case: Case
             assert one.per_hour - 2 * one.error <= expected
 
 
+@pytest.mark.slow
 def test_importance_sampling_agrees_with_counting() -> None:
     """At WATCH, which is frequent enough to be counted."""
     case = CASES[0]

@@ -208,21 +208,12 @@ def test_results_of_other_code_are_made_again(tmp_path: Path, monkeypatch: pytes
     assert json.loads(answer.stdout)["rooms"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM"])
 def test_a_long_run_stops_when_told_to_and_keeps_what_is_done(how: str, tmp_path: Path) -> None:
     path = tmp_path / "r.sqlite"
-    command = [
-        sys.executable,
-        "-m",
-        "worker",
-        "evaluate",
-        "--honest-hours",
-        "5400",
-        "--results",
-        str(path),
-        "--jobs",
-        "2",
-    ]
+    rooms = ["--full", "--seeds", "1000", "--hours", "0.1"]  # thousands of pieces, each done in a moment
+    command = [sys.executable, "-m", "worker", "evaluate", *rooms, "--results", str(path), "--jobs", "2"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as running:
         while not path.exists() or not _count(path):
             with suppress(subprocess.TimeoutExpired):

@@ -56,6 +56,7 @@ def test_events_of_a_scene_come_in_order_of_event_time_and_rooms_open_one_after_
     assert opened == [SCENES["night_farm"].starts_ms + i * 2 * MINUTE_MS for i in range(15)]
 
 
+@pytest.mark.slow
 def test_a_scene_streams_in_flat_memory() -> None:
     """What its rooms hold does not grow with the events that went by."""
     events = SCENES["avatar_farm"].play(1)
