@@ -1,7 +1,7 @@
 """What mainland rules owe the host of a room: facts, ground, what follows and for how long, way of appeal."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 _BEIJING = timezone(timedelta(hours=8))
@@ -51,6 +51,6 @@ def _consequences(violation: Mapping[str, Any]) -> str:
 def _term(action: Mapping[str, Any]) -> str:
     until_ms = action.get("until_ms")
     if until_ms is not None:
-        until = datetime.fromtimestamp(until_ms / 1000, UTC).astimezone(_BEIJING)
-        return f"至 {until:%Y年%m月%d日%H时%M分}（北京时间）"
+        t = datetime.fromtimestamp(until_ms / 1000, _BEIJING)
+        return f"至 {t.year}年{t.month:02}月{t.day:02}日{t.hour:02}时{t.minute:02}分（北京时间）"
     return "期限由平台决定，情形消除或直播结束后本次认定解除" if action["action"] in WHILE_IT_LASTS else "一次性"

@@ -55,7 +55,8 @@ class _Tongue:
 
     def time(self, at_ms: int) -> str:
         if self.chinese:
-            return f"{datetime.fromtimestamp(at_ms / 1000, _BEIJING):%Y年%m月%d日%H时%M分%S秒}"
+            t = datetime.fromtimestamp(at_ms / 1000, _BEIJING)  # strftime would leave 年 to the C library
+            return f"{t.year}年{t.month:02}月{t.day:02}日{t.hour:02}时{t.minute:02}分{t.second:02}秒"
         return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
 
 
