@@ -38,7 +38,8 @@ test-versions: $(VENV)/.dev  ## Run golden and contract tests under the lowest a
 			echo "Golden and contract tests under Python $$full: with the others, in $(VENV)"; continue; fi; \
 		echo "Golden and contract tests under Python $$full ($$path), in build/py$$version"; \
 		$(MAKE) VENV=build/py$$version PYTHON="$$path" build/py$$version/.dev </dev/null; \
-		build/py$$version/bin/pytest -n 2 tests/golden tests/contracts tests/audit/test_numbers.py </dev/null; done
+		build/py$$version/bin/pytest -n 2 tests/golden tests/contracts \
+			tests/audit/test_numbers.py tests/audit/test_characters.py </dev/null; done
 
 LOWEST := build/lowest
 

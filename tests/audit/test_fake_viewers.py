@@ -12,9 +12,9 @@ from xxhash import xxh3_64_intdigest
 from tests.audit.build import MINUTE, ROOM_ID, SECOND, T0, a_room, ask, beats, ev, feed, in_time, reborn, say
 from tests.audit.rooms import sentence
 from worker.audit import events as e
+from worker.audit.characters import letters
 from worker.audit.room import Room
 from worker.audit.signals import bots
-from worker.audit.text import letters
 
 END = 90 * MINUTE
 

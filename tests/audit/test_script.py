@@ -14,10 +14,11 @@ from tests.policy.build import a_judge
 from tests.support.circle import Circle
 from worker.audit import announce, sketch
 from worker.audit import events as e
+from worker.audit.characters import letters
 from worker.audit.room import Room
 from worker.audit.signals import scripts
 from worker.audit.sketch import Sketch
-from worker.audit.text import letters, words
+from worker.audit.text import words
 
 LETTERS = [chr(0x4E00 + i) for i in range(3_000)]
 

@@ -85,6 +85,17 @@ def test_every_variable_of_the_environment_compiles_and_has_a_value() -> None:
         assert compile_expression(text).holds(inputs), name
 
 
+def test_hours_are_those_of_utc() -> None:
+    assert compile_expression("timestamp(7200).getHours() == 2").holds(nothing_known(NOW))
+    assert compile_expression("duration('90m') . getMinutes ( ) == 90").holds(nothing_known(NOW))
+
+
+@pytest.mark.parametrize("zone", ["'Asia/Shanghai'", "'+08:00'", "room.region"])
+def test_no_machine_is_asked_for_its_time_zones(zone: str) -> None:
+    with pytest.raises(CompileError, match="getHours reads UTC and takes no time zone"):
+        compile_expression(f"timestamp(7200) . getHours ( {zone} ) == 2")
+
+
 @pytest.mark.parametrize("text", ["level(room.region) > NONE", "level.AI > NONE", "held.label > 1", "share > 1"])
 def test_functions_take_literals_only(text: str) -> None:
     with pytest.raises(CompileError):

@@ -84,7 +84,7 @@ BY_GROUND = {
 }
 DATES = ("content_date", "application_date", *END_DATES.values())
 _PUID = re.compile(r"[A-Za-z0-9_-]+")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class NoRestriction(Exception):

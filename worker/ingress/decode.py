@@ -23,7 +23,7 @@ KNOWN_KEYS_MAX = 65_536
 _events: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _event_in = _events.decode  # bound once: a look-up less per record
 _ROOM_ID = re.compile(rb"[A-Za-z0-9:_.-]{1,64}")
-_PATH = re.compile(r"`?\$[\w.\[\]-]*`?")
+_PATH = re.compile(r"`?\$[\w.\[\]-]*`?", re.ASCII)
 
 # Keys seen and found well formed → the room_id they stand for. Only a memory of a pure check: emptied when full.
 _known_keys: dict[bytes | None, str] = {}

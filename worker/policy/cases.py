@@ -26,7 +26,7 @@ from worker.policy.inputs import DATED, DEFAULTS, FIELDS, MS_PER_MINUTE, SHARED,
 from worker.policy.model import WHOM, Case, Json, Policy, Problem, Rule
 from worker.policy.reasons import certainty_of, holds
 
-_NUMBER = re.compile(r"-?\d{1,9}(?:\.\d{1,9})?")
+_NUMBER = re.compile(r"-?\d{1,9}(?:\.\d{1,9})?", re.ASCII)
 NOW_MS = 1_700_000_000_000
 DEFAULT_HELD_MS = MS_PER_MINUTE
 

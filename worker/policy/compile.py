@@ -40,19 +40,21 @@ _ENVIRONMENT = cel.NewEnv(variables=_TYPES | dict.fromkeys(_SHARE_NAMES, cel.Typ
 _TOKEN = re.compile(
     r"(?P<comment>//[^\n]*)|(?P<string>[rRbB]{0,2}(?:\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'))"
     r"|(?P<name>[A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*)|(?P<number>\d[\w.]*)|(?P<space>\s+)|(?P<sign>.)",
-    re.DOTALL,
+    re.ASCII | re.DOTALL,
 )
-_LEVEL = re.compile(r"""\blevel\s*\(\s*(?P<q>["'])(?P<family>[^"'\\]*)(?P=q)\s*\)""")
+_LEVEL = re.compile(r"""\blevel\s*\(\s*(?P<q>["'])(?P<family>[^"'\\]*)(?P=q)\s*\)""", re.ASCII)
 _HELD = re.compile(
     r"""\bheld_for\s*\(\s*(?P<q>["'])(?P<fact>[^"'\\]*)(?P=q)\s*,\s*"""
-    r"""(?:duration\s*\(\s*)?(?P<d>["'])(?P<duration>[^"'\\]*)(?P=d)(?:\s*\))?\s*\)"""
+    r"""(?:duration\s*\(\s*)?(?P<d>["'])(?P<duration>[^"'\\]*)(?P=d)(?:\s*\))?\s*\)""",
+    re.ASCII,
 )
 _SHARE = re.compile(
     r"""\bshare\s*\(\s*(?P<q>["'])(?P<fact>[^"'\\]*)(?P=q)\s*,\s*"""
-    r"""(?:duration\s*\(\s*)?(?P<d>["'])(?P<duration>[^"'\\]*)(?P=d)(?:\s*\))?\s*\)"""
+    r"""(?:duration\s*\(\s*)?(?P<d>["'])(?P<duration>[^"'\\]*)(?P=d)(?:\s*\))?\s*\)""",
+    re.ASCII,
 )
-_CEL_ERROR = re.compile(r"<input>:(\d+):(\d+): (.*)")
-_DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
+_CEL_ERROR = re.compile(r"<input>:(\d+):(\d+): (.*)", re.ASCII)
+_DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)", re.ASCII)
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -162,6 +164,7 @@ def compile_expression(text: str) -> Program:
     plain = _SHARE.sub(lambda m: _add_share(plain, m, shares), plain)
     names = _names_in(plain)
     _check_asked(plain)
+    _check_zones(plain)
     try:
         expression = _ENVIRONMENT.compile(plain)
     except RuntimeError as error:
@@ -178,10 +181,14 @@ def _blank_comments(text: str) -> str:
     for token in _TOKEN.finditer(text):
         kept.append(" " * len(token[0]) if token.lastgroup == "comment" else token[0])
         head, dot, _ = token[0].partition(".")
-        if token.lastgroup == "name" and dot and head.strip() in ("level", "held", "share"):
+        if token.lastgroup == "name" and dot and _dense(head) in ("level", "held", "share"):
             line, column = _position(text, token.start())
-            raise CompileError(line, column, _unknown("held_for" if head.strip() == "held" else head.strip()))
+            raise CompileError(line, column, _unknown("held_for" if _dense(head) == "held" else _dense(head)))
     return "".join(kept)
+
+
+def _dense(name: str) -> str:
+    return re.sub(r"\s", "", name, flags=re.ASCII)
 
 
 def _position(text: str, at: int) -> tuple[int, int]:
@@ -241,7 +248,7 @@ def _names_in(text: str) -> tuple[str, ...]:
     for token in _TOKEN.finditer(text):
         if token.lastgroup != "name":
             continue
-        parts = re.sub(r"\s", "", token[0]).split(".")
+        parts = _dense(token[0]).split(".")
         if parts[0] in FIELDS and len(parts) > 1:
             _check_field(text, token, parts[0], parts[1])
         name = ".".join(parts[:2])
@@ -269,7 +276,7 @@ def _check_asked(text: str) -> None:
     read: dict[str, int] = {}
     asked: set[str] = set()
     for i, token in enumerate(tokens):
-        head, _, field = re.sub(r"\s", "", token[0]).partition(".")
+        head, _, field = _dense(token[0]).partition(".")
         if token.lastgroup != "name" or head != "signals":
             continue
         if not field:
@@ -282,6 +289,16 @@ def _check_asked(text: str) -> None:
         if field not in asked:
             what = f"signals.{field} is absent when the signal abstains; ask first: has(signals.{field}) && …"
             raise CompileError(*_position(text, at), what)
+
+
+def _check_zones(text: str) -> None:
+    """Refuse `getHours("Asia/Shanghai")` and its like: tables of time zones differ between machines."""
+    tokens = [token for token in _TOKEN.finditer(text) if token.lastgroup != "space"]
+    for name, bracket, argument in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        method = _dense(name[0]).rpartition(".")[2]
+        if name.lastgroup == "name" and method.startswith("get") and bracket[0] == "(" and argument[0] != ")":
+            what = f"{method} reads UTC and takes no time zone; add the offset to the timestamp"
+            raise CompileError(*_position(text, argument.start()), what)
 
 
 def _explained(error: str) -> CompileError:

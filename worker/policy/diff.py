@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from worker.audit.characters import SPACES
 from worker.audit.history import REMEMBERED_MS
 from worker.policy.compile import parse_duration
 from worker.policy.load import CLEAR_AFTER_MS, COOLDOWN_MS, DEFAULT_KEYS, ESCALATE_AFTER_MS, REVIEW_SAMPLE_PERCENT
@@ -130,7 +131,7 @@ def _plain(field: str, value: Any) -> Any:
     if field in _DURATIONS and isinstance(value, str):
         return parse_duration(value)
     if field in ("when", "exempt") and isinstance(value, str):
-        return re.sub(r"\s+", " ", value).strip()
+        return re.sub(r"\s+", " ", value, flags=re.ASCII).strip(" ")
     return value
 
 
@@ -147,7 +148,7 @@ def _exemption(old: Json, new: Json) -> str:
 def _say(value: Json) -> str:
     if value is None:
         return "none"
-    return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value.strip(SPACES) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _meaning(change: Change) -> str:

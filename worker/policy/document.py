@@ -10,12 +10,14 @@ from collections.abc import Iterable
 
 import yaml
 
+from worker.audit.characters import SPACES
 from worker.policy.compile import CompileError, Program, compile_expression, parse_duration
 from worker.policy.model import Problem
 
 FILE_BYTES_MAX = 256 * 1024
 DEPTH_MAX = 12
 TEXT_CHARS_MAX = 500
+_INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
 class Missing(Exception):
@@ -84,7 +86,7 @@ class Document:
         """A text that is not empty."""
         if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
             raise self.note(node, f"{what} must be a text, is {_kind(node)}")
-        value = str(node.value).strip()
+        value = str(node.value).strip(SPACES)
         if not value or len(value) > most:
             raise self.note(node, f"{what} must have 1 to {most} characters, has {len(value)}")
         return value
@@ -106,7 +108,7 @@ class Document:
 
     def integer(self, node: yaml.Node, what: str, least: int, most: int) -> int:
         """A whole number within bounds."""
-        if not isinstance(node, yaml.ScalarNode) or re.fullmatch(r"-?\d{1,18}", node.value) is None or node.style:
+        if not isinstance(node, yaml.ScalarNode) or _INTEGER.fullmatch(node.value) is None or node.style:
             raise self.note(node, f"{what} must be a whole number, is {_kind(node)}")
         value = int(node.value)
         if not least <= value <= most:

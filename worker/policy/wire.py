@@ -10,8 +10,8 @@ from worker.policy.model import Json
 
 _INTEGERS = frozenset({"version", "effective_from_ms", "severity", "percent", "per_hour", "per_day", "rooms", "times",
                        "until_ms", "at_ms", "review_sample_percent"})  # fmt: skip
-_INTEGER = re.compile(r"-?\d{1,18}")
-_DECIMAL = re.compile(r"-?\d{1,9}\.\d{1,9}")
+_INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
+_DECIMAL = re.compile(r"-?\d{1,9}\.\d{1,9}", re.ASCII)
 _WORDS = {"true": True, "false": False}
 
 

@@ -11,6 +11,7 @@ absence says nothing; then watermarks, detectors and challenges are left. Who ch
 which is tampering. Cost: 2 µs a read, 4–7 when it is news (it is quoted).
 """
 
+from worker.audit.characters import SPACES, ascii_lower
 from worker.audit.events import ProvenanceRead
 from worker.audit.excerpts import quote
 from worker.audit.facts import FACT_BIT, Certainty, Tamper
@@ -35,7 +36,7 @@ def apply(room: Room, event: ProvenanceRead, offset: int) -> None:
 
 
 def _digital_source(event: ProvenanceRead) -> Certainty:
-    kind = (event.digital_source_type or "").rstrip("/").rsplit("/", 1)[-1].lower()
+    kind = ascii_lower((event.digital_source_type or "").rstrip("/").rsplit("/", 1)[-1])
     if kind in AI_SOURCES:
         return Certainty.CONFIRMED if event.trusted and not event.tampered else Certainty.SUSPECTED
     if kind in POSSIBLE_SOURCES:
@@ -45,10 +46,10 @@ def _digital_source(event: ProvenanceRead) -> Certainty:
 
 def _gb45438(event: ProvenanceRead) -> Certainty:
     for key, value in (event.aigc or {}).items():
-        if key.lower() == "label":
+        if ascii_lower(key) == "label":
             if isinstance(value, bool) or not isinstance(value, str | int | float):
                 return Certainty.NONE  # null, a list, an object: nothing was said
-            label = str(value).strip()
+            label = str(value).strip(SPACES)
             return GB_LABELS.get(label, Certainty.SUSPECTED if label else Certainty.NONE)
     return Certainty.NONE
 

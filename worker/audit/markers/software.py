@@ -13,6 +13,7 @@ term, 15 with a term.
 
 import re
 
+from worker.audit.characters import whole_word
 from worker.audit.excerpts import quote
 from worker.audit.facts import FACT_BIT, Certainty, SoftwarePromotion
 from worker.audit.room import MENTIONS_MAX, Room
@@ -24,25 +25,25 @@ _SOFTWARE = re.compile(
     r"录播循环|循环录播|话术改写|直播挂机|挂机直播|24小时(?:不间断)?(?:无人|自动|挂机)|"
     r"(?:virtual[- ]host|ai[- ](?:avatar|host|streamer)|digital[- ]human) (?:software|system|tool|course)|"
     r"unattended live ?stream",
-    re.IGNORECASE,
+    re.ASCII | re.IGNORECASE,
 )
 _HINTS = frozenset("无数虚智替弹键循写挂4AaIiDdUuVv")
 """Every software term has one of these letters; most speech has none."""
 _SELLS = re.compile(
     r"下单|拍下|链接|购买|买|优惠|价格|[0-9零一二三四五六七八九十百千]+[块元]|一套|授权|代理|加盟|招商|源码|定制|试用|加微信|领取|"
-    r"\b(?:buy|price|order|discount|license|sale)\b",
-    re.IGNORECASE,
+    + whole_word("buy|price|order|discount|license|sale"),
+    re.ASCII | re.IGNORECASE,
 )
 _TEACHES = re.compile(
     r"教程|教你|教大家|课程|培训|学员|学会|搭建|安装|部署|演示|怎么用|怎么做|开播|"
-    r"\b(?:teach|course|tutorial|learn|install|set up)\b",
-    re.IGNORECASE,
+    + whole_word("teach|course|tutorial|learn|install|set up"),
+    re.ASCII | re.IGNORECASE,
 )
 _WARNS = re.compile(
     r"不要|别(?:买|信|用|去|再|被)|千万别|禁止|违规|违法|骗[局子人了钱]|被骗|(?<!防)(?<!不)(?<!会)封号|(?<!防)封禁|警惕|防骗|当心|踩坑|"
     r"从来?不(?:用|卖)|拒绝|举报|打击|曝光|上当|小心|抵制|不得|不允许|处罚|不是(?:数字人|虚拟|AI|ai)|没有用|割韭菜|"
-    r"\b(?:don't|do not|never|scam|banned|beware|illegal|report)\b",
-    re.IGNORECASE,
+    + whole_word("don't|do not|never|scam|banned|beware|illegal|report"),
+    re.ASCII | re.IGNORECASE,
 )
 WARNING, SELLING, TEACHING = -1, 1, 2  # the latter two add up
 QUIET_AFTER_WARNING_MS = 60_000

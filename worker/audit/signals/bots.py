@@ -27,7 +27,7 @@ from struct import unpack
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
 from worker.audit.askers import Askers
-from worker.audit.text import letters
+from worker.audit.characters import letters
 
 REMEMBERED = 128
 CROWD_MIN, VIEWERS_MIN = 16, 4

@@ -3,6 +3,8 @@ been judged by it must be recomputable.
 
 They are modules and not files to read, because the core reads nothing: a table is then as much a part of what judged a
 room as the code is, and replay under the same code cannot pick another one.
+
+`unicode_14` holds what `audit.characters` knows of characters; `scripts/unicode_tables.py` writes it.
 """
 
 from worker.audit.tables.provisional_2026_11 import HUMAN_SCORES, VERSION
