@@ -97,7 +97,7 @@ def test_wrong_usage_and_what_cannot_be_read(logs: list[Path], shadowed: Path, t
     (bad / "p.yaml").write_text("policy: [")
     assert backtest(logs[0], "--new", bad).exit_code == 2
     missing = backtest(tmp_path / "gone.jsonl", "--new", shadowed)
-    assert missing.exit_code == 1
+    assert missing.exit_code == 2
     assert "gone.jsonl" in missing.stderr
 
 

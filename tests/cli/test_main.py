@@ -36,6 +36,8 @@ def test_a_slip_of_the_finger_gets_a_suggestion_and_exit_code_2() -> None:
     result = CliRunner().invoke(cli, ["repaly"])
     assert result.exit_code == 2
     assert "No such command 'repaly'. Did you mean 'replay'?" in result.output
+    result = CliRunner().invoke(cli, ["policy", "chekc"])
+    assert (result.exit_code, "Did you mean 'check'?" in result.output) == (2, True)
     result = CliRunner().invoke(cli, ["zzz"])
     assert result.exit_code == 2
     assert "Did you mean" not in result.output

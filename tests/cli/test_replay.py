@@ -132,8 +132,8 @@ def test_a_log_full_of_rubbish_trips_the_breaker_and_ends_with_code_1(tmp_path: 
     ("args", "words"),
     [
         (["replay"], "Missing argument"),
-        (["replay", "x.jsonl", "--json", "-o", "-"], "standard output"),
-        (["replay", "x.jsonl", "--policies", "/nowhere"], "does not exist"),
+        (["replay", "-", "--json", "-o", "-"], "standard output"),
+        (["replay", "-", "--policies", "/nowhere"], "does not exist"),
     ],
 )
 def test_wrong_usage_ends_with_code_2(args: list[str], words: str) -> None:
@@ -142,10 +142,64 @@ def test_wrong_usage_ends_with_code_2(args: list[str], words: str) -> None:
     assert words in result.stderr
 
 
-def test_a_missing_log_ends_with_code_1_and_its_name(tmp_path: Path) -> None:
-    result = _run("replay", tmp_path / "gone.jsonl")
+def test_a_bad_line_is_counted_and_shown_and_ends_a_strict_replay(logs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "room.jsonl"
+    first, *more = (logs / "seller.jsonl").read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"\xef\xbb\xbf" + first + b"<xml>\n" + b"".join(more) + b'{"type":"viewer.com')
+    result = _run("replay", path)
     assert result.exit_code == 1
-    assert "gone.jsonl" in result.stderr
+    assert "WX-SOFT-01 live" in result.stdout, "what comes after the line is judged"
+    assert "lines that are no records, left out: 1" in result.stderr
+    assert f"{path}:2: neither an event" in result.stderr
+    assert f"{path}:{len(more) + 3} is cut off" in result.stderr
+    found = json.loads(_run("replay", path, "--json").stdout)
+    assert found["accounting"]["read"] == len(more) + 1
+    assert (found["bad_lines"]["count"], found["cut_off"]) == (1, [f"{path}:{len(more) + 3}"])
+    strict = _run("replay", path, "--strict")
+    assert strict.exit_code == 1
+    assert "WX-SOFT-01" not in strict.stdout
+    assert f"Error: {path}:2: neither an event" in strict.stderr
+
+
+def test_an_empty_log_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").touch()
+    result = _run("replay", tmp_path / "empty.jsonl")
+    assert result.exit_code == 0
+    assert "empty.jsonl is empty" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "replay GONE", "replay HERE --policies GONE", "replay HERE --policy-log GONE", "replay HERE -o GONE/x",
+        "explain x --from GONE", "explain x", "explain x --from HERE --policies GONE", "statement x --from GONE",
+        "statement x", "import --chat GONE -o x.jsonl", "import --chat HERE -o GONE/x.jsonl",
+        "simulate loop -o GONE/x.jsonl", "evaluate --log GONE --truth HERE", "evaluate --log HERE --truth GONE",
+        "evaluate --report --results GONE", "policy check GONE",
+        "policy test GONE", "policy diff GONE HERE", "policy backtest GONE --new .", "policy backtest HERE --new GONE",
+        "policy push GONE --bootstrap x:1", "policy ls --policies GONE", "topics check --bootstrap x:1 --schemas GONE",
+    ],
+)  # fmt: skip
+def test_a_file_that_is_not_there_ends_with_code_2_and_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("here.jsonl").write_text("{}\n")
+    result = _run(*command.replace("GONE", "gone.jsonl").replace("HERE", "here.jsonl").split())
+    assert result.exit_code == 2
+    assert ("gone.jsonl" if "GONE" in command else "build/demo") in result.stderr
+
+
+def test_explain_finds_its_way_past_bad_lines(logs: Path, tmp_path: Path) -> None:
+    out, log = tmp_path / "violations.jsonl", tmp_path / "log.jsonl"
+    _run("replay", logs / "seller.jsonl", "-o", out)
+    out.write_bytes(b"\xef\xbb\xbf" + out.read_bytes() + b'{"topic":"live.aud')
+    first, *more = (logs / "seller.jsonl").read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join([first, b"<xml>\n", *more[:-1]]))
+    (violation_id,) = {json.loads(line)["headers"]["ce_id"] for line in out.read_text("utf-8-sig").splitlines()[:1]}
+    result = _run("explain", violation_id, "--from", out, "--from", log)
+    assert "lines that are no records, left out: 2" in result.stderr
+    assert "recomputed: different" in result.stdout, "the offsets behind the bad line are other ones"
 
 
 def test_explain_recomputes_a_violation_to_the_byte_and_its_nats_add_up(logs: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from worker.cli import cli
@@ -69,7 +70,7 @@ def test_a_thinner_pace_has_fewer_events_and_as_many_rooms(tmp_path: Path) -> No
 
 def test_an_unknown_archetype_or_no_file_is_wrong_usage() -> None:
     result = CliRunner().invoke(cli, ["simulate", "robot", "-o", "x"])
-    assert (result.exit_code, "no archetype robot" in result.stderr) == (2, True)
+    assert (result.exit_code, "No archetype 'robot'" in result.stderr) == (2, True)
     assert CliRunner().invoke(cli, ["simulate", "loop"]).exit_code == 2
     assert CliRunner().invoke(cli, ["simulate", "--scene", "circus", "-o", "x"]).exit_code == 2
     assert CliRunner().invoke(cli, ["simulate", "loop", "--scene", "night_farm", "-o", "x"]).exit_code == 2
@@ -93,3 +94,17 @@ def test_a_scene_has_its_own_number_of_rooms(tmp_path: Path) -> None:
     args = ["simulate", "--scene", "avatar_farm", "--rooms", "3", "-o", str(tmp_path / "farm.jsonl")]
     done = CliRunner().invoke(cli, args)
     assert done.exit_code == 2 and "--rooms" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["simulate", "lop", "-o", "-"], "No archetype 'lop'. Did you mean 'loop'?"),
+        (["simulate", "--scene", "avatar_fram", "-o", "-"], "Did you mean 'avatar_farm'?"),
+        (["evaluate", "--archetypes", "loop,standbi"], "No archetype 'standbi'. Did you mean 'standby'?"),
+    ],
+)
+def test_a_slip_in_a_name_gets_the_nearest_one(args: list[str], words: str) -> None:
+    result = CliRunner().invoke(cli, args)
+    assert result.exit_code == 2
+    assert words in result.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from worker.tools import roomlog
-from worker.tools.roomlog import LogRecord, RoomLogError, Writer, read
+from worker.tools.roomlog import Faults, LogRecord, RoomLogError, Writer, read
 
 EVENT = {"type": "viewer.joined", "id": "e1", "room_id": "r:1", "at_ms": 1_700_000_000_000, "viewer_id": "v"}
 
@@ -90,3 +90,77 @@ def test_equal_logs_give_equal_gzip_files(tmp_path: Path) -> None:
         roomlog.write(tmp_path / name, [EVENT])
     assert (tmp_path / "a.jsonl.gz").read_bytes() == (tmp_path / "b.jsonl.gz").read_bytes()
     assert gzip.decompress((tmp_path / "a.jsonl.gz").read_bytes()).endswith(b"}\n")
+
+
+BAD_LINES = ("<xml>", "[1]", '{"offset": 3, "event": {}}', '{"text":"' + "x" * 3 * roomlog.LINE_BYTES_MAX + '"}')
+
+
+def test_bad_lines_are_counted_and_passed_over_and_the_first_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "room.jsonl"
+    good = [json.dumps({**EVENT, "id": f"e{i}"}) for i in range(3)]
+    path.write_text("\n".join([good[0], *BAD_LINES, good[1], *BAD_LINES, good[2]]) + "\n")
+    faults = Faults()
+    records = list(read(path, faults=faults))
+    assert [json.loads(record.value or b"")["id"] for record in records] == ["e0", "e1", "e2"]
+    assert [record.offset for record in records] == [0, 5, 10], "a bad line keeps its number"
+    assert (faults.bad, faults.cut, faults.empty) == (8, [], [])
+    assert [what.split(": ")[0] for what in faults.first] == [f"{path}:{n}" for n in (2, 3, 4, 5, 7)]
+
+
+def test_a_file_of_bad_lines_alone_is_no_room_log(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    for count in (1, 1_000):
+        path.write_bytes(b"\xff\xd8\n" * count)
+        faults = Faults()
+        with pytest.raises(RoomLogError, match=r"photo\.jpg:\d+: neither an event nor a record"):
+            list(read(path, faults=faults))
+        assert faults.bad == min(count, Faults.HOPELESS), "hopeless files are not read to their end"
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+def test_a_log_that_a_crash_cut_off_is_read_to_its_last_whole_line(tmp_path: Path, suffix: str) -> None:
+    whole = tmp_path / f"room.jsonl{suffix}"
+    with Writer(whole) as log:
+        for i in range(2_000):
+            log.event({**EVENT, "id": f"e{i * 7919}"})
+            if i == 1_000:
+                log.flush()
+    cut = tmp_path / f"cut.jsonl{suffix}"
+    cut.write_bytes(whole.read_bytes()[:-20])
+    faults = Faults()
+    records = list(read(cut, faults=faults))
+    assert len(records) >= 1_001
+    assert [json.loads(record.value or b"")["id"] for record in records] == [
+        f"e{i * 7919}" for i in range(len(records))
+    ]
+    assert (faults.bad, faults.cut) == (0, [f"{cut}:{len(records) + 1}"])
+    with pytest.raises(RoomLogError, match=r"cut\.jsonl"):
+        list(read(cut))
+
+
+def test_a_whole_last_line_needs_no_line_break(tmp_path: Path) -> None:
+    path = tmp_path / "room.jsonl"
+    path.write_text(json.dumps(EVENT))
+    faults = Faults()
+    assert len(list(read(path, faults=faults))) == 1
+    assert not faults.cut
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+def test_a_byte_order_mark_is_skipped(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"room.jsonl{suffix}"
+    with Writer(path) as log:
+        log.line(b"\xef\xbb\xbf" + json.dumps(EVENT).encode())
+        log.event(EVENT)
+    first, second = read(path)
+    assert first.value == json.dumps(EVENT).encode()
+    assert second.offset == 1
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+def test_an_empty_log_is_named(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"room.jsonl{suffix}"
+    path.write_bytes(b"")
+    faults = Faults()
+    assert list(read(path, faults=faults)) == []
+    assert faults.empty == [str(path)]

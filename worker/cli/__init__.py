@@ -3,12 +3,12 @@
 Exit codes everywhere: 0 done, 1 a finding or a failure, 2 wrong usage.
 """
 
-import difflib
 import importlib
 from typing import NamedTuple
 
 import click
 
+from worker.cli.groups import Group
 from worker.settings import SettingsError
 
 
@@ -35,7 +35,7 @@ COMMANDS: dict[str, Entry] = {
 """The contents page, in the order of `--help`."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that knows its commands by name and imports one only to run it or to show its help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -50,20 +50,13 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except SettingsError as wrong:
-            raise click.UsageError(str(wrong)) from wrong
+            from worker.cli.printable import printable_block
+
+            raise click.UsageError(printable_block(str(wrong))) from wrong
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0.5)
-            hint = f" Did you mean '{near[0]}'?" if near else " See 'stream-audit --help'."
-            ctx.fail(f"No such command '{args[0]}'.{hint}")
-        return super().resolve_command(ctx, args)
 
 
 def load(name: str, entry: Entry) -> click.Command:

@@ -10,10 +10,10 @@ import click
 from worker.cli.interrupt import interrupts
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.live import Live
     from rich.table import Table
 
+    from worker.cli.terminal import Screen
     from worker.lab.demo import Feeder, Row, Watcher, Worker
     from worker.tools.replay import ViolationLine
     from worker.tools.roomlog import Writer
@@ -58,7 +58,7 @@ def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: 
     Example:
       stream-audit demo --rooms 18 --minutes 120
     """
-    from worker.cli.terminal import console
+    from worker.cli.terminal import Screen
     from worker.lab.demo import PARTITIONS, Feeder, Watcher, Worker, cast, rows_of
     from worker.lab.mockcluster import MockCluster
     from worker.tools.roomlog import Writer
@@ -73,7 +73,7 @@ def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: 
     )
 
     out.mkdir(parents=True, exist_ok=True)
-    screen = console(stderr=as_json)
+    screen = Screen(stderr=as_json)
     rooms = cast(rooms_wanted, seed)
     duration_ms = minutes * 60_000
     finished = False
@@ -105,7 +105,7 @@ def demo(rooms_wanted: int, minutes: int, seed: int, speed: float | None, keep: 
                 show.stay()
         except KeyboardInterrupt:
             with suppress(OSError):  # after a hang-up there is no terminal
-                screen.print("stopping the worker" if finished else "interrupted; stopping the worker")
+                screen.line("stopping the worker" if finished else "interrupted; stopping the worker")
     if not (finished and keep):
         show.summary(out, as_json=as_json)
     if not finished:
@@ -120,7 +120,7 @@ IDENTITIES_CHANGELOG_TOPIC = "stream-audit-identities-changelog"
 class Show:
     """The demo on screen: a live table on a terminal, lines elsewhere."""
 
-    screen: "Console"
+    screen: "Screen"
     rows: "dict[str, Row]"
     worker: "Worker"
     watcher: "Watcher"
@@ -145,16 +145,16 @@ class Show:
         """Wait for the worker, play the rooms, wait until all is judged. Raises ClickException when it cannot."""
         from rich.live import Live
 
-        self.screen.print(
+        self.screen.line(
             "Kafka here is librdkafka's in-process mock cluster: nothing it holds is durable.", style="dim"
         )
         self._await_ready()
         self.feeder = feeder
         feeder.start()
-        if not self.screen.is_terminal:
+        if not self.screen.console.is_terminal:
             self._play(None)
             return
-        with Live(self._table(), console=self.screen, refresh_per_second=4, transient=False) as live:
+        with Live(self._table(), console=self.screen.console, refresh_per_second=4, transient=False) as live:
             self._play(live)
 
     def stay(self) -> None:
@@ -168,14 +168,14 @@ class Show:
         from worker.clock import monotonic_s
 
         began_s = monotonic_s()
-        with self.screen.status("starting the worker …"):
+        with self.screen.console.status("starting the worker …"):
             while not self.worker.ready():
                 if reason := self.worker.failed():
                     raise click.ClickException(reason)
                 if monotonic_s() - began_s > START_TIMEOUT_S:
                     raise click.ClickException(f"the worker was not ready within {START_TIMEOUT_S:.0f} s")
                 self._take(REFRESH_S)
-        self.screen.print(f"worker ready after {monotonic_s() - began_s:.1f} s", highlight=False)
+        self.screen.line(f"worker ready after {monotonic_s() - began_s:.1f} s")
 
     def _play(self, live: "Live | None") -> None:
         from worker.clock import monotonic_s
@@ -250,14 +250,16 @@ class Show:
         if now_s - self._plain_s < PLAIN_EVERY_S:
             return
         self._plain_s = now_s
-        self.screen.print(self._status(), highlight=False)
+        self.screen.line(self._status())
 
     def _table(self) -> "Table":
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
         from rich.text import Text
 
-        wide = self.screen.width >= WIDE_CELLS
+        from worker.cli.printable import printable
+
+        wide = self.screen.console.width >= WIDE_CELLS
         caption = self._status() if self.feeder else None
         table = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         for name in ("room", *(("what it is",) if wide else ()), "time", *FAMILIES, "open", "last violation"):
@@ -270,8 +272,8 @@ class Show:
                 *((row.truth.title,) if wide else ()),
                 _clock(row.at_ms),
                 *levels,
-                " ".join(row.episodes),
-                row.last_violation,
+                printable(" ".join(row.episodes)),
+                printable(row.last_violation),
             )
         return table
 
@@ -318,9 +320,9 @@ class Show:
             self.flush()
             facts |= {"bootstrap": self.bootstrap, "metrics": self.worker.metrics_url}
         if as_json:
-            import orjson
+            from worker.cli.terminal import Screen
 
-            click.echo(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
+            Screen().json(facts)
         else:
             _print_summary(self.screen, facts, self.rows, by_room, out)
         if kept:
@@ -343,53 +345,45 @@ def _command(opened: list[dict[str, Any]], out: Path) -> str:
 
 
 def _print_summary(
-    screen: "Console", facts: dict[str, Any], rows: "dict[str, Row]", by_room: dict[str, list[str]], out: Path
+    screen: "Screen", facts: dict[str, Any], rows: "dict[str, Row]", by_room: dict[str, list[str]], out: Path
 ) -> None:
-    from rich.table import Table
-
-    table = Table(title="Violations (live rules)", title_justify="left")
-    table.add_column("room", no_wrap=True)
-    table.add_column("what it is")
-    table.add_column("rules opened")
-    for row in rows.values():
-        rules = by_room[row.truth.room_id]
-        if rules:
-            table.add_row(row.truth.room_id, row.truth.title, ", ".join(rules))
-    screen.print(table)
+    guilty = [(row.truth.room_id, row.truth.title, ", ".join(by_room[row.truth.room_id])) for row in rows.values()]
+    names = ("room", "what it is", "rules opened")
+    screen.table(names, [row for row in guilty if row[2]], title="Violations (live rules)", fold=names[1:])
     touched = facts["honest_rooms_touched"]
-    screen.print(
+    screen.line(
         f"honest rooms: {facts['honest_rooms']}, "
         + ("none touched" if not touched else f"TOUCHED: {', '.join(touched)}"),
         style="green" if not touched else "bold red",
-        highlight=False,
     )
     if shadow := facts["shadow_on_honest_rooms"]:
         count = sum(map(len, shadow.values()))
         where = "; ".join(f"{room_id}: {', '.join(rules)}" for room_id, rules in shadow.items())
-        screen.print(f"shadow rules, which recommend nothing, opened {count} times on honest rooms: {where}",
-                     style="yellow", highlight=False)  # fmt: skip
+        what = f"shadow rules opened {count} times on honest rooms and recommended nothing: {where}"
+        screen.line(what, style="yellow")
     for room_id, rules in facts["missed"].items():
-        screen.print(f"not found in {room_id} (yet): {', '.join(rules)}", style="yellow", highlight=False)
+        screen.line(f"not found in {room_id} (yet): {', '.join(rules)}", style="yellow")
     accounting = ", ".join(f"{name.replace('_', '-')} {count:,}" for name, count in facts["accounting"].items())
-    screen.print(f"accounted for by the worker: {accounting}", highlight=False)
-    screen.print(
+    screen.line(f"accounted for by the worker: {accounting}")
+    screen.line(
         f"{facts['events']:,} events, up to {facts['peak_events_per_s']:,}/s; {facts['records']} violation records, "
-        f"{facts['repeats']} repeats, {facts['dead_letters']} dead letters",
-        highlight=False,
+        f"{facts['repeats']} repeats, {facts['dead_letters']} dead letters"
     )
-    screen.print(f"room log: {facts['log']}   violations: {out / 'violations.jsonl'}", highlight=False)
+    screen.line(f"room log: {facts['log']}   violations: {out / 'violations.jsonl'}")
     if facts["explain"]:
-        screen.print("\nNext:", highlight=False)
-        screen.print(f"  {facts['explain']}", style="bold", highlight=False, soft_wrap=True)
+        screen.line()
+        screen.line("Next:")
+        screen.command(f"  {facts['explain']}")
 
 
-def _print_kept(screen: "Console", facts: dict[str, Any]) -> None:
+def _print_kept(screen: "Screen", facts: dict[str, Any]) -> None:
     bootstrap = facts["bootstrap"]
-    screen.print(f"\nBroker and worker stay up until Ctrl-C. Kafka is at {bootstrap}. Try:", highlight=False)
+    screen.line()
+    screen.line(f"Broker and worker stay up until Ctrl-C. Kafka is at {bootstrap}. Try:")
     explain = facts["explain"].partition(" --from ")[0]
     for command in (
         *([f"{explain} --bootstrap {bootstrap}"] if explain else []),
         f"stream-audit dlq ls --bootstrap {bootstrap}",
         f"curl {facts['metrics']}",
     ):
-        screen.print(f"  {command}", style="bold", highlight=False, soft_wrap=True)
+        screen.command(f"  {command}")

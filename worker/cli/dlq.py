@@ -5,15 +5,11 @@ by `show --value` only.
 """
 
 import heapq
-import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from worker.cli.dlq_letters import (
     Letter,
@@ -22,15 +18,16 @@ from worker.cli.dlq_letters import (
     Since,
     letter_of,
     preview,
-    printable,
     text_of,
 )
 from worker.cli.dlq_replay import replay
+from worker.cli.groups import Group
+from worker.cli.terminal import Screen
 from worker.ingress.reject import Reason
 from worker.topics import DEAD_LETTERS_TOPIC
 
 
-@click.group(epilog="Example: stream-audit dlq ls --bootstrap 127.0.0.1:9092 --since 1h")
+@click.group(cls=Group, epilog="Example: stream-audit dlq ls --bootstrap 127.0.0.1:9092 --since 1h")
 def dlq() -> None:
     """List, show and replay dead letters."""
 
@@ -89,34 +86,27 @@ def ls(
         )
         left_out = reader.left_out
     newest.reverse()
+    screen = Screen()
     if as_json:
         rows = [
             {**letter.row(), "replayed": letter.original in replayed, "refused_again": letter.is_again}
             for letter in newest
         ]
-        click.echo(json.dumps({"records": rows, "counts": counts, "read": read, "not_read": left_out}))
+        screen.json({"records": rows, "counts": counts, "read": read, "not_read": left_out}, indent=None)
         return
-    table = Table("partition", "offset", "time", "class", "stage", "original", "bytes", "replayed")
+    cells = []
     for letter in newest:
         row = letter.row()
         original = f"{row['original_topic']} {row['original_partition']}:{row['original_offset']}"
-        cells: tuple[object, ...] = (
-            row["partition"],
-            row["offset"],
-            row["time"],
-            row["class"],
-            row["stage"],
-            original,
-            row["bytes"],
-        )
-        cells += ("yes" if letter.original in replayed else "refused again" if letter.is_again else "",)
-        table.add_row(*(escape(str(cell)) for cell in cells))
-    if newest:
-        Console().print(table)
+        fate = "yes" if letter.original in replayed else "refused again" if letter.is_again else ""
+        place, time = f"{letter.partition}:{letter.offset}", row["time"].replace("T", " ")
+        cells.append((place, time, row["class"], row["stage"], original, row["bytes"], fate))
+    names = ("place", "time", "class", "stage", "original", "bytes", "replayed")
+    screen.table(names, cells, right=("place", "bytes"), fold=("time", "class", "original", "replayed"))
     for name, count in counts.most_common():
-        click.echo(f"{count:>8} {name}")
+        screen.line(f"{count:>8} {name}")
     more = f"; {left_out} older ones were not read (--scan)" if left_out else ""
-    click.echo(f"{counts.total()} of {read} dead letters match{more}")
+    screen.line(f"{counts.total()} of {read} dead letters match{more}")
 
 
 @dlq.command(epilog="Example: stream-audit dlq show 3:1042 --bootstrap 127.0.0.1:9092 --value")
@@ -135,15 +125,16 @@ def show(place: tuple[int, int], bootstrap: str, dead_letters: str, with_value: 
     if with_value:
         shown["key"] = preview(message.key())
         shown["value"] = preview(message.value())
+    screen = Screen()
     if as_json:
-        click.echo(json.dumps(shown, ensure_ascii=False))
+        screen.json(shown, indent=None)
         return
     for name, value in shown.items():
         if name == "headers":
             for header, text in value:
-                click.echo(f"  {header}: {'null' if text is None else printable(text)}")
+                screen.line(f"  {header}: {'null' if text is None else text}")
         else:
-            click.echo(f"{name}: {value if isinstance(value, int) else printable(str(value))}")
+            screen.line(f"{name}: {value}")
 
 
 dlq.add_command(replay)

@@ -244,11 +244,6 @@ def text_of(value: bytes) -> str:
     return value[:PREVIEW_BYTES].decode("utf-8", "backslashreplace")
 
 
-def printable(text: str) -> str:
-    """Without control characters, so that a hostile record cannot command the terminal."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
 def preview(value: bytes | None) -> str | None:
     """The first 2 KiB as text, or as hex when they are no UTF-8."""
     if value is None:

@@ -6,18 +6,16 @@ place of the original, so a letter that was written twice is replayed once. A re
 place; its letter is known by `dlq.replay_of`, which the record carries, and stays unless it is asked for.
 """
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from rich.progress import track
-from rich.table import Table
 
 from worker import clock
 from worker.cli.dlq_letters import REPLAY_OF, REPLAYED_TO, TIMEOUT_S, Letter, Reader, Since, letter_of
-from worker.cli.terminal import console
+from worker.cli.terminal import Screen, console
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reason, Reject
 from worker.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
@@ -285,6 +283,7 @@ class _Sender:
 def _report(found: Found, sending: int, sent: bool, as_json: bool) -> None:
     by_reason = found.by_reason()
     left = len(found.to_send()) - sending
+    screen = Screen()
     if as_json:
         counts = {
             "classes": {reason: {fate: fates[fate] for fate in FATES} for reason, fates in sorted(by_reason.items())},
@@ -293,18 +292,15 @@ def _report(found: Found, sending: int, sent: bool, as_json: bool) -> None:
             "read": found.read,
             "not_read": found.left_out,
         }
-        click.echo(json.dumps(counts))
+        screen.json(counts, indent=None)
         return
-    table = Table("class", *FATES)
-    for reason, fates in sorted(by_reason.items()):
-        table.add_row(reason, *(f"{fates[fate]:,}" for fate in FATES))
-    if by_reason:
-        console().print(table)
+    rows = [(reason, *(f"{fates[fate]:,}" for fate in FATES)) for reason, fates in sorted(by_reason.items())]
+    screen.table(("class", *FATES), rows, right=FATES, fold=FATES)
     beyond = f"; {left:,} more match (--limit)" if left else ""
     refused = sum(fates[REFUSED_AGAIN] for fates in by_reason.values())
     again = f"; {refused:,} were replayed before and refused again (--again)" if refused else ""
     older = f"; {found.left_out:,} older letters were not read (--scan)" if found.left_out else ""
     if sent:
-        click.echo(f"{sending:,} records replayed{beyond}{again}{older}")
+        screen.line(f"{sending:,} records replayed{beyond}{again}{older}")
     else:
-        click.echo(f"{sending:,} records would be replayed: add --send{beyond}{again}{older}")
+        screen.line(f"{sending:,} records would be replayed: add --send{beyond}{again}{older}")

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.groups import did_you_mean
 from worker.cli.interrupt import interrupts
+from worker.cli.logs import tell_faults
 
 if TYPE_CHECKING:
     from worker.lab.evaluate.pieces import Piece
@@ -74,10 +76,11 @@ def evaluate(ctx: click.Context, /, log: str | None, truth: str | None, bound: b
         measurement = _measure(pieces, jobs or os.cpu_count() or 1, results, report=wanted["report"])
         summary = summarise(measurement, synthetic=True)
     if out is not None:
+        from worker.cli.terminal import note
         from worker.lab.evaluate.document import write
 
         for path in write(out, summary, _command(ctx)):
-            click.echo(f"wrote {path}", err=True)
+            note(f"wrote {path}")
     _print(summary, as_json)
     if bound and any(one.guaranteed and one.verdict == "broken" for one in summary.bound):
         raise SystemExit(1)
@@ -122,12 +125,14 @@ def _known(archetypes: str | None) -> list[str]:
 
     names = [name for name in archetypes.split(",") if name] if archetypes else list(ARCHETYPES)
     if unknown := [name for name in names if name not in ARCHETYPES]:
-        raise click.UsageError(f"no archetype {', '.join(unknown)}; `stream-audit simulate --list` lists them.")
+        hint = did_you_mean(unknown[0], ARCHETYPES)
+        raise click.UsageError(f"No archetype '{unknown[0]}'.{hint} `stream-audit simulate --list` lists them.")
     return list(dict.fromkeys(names))
 
 
 def _measure(pieces: list["Piece"], jobs: int, path: Path | None, *, report: bool) -> "Measurement":
     """Do the pieces that are not in the results yet."""
+    from worker.cli.terminal import note
     from worker.lab.evaluate.full import collect
     from worker.lab.evaluate.results import Results
 
@@ -139,7 +144,7 @@ def _measure(pieces: list["Piece"], jobs: int, path: Path | None, *, report: boo
         with Results(path) as results:
             if outdated := results.outdated(pieces):
                 what = "left out" if report else "made again"
-                click.echo(f"{path}: {outdated:,} results were made by other code and are {what}.", err=True)
+                note(f"{path}: {outdated:,} results were made by other code and are {what}.")
             if not report:
                 known = {piece.name for piece, _ in results.finished(pieces)}
                 for piece, result in _run([p for p in pieces if p.name not in known], jobs):
@@ -176,12 +181,15 @@ def _run(pieces: list["Piece"], jobs: int) -> Iterator[tuple["Piece", bytes]]:
 def _judge_log(log: str, truth: str) -> "Measurement":
     from worker.lab.evaluate.run import judge_log, read_truths
     from worker.lab.evaluate.summary import Measurement
-    from worker.tools.roomlog import RoomLogError
+    from worker.partition.rooms import BreakerTripped
+    from worker.tools.roomlog import Faults, RoomLogError
 
+    faults = Faults()
     try:
-        outcomes = judge_log(log, read_truths(truth))
-    except (RoomLogError, ValueError) as error:
+        outcomes = judge_log(log, read_truths(truth), faults)
+    except (RoomLogError, BreakerTripped, ValueError) as error:
         raise click.ClickException(str(error)) from error
+    tell_faults(faults)
     if not outcomes:
         raise click.ClickException(f"{log} holds none of the rooms that {truth} tells of.")
     return Measurement(challenged=outcomes)
@@ -201,26 +209,19 @@ def _command(ctx: click.Context) -> str:
 
 
 def _print(summary: "Summary", as_json: bool) -> None:
-    if as_json:
-        import msgspec
+    import msgspec
 
-        click.echo(msgspec.json.encode(summary))
-        return
-    from rich.table import Table
-
-    from worker.cli.terminal import console
+    from worker.cli.terminal import Screen
     from worker.lab.evaluate.tables import sheets
 
-    screen = console()
+    screen = Screen()
+    if as_json:
+        screen.json(msgspec.json.decode(msgspec.json.encode(summary)), indent=None)
+        return
     for sheet in sheets(summary):
-        table = Table(title=sheet.title, title_justify="left", box=None, pad_edge=False)
-        for i, name in enumerate(sheet.header):
-            table.add_column(name, justify="right" if i else "left")
-        for row in sheet.rows:
-            table.add_row(*row)
-        screen.print(table, highlight=False)
-        screen.print()
+        first, *numbers = sheet.header
+        screen.table(sheet.header, sheet.rows, title=sheet.title, right=numbers, fold=(first,), framed=False)
+        screen.line()
     if summary.rooms:
         what = "synthetic" if summary.synthetic else "labelled"
-        said = f"{summary.rooms:,} {what} rooms, {summary.hours:,.0f} room-hours, {summary.events:,} events"
-        screen.print(said, highlight=False)
+        screen.line(f"{summary.rooms:,} {what} rooms, {summary.hours:,.0f} room-hours, {summary.events:,} events")

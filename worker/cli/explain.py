@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.replay import policies_or_usage_error, published, with_published
+from worker.cli.book import POLICIES, policies_or_usage_error, published, with_published
+from worker.cli.files import INPUT_FILE, INPUT_PATH, places_or_usage_error
+from worker.cli.logs import reading_a_violation, tell_faults
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from worker.cli.terminal import Screen
     from worker.policy.book import PolicyBook
     from worker.tools.replay import ViolationLine
     from worker.tools.roomlog import LogRecord
 
-DEFAULT_FROM = Path("build/demo")
 BAR_CELLS = 30
+WITHOUT_BAR_CELLS = 67  # of the table of evidence
 
 
 @click.command(name="explain")
@@ -26,18 +27,14 @@ BAR_CELLS = 30
     "--from",
     "sources",
     multiple=True,
-    type=click.Path(exists=True, path_type=Path),
+    type=INPUT_PATH,
     help="A directory that `demo` wrote, a file of violations, or a room log; repeatable.  [default: build/demo]",
 )
 @click.option("--bootstrap", metavar="HOST:PORT", help="Look in Kafka: live.audit.violations, live.room.events.")
-@click.option(
-    "--policies",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Directory of policy files.  [default: those that ship]",
-)
+@POLICIES
 @click.option(
     "--policy-log",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=INPUT_FILE,
     help="Records of live.audit.policies, one JSON record a line.  [with --bootstrap: the topic, when it was in force]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -57,9 +54,10 @@ def explain(
     """
     import msgspec
 
+    from worker.partition.rooms import BreakerTripped
     from worker.tools.kafkalog import KafkaLog, KafkaLogError
     from worker.tools.lookup import Files, NotFoundError, find_in_kafka, log_in_kafka
-    from worker.tools.roomlog import RoomLogError
+    from worker.tools.roomlog import Faults, RoomLogError
     from worker.topics import POLICIES_TOPIC
 
     if bootstrap and sources:
@@ -67,8 +65,11 @@ def explain(
     book = policies_or_usage_error(policies)
     if policy_log:
         book = published(book, policy_log)
+    faults = Faults()
     try:
         with ExitStack() as stack:
+            stack.enter_context(reading_a_violation())
+            stack.callback(tell_faults, faults)
             if bootstrap:
                 kafka = stack.enter_context(KafkaLog(bootstrap))
                 line = find_in_kafka(kafka, violation_id)
@@ -78,20 +79,21 @@ def explain(
                 # What was upheld in former sessions stands before this one in the log.
                 records = log_in_kafka(kafka, violation, whole="began_at_step" in violation["facts"].get("history", ()))
             else:
-                files = Files.sort(list(sources) or [DEFAULT_FROM])
+                files = Files.sort(places_or_usage_error(sources), faults)
                 line = files.find(violation_id)
                 violation = msgspec.json.decode(line.value)
                 records = files.log_of(violation)
             verdict, found = _recomputed(line, violation, records, book)
-    except (NotFoundError, KafkaLogError, RoomLogError) as error:
+    except (NotFoundError, KafkaLogError, RoomLogError, BreakerTripped) as error:
         raise click.ClickException(str(error)) from error
-    if as_json:
-        _print_json(violation, verdict, found)
-    else:
-        from worker.cli.terminal import console
+    from worker.cli.terminal import Screen
 
-        screen = console()
-        show(screen, violation)
+    screen = Screen()
+    if as_json:
+        screen.json({"violation": violation, "recomputed": verdict, "differences": found})
+    else:
+        with reading_a_violation():
+            show(screen, violation)
         _print_verdict(screen, verdict, found)
     if verdict != "identical":
         raise SystemExit(1)
@@ -122,18 +124,11 @@ def _chained(first: "LogRecord", rest: Iterator["LogRecord"]) -> Iterator["LogRe
     yield from rest
 
 
-def _print_json(violation: dict[str, Any], verdict: str, found: list[str]) -> None:
-    import orjson
-
-    answer = {"violation": violation, "recomputed": verdict, "differences": found}
-    click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2))
-
-
-def _print_verdict(screen: "Console", verdict: str, found: list[str]) -> None:
-    style = "bold green" if verdict == "identical" else "bold red"
-    screen.print(f"\nrecomputed: {verdict}", style=style, highlight=False)
+def _print_verdict(screen: "Screen", verdict: str, found: list[str]) -> None:
+    screen.line()
+    screen.line(f"recomputed: {verdict}", style="bold green" if verdict == "identical" else "bold red")
     for difference in found:
-        screen.print(f"  {difference}", highlight=False, markup=False)
+        screen.line(f"  {difference}")
 
 
 def time_of(at_ms: int) -> str:
@@ -143,7 +138,7 @@ def time_of(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def show(screen: "Console", violation: dict[str, Any]) -> None:
+def show(screen: "Screen", violation: dict[str, Any]) -> None:
     """Print the violation: who and when, rule, facts, evidence, counterfactual, excerpts, actions, statement."""
     _show_head(screen, violation)
     if violation["evidence"]:
@@ -152,22 +147,18 @@ def show(screen: "Console", violation: dict[str, Any]) -> None:
     _show_excerpts(screen, violation)
     _show_actions(screen, violation)
     statement = violation["statement"]
-    _heading(screen, "Statement of reasons")
+    screen.heading("Statement of reasons")
     for name in ("ground", "facts_text", "redress"):
-        screen.print(f"  {statement[name]}", markup=False, highlight=False)
+        screen.line(f"  {statement[name]}")
     how = "automated" if statement["automated_decision"] else "left to a person"
     detected = "automated" if statement["automated_detection"] else "not automated"
-    screen.print(f"  detection: {detected}; decision: {how}", highlight=False)
+    screen.line(f"  detection: {detected}; decision: {how}")
 
 
-def _heading(screen: "Console", text: str) -> None:
-    screen.print(f"\n{text}", style="bold", highlight=False)
-
-
-def _show_head(screen: "Console", violation: dict[str, Any]) -> None:
+def _show_head(screen: "Screen", violation: dict[str, Any]) -> None:
     rule, basis, policy = violation["rule"], violation["rule"]["basis"], violation["policy"]
     window, log = violation["window"], violation["log"]
-    screen.print(f"{rule['id']}  {rule['title']}", style="bold", markup=False, highlight=False)
+    screen.line(f"{rule['id']}  {rule['title']}", style="bold")
     shops = ", ".join(f"{shop['system']} {shop['id']}" for shop in violation["shop_ids"])
     rows = (
         ("violation", f"{violation['violation_id']} ({violation.get('transition')}, step {violation.get('step')})"),
@@ -182,12 +173,12 @@ def _show_head(screen: "Console", violation: dict[str, Any]) -> None:
         ("log", f"{log['topic']}[{log['partition']}] offsets {log['first_offset']}–{log['last_offset']}"),
     )
     for name, text in rows:
-        screen.print(f"  {name:<12}{text}", markup=False, highlight=False)
+        screen.line(text, label=f"  {name:<12}")
     if supersedes := violation.get("supersedes"):
-        screen.print(f"  {'supersedes':<12}{supersedes}", markup=False, highlight=False)
-    _heading(screen, "Facts that the rule read")
+        screen.line(supersedes, label=f"  {'supersedes':<12}")
+    screen.heading("Facts that the rule read")
     for name, value in violation["facts"].items():
-        screen.print(f"  {name:<22}{_plain(value)}", markup=False, highlight=False)
+        screen.line(_plain(value), label=f"  {name:<22}")
 
 
 def _plain(value: object) -> str:
@@ -206,44 +197,42 @@ def _named(key: str, value: object) -> str:
     return f"{key} {_plain(value)}"
 
 
-def _show_evidence(screen: "Console", violation: dict[str, Any]) -> None:
-    from rich.table import Table
-
+def _show_evidence(screen: "Screen", violation: dict[str, Any]) -> None:
     family, level = violation.get("family"), violation.get("level")
-    _heading(screen, f"Evidence of family {family} (level {level}), in nats; positive speaks against the room")
+    screen.heading(f"Evidence of family {family} (level {level}), in nats; positive speaks against the room")
     widest = max((abs(entry["nats"]) for entry in violation["evidence"]), default=1.0) or 1.0
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("  signal", "nats", "", "value", "norm", "blocks", "since"):
-        table.add_column(name, justify="right" if name in ("nats", "value", "norm", "blocks") else "left")
+    bar_cells = min(BAR_CELLS, max(8, screen.console.width - WITHOUT_BAR_CELLS))
+    rows = []
     for entry in violation["evidence"]:
         bets = entry["signal"] not in ("start", "time")
-        table.add_row(
+        rows.append((
             f"  {entry['signal']}",
             f"{entry['nats']:+.3f}",
-            ("█" if entry["nats"] >= 0 else "░") * round(abs(entry["nats"]) / widest * BAR_CELLS),
+            ("█" if entry["nats"] >= 0 else "░") * round(abs(entry["nats"]) / widest * bar_cells),
             f"{entry['value']:.2f}" if bets else "",
             f"{entry['norm']:.2f}" if bets else "",
             str(entry["blocks"]) if bets else "",
             time_of(entry["since_ms"]),
-        )
+        ))  # fmt: skip
     total = sum(entry["nats"] for entry in violation["evidence"])
-    table.add_row("  ln e", f"{total:+.3f}", "", "", "", "", "")
-    screen.print(table, highlight=False)
+    rows.append(("  ln e", f"{total:+.3f}", "", "", "", "", ""))
+    names = ("  signal", "nats", "", "value", "norm", "blocks", "since")
+    screen.table(names, rows, right=("nats", "value", "norm", "blocks"), fold=("since",), framed=False)
     log_e, threshold = violation.get("log_e"), violation.get("threshold")
     if log_e is not None and threshold is not None:
         sums = "adds up" if abs(total - log_e) < 1e-6 else f"DOES NOT ADD UP to {log_e:.6f}"
         words = "past" if log_e >= threshold else "below"
-        screen.print(f"  {sums}; {words} the threshold of {threshold:.3f} nats", highlight=False)
+        screen.line(f"  {sums}; {words} the threshold of {threshold:.3f} nats")
 
 
-def _show_counterfactual(screen: "Console", violation: dict[str, Any]) -> None:
+def _show_counterfactual(screen: "Screen", violation: dict[str, Any]) -> None:
     if violation.get("transition") not in ("opened", "escalated"):
         return
-    _heading(screen, "What would have changed the outcome")
+    screen.heading("What would have changed the outcome")
     if not violation["counterfactual"]:
-        screen.print("  No single fact or signal: the rule would hold without any one of them.", highlight=False)
+        screen.line("  No single fact or signal: the rule would hold without any one of them.")
     for name in violation["counterfactual"]:
-        screen.print(f"  {_sentence(name)}", markup=False, highlight=False)
+        screen.line(f"  {_sentence(name)}")
 
 
 def _sentence(name: str) -> str:
@@ -257,13 +246,13 @@ def _sentence(name: str) -> str:
     return f"Had '{name}' said nothing, the rule would not hold."
 
 
-def _show_excerpts(screen: "Console", violation: dict[str, Any]) -> None:
+def _show_excerpts(screen: "Screen", violation: dict[str, Any]) -> None:
     if not violation["excerpts"]:
         return
-    _heading(screen, "Excerpts (redacted)")
+    screen.heading("Excerpts (redacted)")
     for excerpt in violation["excerpts"]:
         head = f"  {time_of(excerpt['at_ms'])}  {excerpt['kind']}, offset {excerpt['offset']}:"
-        screen.print(f"{head} {excerpt['text']}", markup=False, highlight=False)
+        screen.line(f"{head} {excerpt['text']}")
 
 
 WITHHELD = {
@@ -275,19 +264,19 @@ WITHHELD = {
 }
 
 
-def _show_actions(screen: "Console", violation: dict[str, Any]) -> None:
-    _heading(screen, "Recommended")
+def _show_actions(screen: "Screen", violation: dict[str, Any]) -> None:
+    screen.heading("Recommended")
     for action in violation["actions"]:
         until = f" until {time_of(action['until_ms'])}" if action.get("until_ms") else ""
         place = f" in {action['territory']}" if action.get("territory") else ""
-        screen.print(f"  {action['action']}{until}{place}", markup=False, highlight=False)
+        screen.line(f"  {action['action']}{until}{place}")
     if not violation["actions"]:
-        screen.print("  nothing")
+        screen.line("  nothing")
     if violation.get("review_sample"):
-        screen.print("  review: drawn as a sample of what happens by itself", highlight=False)
+        screen.line("  review: drawn as a sample of what happens by itself")
     if exempt := violation.get("exemption"):
         until = time_of(exempt["until_ms"])
-        screen.print(f"  exempt as {exempt['of']} until {until}: {exempt['reason']}", markup=False, highlight=False)
+        screen.line(f"  exempt as {exempt['of']} until {until}: {exempt['reason']}")
     for withheld in violation["withheld"]:
         because = WITHHELD.get(withheld["because"], withheld["because"])
-        screen.print(f"  withheld: {withheld['action']}: {because}", markup=False, highlight=False)
+        screen.line(f"  withheld: {withheld['action']}: {because}")

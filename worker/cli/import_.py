@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from worker.audit.events import Platform
+from worker.cli.files import INPUT_FILE as FILE
 
 if TYPE_CHECKING:
     from worker.lab.importers import Summary
@@ -20,7 +21,6 @@ Examples:
   stream-audit replay room.jsonl
 """
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 ROOM_ID = re.compile(r"[A-Za-z0-9:_.-]{1,64}")
 CHATS = ["auto", "yt-dlp", "bililive-recorder", "blrec", "twitchdownloader"]
 SPEECHES = ["auto", "webvtt", "srt", "whisper"]
@@ -52,6 +52,8 @@ def _instant_ms(_: click.Context, __: click.Parameter, value: str | None) -> int
 def _out(_: click.Context, __: click.Parameter, value: Path) -> Path:
     if not re.search(r"\.jsonl(\.gz|\.zst)?$", value.name):
         raise click.BadParameter("ends with .jsonl, .jsonl.gz or .jsonl.zst")
+    if not value.parent.is_dir():
+        raise click.BadParameter(f"there is no directory {value.parent}; make it first")
     return value
 
 
@@ -99,12 +101,13 @@ def import_(
         with _progress(total, hidden=as_json) as (bar, task):
             summary = import_recording(job, lambda count: bar.advance(task, count))
     except ImportRefusedError as error:
-        click.echo(f"import: {error}", err=True)
-        raise SystemExit(1) from error
+        raise click.ClickException(str(error)) from error
     if as_json:
-        import msgspec
+        from dataclasses import asdict
 
-        click.echo(msgspec.json.format(msgspec.json.encode(summary)))
+        from worker.cli.terminal import Screen
+
+        Screen().json(asdict(summary))
     else:
         _show(summary)
 
@@ -113,46 +116,37 @@ def _progress(total: int, *, hidden: bool) -> Any:
     """A context manager giving (bar, task); the bar shows on a terminal only, and goes when it is done."""
     from contextlib import contextmanager
 
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from worker.cli.terminal import console
 
     @contextmanager
     def context() -> Any:
-        console = Console(stderr=True)
+        screen = console(stderr=True)
         columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
+        with Progress(*columns, console=screen, transient=True, disable=hidden or not screen.is_terminal) as bar:
             yield bar, bar.add_task("reading", total=total)
 
     return context()
 
 
 def _show(summary: "Summary") -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from worker.cli.terminal import Screen
 
-    console = Console()
-    table = Table(title=escape(summary.out), title_justify="left")
-    table.add_column("")
-    table.add_column("count", justify="right")
-    for type_, count in summary.events.items():
-        table.add_row(type_, f"{count:,}")
+    screen = Screen()
+    rows = [(type_, f"{count:,}") for type_, count in summary.events.items()]
     for heading, counts in (("left out", summary.dropped), ("changed", summary.changed)):
-        if counts:
-            table.add_section()
-        for reason, count in counts.items():
-            table.add_row(f"{heading}: {escape(reason)}", f"{count:,}")
+        rows += [(f"{heading}: {reason}", f"{count:,}") for reason, count in counts.items()]
     if summary.unreadable:
-        table.add_section()
-        table.add_row("left out: unreadable", f"{summary.unreadable:,}")
-    console.print(table)
+        rows.append(("left out: unreadable", f"{summary.unreadable:,}"))
+    screen.table(("event", "count"), rows, title=summary.out, right=("count",), fold=("event",))
     start = datetime.fromtimestamp(summary.start_ms / 1_000, UTC)
     minutes = (summary.end_ms - summary.start_ms) / 60_000
     speech = "no speech" if summary.speech_ratio is None else f"speech in {summary.speech_ratio:.0%} of it"
     formats = ", ".join(f"{kind}: {name}" for kind, name in summary.formats.items())
-    console.print(f"{start:%Y-%m-%d %H:%M:%S} UTC, {minutes:.1f} min, {speech} ({formats})", highlight=False)
+    screen.line(f"{start:%Y-%m-%d %H:%M:%S} UTC, {minutes:.1f} min, {speech} ({formats})")
     for bad in summary.unreadable_first:
-        console.print(escape(f"line {bad['line']}: {bad['why']}"), style="yellow", highlight=False)
+        screen.line(f"line {bad['line']}: {bad['why']}", style="yellow")
     for warning in summary.warnings:
-        console.print(escape(f"note: {warning}"), style="yellow", highlight=False)
-    console.print(escape(f"Next: {summary.next}"), style="bold", highlight=False, soft_wrap=True)
+        screen.line(f"note: {warning}", style="yellow")
+    screen.command(f"Next: {summary.next}")

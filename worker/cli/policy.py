@@ -1,13 +1,15 @@
 """`stream-audit policy`: check, test and compare policies on this machine; publish them and list what is published."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.options import texts_or_usage_error
+from worker.cli.book import texts_or_usage_error
+from worker.cli.files import INPUT_DIRECTORY, INPUT_FILE, INPUT_PATH
+from worker.cli.groups import Group
 from worker.cli.policy_backtest import backtest
+from worker.cli.terminal import Screen, note
 from worker.topics import POLICIES_TOPIC
 
 if TYPE_CHECKING:
@@ -28,11 +30,11 @@ Examples:
   stream-audit policy test -k WX-AVATAR
   stream-audit policy test policies/ -k DY --json
 """
-PATHS = click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+PATHS = click.argument("paths", nargs=-1, type=INPUT_PATH)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table.")
 
 
-@click.group(epilog="Example: stream-audit policy diff old.yaml new.yaml")
+@click.group(cls=Group, epilog="Example: stream-audit policy diff old.yaml new.yaml")
 def policy() -> None:
     """Check, test, compare and publish policies."""
 
@@ -65,7 +67,7 @@ def check(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
     else:
         _print_check(book, problems, texts)
         for warning in ended:
-            click.echo(f"warning: {warning}", err=True)
+            note(f"warning: {warning}")
     ctx.exit(1 if problems else 0)
 
 
@@ -96,26 +98,30 @@ def _print_check_json(book: "PolicyBook | None", problems: "tuple[Problem, ...]"
     ]
     listed = [{"file": p.file, "line": p.line, "column": p.column, "rule": p.rule, "what": p.what} for p in problems]
     answer = {"policies": policies, "problems": listed, "warnings": ended}
-    click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+    Screen().json(answer)
 
 
 def _print_check(book: "PolicyBook | None", problems: "tuple[Problem, ...]", texts: dict[str, str]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("policy", "version", "rules", "shadow", "tests", "status")
+    rows: list[tuple[object, ...]]
     if book is not None:
-        for p in book.policies:
-            shadow = sum(rule.rollout.mode == "shadow" for rule in p.rules)
-            tests = sum(len(rule.cases) for rule in p.rules)
-            table.add_row(p.ref.id, str(p.ref.version), str(len(p.rules)), str(shadow), str(tests), "ok")
+        rows = [
+            (
+                p.ref.id,
+                p.ref.version,
+                len(p.rules),
+                sum(rule.rollout.mode == "shadow" for rule in p.rules),
+                sum(len(rule.cases) for rule in p.rules),
+                "ok",
+            )
+            for p in book.policies
+        ]
     else:
         bad = {problem.file for problem in problems}
-        for file in sorted(texts):
-            table.add_row(file, "", "", "", "", "refused" if file in bad else "not loaded")
-    Console().print(table)
+        rows = [(file, "", "", "", "", "refused" if file in bad else "not loaded") for file in sorted(texts)]
+    numbers = ("version", "rules", "shadow", "tests")
+    Screen().table(("policy", *numbers, "status"), rows, right=numbers, fold=("policy",))
     for problem in problems:
-        click.echo(str(problem), err=True)
+        note(str(problem))
 
 
 @policy.command(epilog=TEST_EXAMPLE)
@@ -132,22 +138,23 @@ def test(ctx: click.Context, paths: tuple[Path, ...], keyword: str, as_json: boo
         book = load_policies(texts_or_usage_error(paths), run_tests=False)
     except PolicyErrors as errors:
         for problem in errors.problems:
-            click.echo(str(problem), err=True)
+            note(str(problem))
         ctx.exit(1)
     chosen = [(p, rule) for p in book.policies for rule in p.rules if keyword.upper() in rule.id]
     if not chosen:
         raise click.UsageError(f"no rule's id contains '{keyword}'")
     results = [result for p, rule in chosen for result in _run(p, rule)]
     failed = sum(not result["ok"] for result in results)
+    screen = Screen()
     if as_json:
-        click.echo(json.dumps({"tests": results, "failed": failed}, ensure_ascii=False, indent=2))
+        screen.json({"tests": results, "failed": failed})
     else:
         for r in results:
-            mark = click.style("ok  ", fg="green") if r["ok"] else click.style("FAIL", fg="red")
-            click.echo(f"{mark} {r['rule']:<16} {r['file']}:{r['line']}  {r['got']} ({r['why']})")
+            said = f"{r['rule']:<16} {r['file']}:{r['line']}  {r['got']} ({r['why']})"
+            screen.line(f"ok   {said}" if r["ok"] else f"FAIL {said}", style="" if r["ok"] else "red")
             if not r["ok"]:
-                click.echo(f"     expected {r['expected']}")
-        click.echo(f"{len(results) - failed} passed, {failed} failed")
+                screen.line(f"     expected {r['expected']}")
+        screen.line(f"{len(results) - failed} passed, {failed} failed")
     ctx.exit(1 if failed else 0)
 
 
@@ -173,10 +180,10 @@ TOPIC = click.option("--topic", default=POLICIES_TOPIC, show_default=True, help=
 BASE = click.option(
     "--policies",
     "base",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=INPUT_DIRECTORY,
     help="Directory of the files that the workers have.  [default: those that ship]",
 )
-FILES = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+FILES = click.argument("files", nargs=-1, required=True, type=INPUT_FILE)
 
 
 def _base(directory: Path | None) -> "PolicyBook":
@@ -211,15 +218,16 @@ def push(
         sent = policy_topic.push(files, _base(base), bootstrap, topic, dry_run=dry_run)
     except PolicyErrors as errors:
         for problem in errors.problems:
-            click.echo(str(problem), err=True)
+            note(str(problem))
         ctx.exit(1)
     listed = [{"policy": (r.key or b"").decode(), "offset": None if dry_run else r.offset} for r in sent]
+    screen = Screen()
     if as_json:
-        click.echo(json.dumps({"topic": topic, "published": listed}, ensure_ascii=False, indent=2))
+        screen.json({"topic": topic, "published": listed})
         return
     for row in listed:
         where = "would be published; nothing was sent" if dry_run else f"published at {topic}@{row['offset']}"
-        click.echo(f"{row['policy']}: {where}")
+        screen.line(f"{row['policy']}: {where}")
 
 
 @policy.command(name="ls", epilog="Example: stream-audit policy ls --bootstrap 127.0.0.1:9092")
@@ -229,32 +237,30 @@ def push(
 @AS_JSON
 def list_(bootstrap: str | None, topic: str, base: Path | None, as_json: bool) -> None:
     """List every version that workers know: from files and, with --bootstrap, from the topic; and what they refuse."""
-    from rich.table import Table
-
     from worker import clock
     from worker.cli import policy_topic
-    from worker.cli.terminal import console
 
     records = policy_topic.read_topic(bootstrap, topic) if bootstrap else []
     feed, refused = policy_topic.follow(_base(base), records, topic)
     rows = policy_topic.rows(feed, clock.now_ms())
+    screen = Screen()
     if as_json:
-        click.echo(json.dumps({"policies": rows, "refused": [r._asdict() for r in refused]}, ensure_ascii=False))
+        screen.json({"policies": rows, "refused": [r._asdict() for r in refused]}, indent=None)
         return
-    table = Table("policy", "version", "holds from", "state", "rules", "exempt", "from")
+    cells = []
     for row in rows:
         exempt = str(row["exemptions"]) + (f" ({row['exemptions_ended']} ended)" if row["exemptions_ended"] else "")
         holds_from = policy_topic.utc(row["effective_from_ms"])
-        cells = (row["version"], holds_from, row["state"], row["rules"], exempt, row["from"])
-        table.add_row(row["policy"], *map(str, cells))
-    console().print(table)
+        cells.append((row["policy"], row["version"], holds_from, row["state"], row["rules"], exempt, row["from"]))
+    names = ("policy", "version", "holds from", "state", "rules", "exempt", "from")
+    screen.table(names, cells, right=("version", "rules"), fold=("holds from", "from"))
     for record in refused:
-        click.echo(f"refused: {record.why}")
+        screen.line(f"refused: {record.why}")
 
 
 @policy.command(epilog="Example: stream-audit policy diff worker/policies new_policies --json")
-@click.argument("old", type=click.Path(exists=True, path_type=Path))
-@click.argument("new", type=click.Path(exists=True, path_type=Path))
+@click.argument("old", type=INPUT_PATH)
+@click.argument("new", type=INPUT_PATH)
 @AS_JSON
 @click.pass_context
 def diff(ctx: click.Context, old: Path, new: Path, as_json: bool) -> None:
@@ -271,12 +277,13 @@ def diff(ctx: click.Context, old: Path, new: Path, as_json: bool) -> None:
         changes = compare(texts_or_usage_error([old]), texts_or_usage_error([new]))
     except Missing as error:
         raise click.UsageError(f"{error}; `stream-audit policy check` says where") from None
+    screen = Screen()
     if as_json:
-        click.echo(json.dumps({"changes": msgspec.to_builtins(changes)}, ensure_ascii=False, indent=2))
+        screen.json({"changes": msgspec.to_builtins(changes)})
     else:
         for change in changes:
-            click.echo(change.words())
-        click.echo(f"{len(changes)} differences" if changes else "the same rules")
+            screen.line(change.words())
+        screen.line(f"{len(changes)} differences" if changes else "the same rules")
     ctx.exit(1 if changes else 0)
 
 

@@ -1,12 +1,15 @@
 """`policy backtest`: a log under old and under new policies."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.book import texts_or_usage_error
 from worker.cli.dlq_letters import Since
+from worker.cli.files import INPUT_DIRECTORY, INPUT_LOG
+from worker.cli.logs import STRICT, tell_faults
+from worker.cli.terminal import Screen, progress
 from worker.topics import EVENTS_TOPIC
 
 if TYPE_CHECKING:
@@ -18,13 +21,12 @@ Examples:
   stream-audit policy backtest --new new_policies monday.jsonl.zst tuesday.jsonl.zst
   stream-audit policy backtest --new new_policies --bootstrap 127.0.0.1:9092 --from 2d --to 1d --json
 """
-DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command(epilog=BACKTEST_EXAMPLE)
-@click.argument("logs", nargs=-1, metavar="[LOG]…")
-@click.option("--old", type=DIRECTORY, help="Policies to compare with.  [default: those that ship]")
-@click.option("--new", type=DIRECTORY, required=True, help="Policies to try.")
+@click.argument("logs", nargs=-1, type=INPUT_LOG, metavar="[LOG]…")
+@click.option("--old", type=INPUT_DIRECTORY, help="Policies to compare with.  [default: those that ship]")
+@click.option("--new", type=INPUT_DIRECTORY, required=True, help="Policies to try.")
 @click.option("--bootstrap", metavar="HOST:PORT", help="Read the room log from these Kafka broker(s), not from files.")
 @click.option("--topic", default=EVENTS_TOPIC, show_default=True, help="With --bootstrap: the room log.")
 @click.option("--from", "from_ms", type=Since(), default=0, help="Only records since then: 6h, 2d, 2024-06-18T08:00.")
@@ -33,10 +35,11 @@ DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
     "--processes", type=click.IntRange(1, 256), help="Judge so many partitions at once.  [default: all cores]"
 )
 @click.option("--samples", type=click.IntRange(0, 100), default=3, show_default=True, help="Rooms to name per rule.")
+@STRICT
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the tables.")
 def backtest(
     logs: tuple[str, ...], old: Path | None, new: Path, bootstrap: str | None, topic: str, from_ms: int,
-    to_ms: int | None, processes: int | None, samples: int, as_json: bool,
+    to_ms: int | None, processes: int | None, samples: int, strict: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Judge a room log twice, under old and under new policies, and say what would change.
 
@@ -48,8 +51,6 @@ def backtest(
 
     from confluent_kafka import KafkaException
 
-    from worker.cli.options import texts_or_usage_error
-    from worker.cli.terminal import progress
     from worker.partition.rooms import BreakerTripped
     from worker.policy.model import PolicyErrors
     from worker.tools import backtest as lab
@@ -64,7 +65,7 @@ def backtest(
     try:
         for files in (before, after):
             lab.throughout(files)
-        sources = _sources(logs, bootstrap, topic, from_ms, to_ms)
+        sources = _sources(logs, bootstrap, topic, from_ms, to_ms, strict)
         with progress("events") as advance:
             for outcome in lab.run(sources, before, after, processes or os.cpu_count() or 1):
                 total.add(outcome)
@@ -76,14 +77,15 @@ def backtest(
     except KafkaException as error:
         raise click.ClickException(f"{topic} cannot be read: {reason(error)}") from error
     found = summary(total, samples)
+    tell_faults(total.faults)
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        Screen().json(found)
     else:
         _print(found)
 
 
 def _sources(
-    logs: tuple[str, ...], bootstrap: str | None, topic: str, from_ms: int, to_ms: int | None
+    logs: tuple[str, ...], bootstrap: str | None, topic: str, from_ms: int, to_ms: int | None, strict: bool
 ) -> "list[Source]":
     from worker.tools.backtest import END_OF_TIME_MS, Source, partitions_of
 
@@ -91,7 +93,7 @@ def _sources(
     if bootstrap:
         numbers = partitions_of(bootstrap, topic)
         return [Source("", bootstrap, topic, number, from_ms, end_ms) for number in numbers]
-    return [Source(path=path, partition=n, from_ms=from_ms, to_ms=end_ms) for n, path in enumerate(logs)]
+    return [Source(path=path, partition=n, from_ms=from_ms, to_ms=end_ms, strict=strict) for n, path in enumerate(logs)]
 
 
 def summary(total: "Outcome", samples: int) -> dict[str, Any]:
@@ -102,6 +104,7 @@ def summary(total: "Outcome", samples: int) -> dict[str, Any]:
                    | new.rule_seconds.keys())  # fmt: skip
     return {
         "events": total.events,
+        "bad_lines": total.faults.bad,
         "rooms_live": {"old": len(before), "new": len(after), "gained": len(after - before),
                        "lost": len(before - after)},
         "rules": [_of_rule(rule, total, samples) for rule in rules],
@@ -128,15 +131,8 @@ def _of_rule(rule: str, total: "Outcome", samples: int) -> dict[str, Any]:
 
 
 def _print(found: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    from worker.cli.terminal import console
-
-    screen = console()
-    table = Table("rule", "mode", title="Episodes that would open", title_justify="left")
-    for name in ("old", "new", "gained", "lost", "parked", "cost old → new, ms"):
-        table.add_column(name, justify="right")
-    table.add_column("sample rooms", overflow="fold")
+    screen = Screen()
+    rows = []
     for row in found["rules"]:
         for mode in ("live", "shadow"):
             counts = row[mode]
@@ -146,15 +142,16 @@ def _print(found: dict[str, Any]) -> None:
             cost = f"{row['seconds']['old'] * 1000:,.1f} → {row['seconds']['new'] * 1000:,.1f}"
             rooms = [f"+{room}" for room in counts["rooms_gained"]] + [f"-{room}" for room in counts["rooms_lost"]]
             numbers = [f"{counts[name]:,}" for name in ("old", "new", "gained", "lost")]
-            table.add_row(row["rule"], mode, *numbers, parked, cost, " ".join(rooms))
-    screen.print(table)
-    actions = Table("action", "old", "new", title="Recommendations that would leave", title_justify="left")
-    for row in found["actions"]:
-        actions.add_row(row["action"], f"{row['old']:,}", f"{row['new']:,}")
-    screen.print(actions)
-    rooms = found["rooms_live"]
-    screen.print(
-        f"{found['events']:,} events; live rules would fire in {rooms['new']:,} rooms, before in {rooms['old']:,}: "
-        f"{rooms['gained']:,} gained, {rooms['lost']:,} lost. Nobody has labelled these rooms.",
-        highlight=False,
+            rows.append((row["rule"], mode, *numbers, parked, cost, " ".join(rooms)))
+    counted = ("old", "new", "gained", "lost", "parked", "cost old → new, ms")
+    names = ("rule", "mode", *counted, "sample rooms")
+    screen.table(names, rows, title="Episodes that would open", right=counted, fold=("sample rooms",))
+    actions = [(row["action"], f"{row['old']:,}", f"{row['new']:,}") for row in found["actions"]]
+    title = "Recommendations that would leave"
+    screen.table(("action", "old", "new"), actions, title=title, right=("old", "new"))
+    rooms_live = found["rooms_live"]
+    screen.line(
+        f"{found['events']:,} events; live rules would fire in {rooms_live['new']:,} rooms, before in "
+        f"{rooms_live['old']:,}: {rooms_live['gained']:,} gained, {rooms_live['lost']:,} lost. "
+        f"These rooms have no labels."
     )

@@ -10,29 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.options import OutputFile
-from worker.topics import DEAD_LETTERS_TOPIC, POLICIES_TOPIC, VIOLATIONS_TOPIC
+from worker.cli.book import POLICIES, policies_or_usage_error, published
+from worker.cli.files import INPUT_FILE, INPUT_LOG, OutputFile
+from worker.cli.logs import STRICT, tell_faults
+from worker.topics import DEAD_LETTERS_TOPIC, VIOLATIONS_TOPIC
 
 if TYPE_CHECKING:
     from worker.partition.rooms import Counts
-    from worker.policy.book import PolicyBook
     from worker.tools.replay import Replay
-    from worker.tools.roomlog import LogRecord
+    from worker.tools.roomlog import Faults, LogRecord
 
 MEMORY_EVERY = 500_000
 LEVELS = ("", "watch", "label", "limit", "restrict")
 
 
 @click.command(name="replay")
-@click.argument("files", nargs=-1, required=True, metavar="FILE…")
-@click.option(
-    "--policies",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Directory of policy files.  [default: those that ship]",
-)
+@click.argument("files", nargs=-1, required=True, type=INPUT_LOG, metavar="FILE…")
+@POLICIES
 @click.option(
     "--policy-log",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=INPUT_FILE,
     help="Records of live.audit.policies, one JSON record a line; what they publish holds from its event time on.",
 )
 @click.option(
@@ -52,6 +49,7 @@ LEVELS = ("", "watch", "label", "limit", "restrict")
 @click.option(
     "--memory", is_flag=True, help="Say on stderr, every 500,000 events and at the end, how much memory is in use."
 )
+@STRICT
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of tables.")
 def replay(
     files: tuple[str, ...],
@@ -61,35 +59,38 @@ def replay(
     dead_letters: str | None,
     all_rooms: bool,
     memory: bool,
+    strict: bool,
     as_json: bool,
 ) -> None:
     """Judge room logs without Kafka.
 
     A FILE holds one event or Kafka record a line (JSONL, also .gz and .zst, - for standard input). Several files
-    stand for several partitions. Exit code 0: no live rule is violated; 1: some is, or the log cannot
-    be read.
+    stand for several partitions. Lines that are no records are counted and left out, and a log that was cut off, as a
+    crash leaves it, is read as far as it goes. Exit code 0: no live rule is violated; 1: some is, or a log cannot be
+    read.
 
     \b
     Example:
       stream-audit replay room.jsonl.zst -o violations.jsonl --rooms
     """
-    from worker.cli.terminal import progress
+    from worker.cli.terminal import note, progress
     from worker.partition.rooms import BreakerTripped
     from worker.policy.judge import Judge
     from worker.tools.replay import Replay, violation_line
-    from worker.tools.roomlog import LogRecord, RoomLogError, Writer
+    from worker.tools.roomlog import Faults, LogRecord, RoomLogError, Writer
 
     if as_json and output == "-":
         raise click.UsageError("--json and -o - would both write to standard output; give one of them a file.")
     book = policies_or_usage_error(policies)
     run = Replay(Judge(published(book, policy_log) if policy_log else book))
+    faults = Faults()
     problem = ""
     with ExitStack() as stack:
         out = stack.enter_context(Writer(output)) if output else None
         letters = stack.enter_context(Writer(dead_letters)) if dead_letters else None
         advance = stack.enter_context(progress("events"))
         try:
-            records = _records(files, advance)
+            records = _records(files, None if strict else faults, advance)
             for step in run.run(_watch_memory(run, records) if memory else records):
                 if out is not None:
                     for record in step.of(VIOLATIONS_TOPIC):
@@ -101,53 +102,21 @@ def replay(
             problem = str(error)
     counts = run.counts()
     if as_json:
-        _print_json(run, counts, problem)
+        _print_json(run, counts, faults, problem)
     else:
         _print_tables(run, counts, all_rooms, to_stderr=output == "-")
+    tell_faults(faults)
     if problem:
-        click.echo(f"Error: {problem}", err=True)
+        note(f"Error: {problem}")
     if problem or any(mode == "live" for _, mode, _ in counts.violations_by_rule()):
         raise SystemExit(1)
 
 
-def policies_or_usage_error(directory: Path | None) -> "PolicyBook":
-    """The policies of `directory`, or those that ship; a wrong policy ends the command as wrong usage."""
-    from worker.policy.model import PolicyErrors
-    from worker.resources import POLICIES_DIR
-    from worker.tools.policyfiles import read_policies
-
-    try:
-        return read_policies(directory or POLICIES_DIR)
-    except (PolicyErrors, FileNotFoundError, ValueError) as error:
-        raise click.UsageError(str(error)) from error
-
-
-def published(book: "PolicyBook", path: Path) -> "PolicyBook":
-    """`book` and what a policies' topic, kept in a file, adds to it. A file that cannot be read is wrong usage."""
-    from worker.tools.roomlog import RoomLogError, read
-
-    try:
-        return with_published(book, read(path))
-    except RoomLogError as error:
-        raise click.UsageError(str(error)) from error
-
-
-def with_published(book: "PolicyBook", records: "Iterable[LogRecord]") -> "PolicyBook":
-    """`book` and what records of a policies' topic add to it; refused ones are named, as the worker does."""
-    from worker.policy.feed import PolicyFeed
-
-    feed = PolicyFeed(book)
-    for record in records:
-        for problem in feed.take(record, topic=POLICIES_TOPIC):
-            click.echo(f"policy refused: {problem}", err=True)
-    return feed.book
-
-
-def _records(files: tuple[str, ...], advance: Any) -> Iterator["LogRecord"]:
+def _records(files: tuple[str, ...], faults: "Faults | None", advance: Any) -> Iterator["LogRecord"]:
     from worker.tools.roomlog import read
 
     for index, path in enumerate(files):
-        for record in read(path, partition=index):
+        for record in read(path, partition=index, faults=faults):
             advance(1)
             yield record
 
@@ -165,7 +134,9 @@ def _watch_memory(run: "Replay", records: Iterable["LogRecord"]) -> Iterator["Lo
 
 def _tell_memory(run: "Replay", count: int) -> None:
     kept, resident_mb = run.rooms_kept, _resident_bytes() / 1e6
-    click.echo(f"{count:,} events: {kept:,} rooms kept, {resident_mb:,.0f} MB resident", err=True)
+    from worker.cli.terminal import note
+
+    note(f"{count:,} events: {kept:,} rooms kept, {resident_mb:,.0f} MB resident")
 
 
 def _resident_bytes() -> int:
@@ -195,44 +166,33 @@ def _accounting(counts: "Counts") -> str:
 
 
 def _print_tables(run: "Replay", counts: "Counts", all_rooms: bool, *, to_stderr: bool) -> None:
-    from rich.table import Table
+    from worker.cli.terminal import Screen
 
-    from worker.cli.terminal import console
-
-    screen = console(stderr=to_stderr)
-    table = Table(title="Rooms" if all_rooms else "Rooms with violations", title_justify="left")
-    for name in ("room", "platform", "highest levels", "rules opened"):
-        table.add_column(name, overflow="fold")
-    table.add_column("events", justify="right")
-    rows = 0
-    for room in run.rooms():
-        if all_rooms or room.rules:
-            rows += 1
-            table.add_row(
-                room.room_id,
-                room.platform,
-                _levels(room.peaks),
-                ", ".join(room.rules),
-                f"{room.events:,}",
-            )
-    if rows:
-        screen.print(table)
+    screen = Screen(stderr=to_stderr)
+    names = ("room", "platform", "highest levels", "rules opened", "events")
+    rows = [
+        (room.room_id, room.platform, _levels(room.peaks), ", ".join(room.rules), f"{room.events:,}")
+        for room in run.rooms()
+        if all_rooms or room.rules
+    ]
+    title = "Rooms" if all_rooms else "Rooms with violations"
+    screen.table(names, rows, title=title, right=("events",), fold=names[:4])
     for (rule, mode, step), count in sorted(counts.violations_by_rule().items()):
-        screen.print(f"{rule} {mode} step {step}: {count:,} violation records", highlight=False)
+        screen.line(f"{rule} {mode} step {step}: {count:,} violation records")
     for (action, reason), count in sorted(counts.requests.items()):
-        screen.print(f"asked for, {action}, {reason}: {count:,}", highlight=False)
+        screen.line(f"asked for, {action}, {reason}: {count:,}")
     for reason, count in sorted(counts.rejected.items()):
-        screen.print(f"dead letters, {reason}: {count:,}", highlight=False)
-    screen.print(f"{len(run.rooms()):,} rooms, {counts.violations:,} violation records", highlight=False)
-    screen.print(_accounting(counts), highlight=False)
+        screen.line(f"dead letters, {reason}: {count:,}")
+    screen.line(f"{len(run.rooms()):,} rooms, {counts.violations:,} violation records")
+    screen.line(_accounting(counts))
 
 
 def _levels(peaks: dict[str, int]) -> str:
     return " ".join(f"{family}:{LEVELS[level]}" for family, level in peaks.items() if level)
 
 
-def _print_json(run: "Replay", counts: "Counts", problem: str) -> None:
-    import orjson
+def _print_json(run: "Replay", counts: "Counts", faults: "Faults", problem: str) -> None:
+    from worker.cli.terminal import Screen
 
     rooms = [
         {
@@ -259,6 +219,9 @@ def _print_json(run: "Replay", counts: "Counts", problem: str) -> None:
             name: getattr(counts, name)
             for name in ("read", "applied", "duplicate", "late", "replay_skipped", "dead_lettered")
         },
+        "bad_lines": {"count": faults.bad, "first": faults.first},
+        "cut_off": faults.cut,
+        "empty": faults.empty,
         "problem": problem or None,
     }
-    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    Screen().json(found)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from worker.cli.printable import printable, printable_block
 from worker.settings import Settings, SettingsError, describe, load_settings
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _serve(settings: Settings, partitions: "Partitions", judge: "Judge", policie
     except OSError as wrong:
         _give_up("start", [f"cannot listen on {settings.metrics_host}:{settings.metrics_port}: {wrong}"])
     host = f"[{settings.metrics_host}]" if ":" in settings.metrics_host else settings.metrics_host
-    click.echo(f"metrics and health  http://{host}:{port}/metrics /livez /readyz")
+    click.echo(printable(f"metrics and health  http://{host}:{port}/metrics /livez /readyz"))
     sys.stdout.flush()
     foreground = faust.Worker(worker.app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True)
     foreground.spinner = None  # it writes control characters into logs
@@ -138,12 +139,12 @@ def _announce(settings: Settings, partitions: "Partitions", judge: "Judge") -> N
         ("policies from", settings.policies),
     )
     for name, value in rows:
-        click.echo(f"{name:<19} {value}")
+        click.echo(printable(f"{name:<19} {value}"))
 
 
 def _give_up(stage: str, problems: list[str]) -> NoReturn:
     for problem in problems:
-        click.echo(f"{stage}: {problem}", err=True)
+        click.echo(printable_block(f"{stage}: {problem}"), err=True)
     sys.exit(1)
 
 

@@ -5,7 +5,8 @@ from dataclasses import asdict
 
 import click
 
-from worker.cli.options import OutputFile
+from worker.cli.files import OutputFile
+from worker.cli.groups import did_you_mean
 
 
 @click.command(name="simulate")
@@ -57,6 +58,7 @@ def simulate(
       stream-audit simulate --scene avatar_fleet --pace thin -o - | stream-audit replay --memory -
       stream-audit replay rooms.jsonl.zst --rooms
     """
+    from worker.cli.terminal import note
     from worker.lab.simulate import ARCHETYPES, PACES, at_ms_of
     from worker.lab.simulate import simulate as play
     from worker.lab.simulate import truth as truth_of
@@ -67,9 +69,11 @@ def simulate(
         _list(as_json)
         return
     if unknown := [name for name in archetypes if name not in ARCHETYPES]:
-        raise click.UsageError(f"no archetype {', '.join(unknown)}; `stream-audit simulate --list` lists them.")
+        hint = did_you_mean(unknown[0], ARCHETYPES)
+        raise click.UsageError(f"No archetype '{unknown[0]}'.{hint} `stream-audit simulate --list` lists them.")
     if scene is not None and scene not in SCENES:
-        raise click.UsageError(f"no scene {scene}; there are {', '.join(SCENES)}.")
+        hint = did_you_mean(scene, SCENES)
+        raise click.UsageError(f"No scene '{scene}'.{hint} There are {', '.join(SCENES)}.")
     if bool(archetypes) == bool(scene) or output is None:
         raise click.UsageError("Name either archetypes or a --scene, and a file with -o; or use --list.")
     if scene is not None and rooms is not None:
@@ -86,19 +90,16 @@ def simulate(
     count = roomlog.write(output, log)
     if truth is not None:
         roomlog.write(truth, (asdict(one) for one in truths))
-    click.echo(f"{len(truths):,} rooms, {count:,} events", err=True)
+    note(f"{len(truths):,} rooms, {count:,} events")
 
 
 def _list(as_json: bool) -> None:
-    from rich.table import Table
-
-    from worker.cli.terminal import console
+    from worker.cli.terminal import Screen
     from worker.lab.simulate import ARCHETYPES
     from worker.lab.simulate.scenes import SCENES
 
+    screen = Screen()
     if as_json:
-        import orjson
-
         found = {
             "archetypes": [
                 {"name": a.name, "title": a.title, "honest": a.honest, "platform": a.platform, "expects": a.expects}
@@ -106,17 +107,11 @@ def _list(as_json: bool) -> None:
             ],
             "scenes": [{"name": s.name, "title": s.title, "hours": s.hours} for s in SCENES.values()],
         }
-        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        screen.json(found)
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("archetype", "what it is", "platform", "rules it breaks"):
-        table.add_column(name)
-    for a in ARCHETYPES.values():
-        table.add_row(a.name, a.title, a.platform, ", ".join(a.expects) or "none")
-    console().print(table, highlight=False)
-    scenes = Table(box=None, pad_edge=False)
-    for name in ("scene", "what it is", "hours"):
-        scenes.add_column(name)
-    for s in SCENES.values():
-        scenes.add_row(s.name, s.title, f"{s.hours:g}")
-    console().print(scenes, highlight=False)
+    rows = [(a.name, a.title, a.platform, ", ".join(a.expects) or "none") for a in ARCHETYPES.values()]
+    names = ("archetype", "what it is", "platform", "rules it breaks")
+    screen.table(names, rows, fold=("what it is", "rules it breaks"), framed=False)
+    screen.line()
+    scenes = [(s.name, s.title, f"{s.hours:g}") for s in SCENES.values()]
+    screen.table(("scene", "what it is", "hours"), scenes, right=("hours",), fold=("what it is",), framed=False)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.explain import DEFAULT_FROM
+from worker.cli.files import INPUT_PATH, places_or_usage_error
+from worker.cli.logs import reading_a_violation, tell_faults
 
 if TYPE_CHECKING:
     from worker.tools.replay import ViolationLine
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     "--from",
     "sources",
     multiple=True,
-    type=click.Path(exists=True, path_type=Path),
+    type=INPUT_PATH,
     help="A directory that `demo` wrote, or a file of violations; repeatable.  [default: build/demo]",
 )
 @click.option("--bootstrap", metavar="HOST:PORT", help="Look in Kafka: live.audit.violations.")
@@ -36,10 +37,21 @@ def statement(violation_id: str, sources: tuple[Path, ...], bootstrap: str | Non
     """
     import msgspec
 
+    violation: dict[str, Any] = msgspec.json.decode(_found(violation_id, sources, bootstrap).value)
+    with reading_a_violation():
+        answer = _statements(violation)
+    if as_json:
+        from worker.cli.terminal import Screen
+
+        Screen().json(answer)
+    else:
+        _show(answer, violation["region"])
+
+
+def _statements(violation: dict[str, Any]) -> dict[str, Any]:
     from worker.egress.chinese import chinese_statement
     from worker.egress.dsa import EEA, NoRestriction, dsa_statement, faults
 
-    violation: dict[str, Any] = msgspec.json.decode(_found(violation_id, sources, bootstrap).value)
     dsa: dict[str, Any] | None = None
     why_not = ""
     try:
@@ -48,45 +60,45 @@ def statement(violation_id: str, sources: tuple[Path, ...], bootstrap: str | Non
         why_not = str(reason)
     if dsa and (wrong := faults(dsa)):
         raise click.ClickException(f"the database would refuse this statement: {'; '.join(wrong)}")
-    answer = {
+    return {
         "violation_id": violation["violation_id"],
         "dsa": dsa,
         "dsa_absent": why_not or None,
         "dsa_applies": violation["region"] in EEA,
         "chinese": chinese_statement(violation),
     }
-    if as_json:
-        import orjson
-
-        click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2))
-    else:
-        _show(answer, str(violation["region"]))
 
 
 def _found(wanted: str, sources: tuple[Path, ...], bootstrap: str | None) -> "ViolationLine":
     from worker.tools.kafkalog import KafkaLog, KafkaLogError
     from worker.tools.lookup import Files, NotFoundError, find_in_kafka
+    from worker.tools.roomlog import Faults, RoomLogError
 
     if bootstrap and sources:
         raise click.UsageError("--from and --bootstrap exclude each other.")
+    faults = Faults()
     try:
         if bootstrap:
             with KafkaLog(bootstrap) as kafka:
                 return find_in_kafka(kafka, wanted)
-        return Files.sort(list(sources) or [DEFAULT_FROM]).find(wanted)
-    except (NotFoundError, KafkaLogError) as error:
+        return Files.sort(places_or_usage_error(sources), faults).find(wanted)
+    except (NotFoundError, KafkaLogError, RoomLogError) as error:
         raise click.ClickException(str(error)) from error
+    finally:
+        tell_faults(faults)
 
 
 def _show(answer: dict[str, Any], region: str) -> None:
-    import orjson
+    from worker.cli.terminal import Screen
 
-    click.echo("DSA Transparency Database, version 2")
+    screen = Screen()
+    screen.line("DSA Transparency Database, version 2")
     if answer["dsa"] is None:
-        click.echo(f"  none: {answer['dsa_absent']}")
+        screen.line(f"  none: {answer['dsa_absent']}")
     else:
         if not answer["dsa_applies"]:
-            click.echo(f"  The DSA does not reach {region}; this is what the statement would be.")
-        click.echo(orjson.dumps(answer["dsa"], option=orjson.OPT_INDENT_2))
+            screen.line(f"  The DSA does not reach {region}; this is what the statement would be.")
+        screen.json(answer["dsa"])
     for heading, text in (answer["chinese"] or {}).items():
-        click.echo(f"\n{heading}\n  {text}")
+        screen.heading(heading)
+        screen.line(f"  {text}")

@@ -1,14 +1,14 @@
 """`stream-audit topics check | apply`: a broker's topics against `schemas/`."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from worker.cli.files import INPUT_DIRECTORY
+from worker.cli.groups import Group
+from worker.cli.terminal import Screen
 from worker.resources import SCHEMAS_DIR
 from worker.topics import Difference, Found, Remedy, Topic, TopicFileError, load_topics, plan, resized
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TIMEOUT_S = 15.0
 
 
-@click.group(epilog="Example: stream-audit topics check --bootstrap 127.0.0.1:9092")
+@click.group(cls=Group, epilog="Example: stream-audit topics check --bootstrap 127.0.0.1:9092")
 def topics() -> None:
     """Compare a broker's topics with schemas/, or create those that are missing."""
 
@@ -27,7 +27,7 @@ def _options(command: Any) -> Any:
     for option in reversed((
         click.option("--bootstrap", required=True, metavar="HOST:PORT", help="Kafka broker(s), comma-separated."),
         click.option(
-            "--schemas", type=click.Path(path_type=Path, file_okay=False), default=SCHEMAS_DIR, metavar="DIR",
+            "--schemas", type=INPUT_DIRECTORY, default=SCHEMAS_DIR, metavar="DIR",
             help="Folder of topic files; default: those that ship with the worker.",
         ),
         click.option("--partitions", type=click.IntRange(1, 10_000), help="Instead of the files' number (laptops)."),
@@ -150,20 +150,17 @@ def _admin(bootstrap: str) -> "AdminClient":
 
 
 def _print(differences: list[Difference], as_json: bool, *, done: list[str], good: str) -> None:
+    screen = Screen()
     if as_json:
         rows = [
             {"topic": d.topic, "what": d.what, "wanted": d.wanted, "found": d.found, "remedy": d.remedy.name.lower()}
             for d in differences
         ]
-        click.echo(json.dumps({"created": done, "differences": rows}))
+        screen.json({"created": done, "differences": rows}, indent=None)
         return
     for name in done:
-        click.echo(f"created {name}")
-    if not differences:
-        if not done:
-            click.echo(good)
-        return
-    table = Table("topic", "what", "wanted", "found", "remedy")
-    for d in differences:
-        table.add_row(d.topic, d.what, d.wanted, d.found, d.remedy.value)
-    Console(soft_wrap=False).print(table)
+        screen.line(f"created {name}")
+    if not differences and not done:
+        screen.line(good)
+    cells = [(d.topic, d.what, d.wanted, d.found, d.remedy.value) for d in differences]
+    screen.table(("topic", "what", "wanted", "found", "remedy"), cells, fold=("wanted", "found", "remedy"))

@@ -22,7 +22,7 @@ from worker.policy.judge import Judge
 from worker.policy.load import load_policies
 from worker.policy.model import Decision
 from worker.tools.kafkalog import KafkaLog
-from worker.tools.roomlog import LogRecord, read
+from worker.tools.roomlog import Faults, LogRecord, read
 from worker.tools.sides import SharedPartition, Side
 from worker.topics import EVENTS_TOPIC
 
@@ -35,7 +35,7 @@ Episode = tuple[str, str, str]
 
 class Source(Struct, frozen=True):
     """One partition of a room log: a file, or a partition of a topic when `bootstrap` is given. Times are those of the
-    records (Unix ms), `to_ms` excluded."""
+    records (Unix ms), `to_ms` excluded. A bad line ends a `strict` one."""
 
     path: str = ""
     bootstrap: str = ""
@@ -43,6 +43,7 @@ class Source(Struct, frozen=True):
     partition: int = 0
     from_ms: int = 0
     to_ms: int = END_OF_TIME_MS
+    strict: bool = False
 
 
 class Tally(Struct):
@@ -78,12 +79,14 @@ class Outcome(Struct):
     events: int = 0
     old: Tally = msgspec.field(default_factory=Tally)
     new: Tally = msgspec.field(default_factory=Tally)
+    faults: Faults = msgspec.field(default_factory=Faults)
 
     def add(self, other: "Outcome") -> None:
         """Takes in another source's outcome."""
         self.events += other.events
         self.old.add(other.old)
         self.new.add(other.new)
+        self.faults.add(other.faults)
 
 
 def partitions_of(bootstrap: str, topic: str) -> list[int]:
@@ -115,7 +118,8 @@ def judge_source(source: Source, old: Mapping[str, str], new: Mapping[str, str])
     for book, tally in zip(books, (outcome.old, outcome.new), strict=True):
         sides.append(Side(Judge(book, clock=monotonic_s), partial(_count, tally)))
     partition = SharedPartition(source.topic, source.partition, sides)
-    records = (r for r in _records(source) if source.from_ms <= r.timestamp < source.to_ms)
+    faults = None if source.strict else outcome.faults
+    records = (r for r in _records(source, faults) if source.from_ms <= r.timestamp < source.to_ms)
     while chunk := list(islice(records, CHUNK_RECORDS)):
         outcome.events += len(chunk)
         partition.process(chunk)
@@ -124,9 +128,9 @@ def judge_source(source: Source, old: Mapping[str, str], new: Mapping[str, str])
     return outcome
 
 
-def _records(source: Source) -> Iterator[LogRecord]:
+def _records(source: Source, faults: Faults | None) -> Iterator[LogRecord]:
     if not source.bootstrap:
-        yield from read(source.path, partition=source.partition)
+        yield from read(source.path, partition=source.partition, faults=faults)
         return
     with KafkaLog(source.bootstrap) as log:
         yield from log.read(source.topic, partition=source.partition)

@@ -11,7 +11,7 @@ from worker.policy.judge import Judge
 from worker.records import OutRecord
 from worker.tools.kafkalog import KafkaLog
 from worker.tools.replay import Replay, ViolationLine, line_of, parse_violation_line, violation_line
-from worker.tools.roomlog import LogRecord, read
+from worker.tools.roomlog import Faults, LogRecord, RoomLogError, lines, read
 from worker.topics import VIOLATIONS_TOPIC
 
 LINE_BYTES_MAX = 1 << 20
@@ -26,18 +26,19 @@ class NotFoundError(LookupError):
 
 @dataclass(frozen=True)
 class Files:
-    """Files of violations, and room logs."""
+    """Files of violations, and room logs. Bad lines in either are passed over and counted in `faults`."""
 
     violations: list[Path] = field(default_factory=list)
     logs: list[Path] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults, kw_only=True)
 
     @classmethod
-    def sort(cls, paths: list[Path]) -> "Files":
+    def sort(cls, paths: list[Path], faults: Faults) -> "Files":
         """Sorts files and directories (as `demo` writes them) by what stands in them.
 
-        Raises NotFoundError when a directory holds no violations.
+        Raises NotFoundError when a directory holds no violations, RoomLogError when a file cannot be read.
         """
-        found = cls()
+        found = cls(faults=faults)
         for path in paths:
             if path.is_dir():
                 if not (path / VIOLATIONS_FILE).is_file():
@@ -52,15 +53,22 @@ class Files:
 
     def find(self, wanted: str) -> ViolationLine:
         """The violation whose id begins with `wanted`. Raises NotFoundError when none or several do."""
-        return _only(wanted, (line for path in self.violations for line in _violations(path)), self.violations)
+        return _only(wanted, (line for path in self.violations for line in self._violations(path)), self.violations)
 
     def log_of(self, violation: dict[str, Any]) -> Iterator[LogRecord]:
         """The records of the violation's room, from all logs, bare events in the violation's partition."""
         key = str(violation["room_id"]).encode()
         for path in self.logs:
-            for record in read(path, partition=violation["log"]["partition"]):
+            for record in read(path, partition=violation["log"]["partition"], faults=self.faults):
                 if record.key == key:
                     yield record
+
+    def _violations(self, path: Path) -> Iterator[ViolationLine]:
+        for number, line in lines(path, LINE_BYTES_MAX, self.faults):
+            try:
+                yield parse_violation_line(line)
+            except msgspec.MsgspecError as error:
+                self.faults.pass_over(RoomLogError(f"{path}:{number}: not a record of a violation: {error}"))
 
 
 def find_in_kafka(log: KafkaLog, wanted: str) -> ViolationLine:
@@ -93,9 +101,9 @@ def _only(wanted: str, lines: Iterator[ViolationLine], places: list[Any]) -> Vio
         violation_id = line.headers.get("ce_id", "")
         if violation_id.startswith(wanted):
             found[violation_id] = line
-    where = ", ".join(map(str, places)) or "nowhere"
     if not found:
-        hint = "" if places else ": run `stream-audit demo`, or name a file of violations, or demo's --out, with --from"
+        hint = "" if places else ": name a file of violations, or demo's --out, with --from"
+        where = ", ".join(map(str, places)) or "nowhere"
         raise NotFoundError(f"no violation {wanted}; looked in {where}{hint}")
     if len(found) > 1:
         raise NotFoundError(f"{len(found)} violations begin with {wanted}: {', '.join(sorted(found)[:5])}")
@@ -103,25 +111,16 @@ def _only(wanted: str, lines: Iterator[ViolationLine], places: list[Any]) -> Vio
 
 
 def _holds_violations(path: Path) -> bool:
-    """Whether the first line of `path` is a violation record; a room log's is an event."""
-    if path.suffix in (".gz", ".zst") or not path.is_file():
-        return False
-    with path.open("rb") as file:
-        line = file.readline(LINE_BYTES_MAX)
-    try:
-        parse_violation_line(line)
-    except msgspec.MsgspecError:
-        return False
+    """Whether the first line of `path` is a violation record, or there is none; a room log's is an event."""
+    if not path.is_file():
+        return False  # a pipe: what is read of it is gone
+    for _, line in lines(path, LINE_BYTES_MAX, Faults()):
+        try:
+            parse_violation_line(line)
+        except msgspec.MsgspecError:
+            return False
+        break
     return True
-
-
-def _violations(path: Path) -> Iterator[ViolationLine]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield parse_violation_line(line)
-            except msgspec.MsgspecError as error:
-                raise NotFoundError(f"{path}:{number}: not a record of a violation: {error}") from error
 
 
 def recompute(judge: Judge, records: Iterator[LogRecord], violation_id: str) -> ViolationLine | None:

@@ -10,6 +10,9 @@ A line is one of two things:
 
 Values are kept to the byte, because a verdict depends on them. Whether an event is a good one is
 not judged here: that is `ingress.decode`'s business, and a bad one has to be counted there.
+
+A line that is neither ends the reading, or is counted in `Faults` and passed over. The same holds for a log that ends
+in the middle of a line or of its compression, as a crash leaves it. A byte order mark is skipped.
 """
 
 import base64
@@ -20,8 +23,9 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, NamedTuple, Self
+from typing import IO, ClassVar, NamedTuple, Self
 
 import msgspec
 import orjson
@@ -32,12 +36,49 @@ EVENT_BYTES_MAX = 64 * 1024
 LINE_BYTES_MAX = 2 * EVENT_BYTES_MAX  # an event in base64, and the wrapper around it
 _ZSTD_READ_BYTES = 1024  # zstd may expand a byte ten-thousandfold: a small bite bounds the memory
 STDIO = "-"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 Stream = IO[bytes] | io.BufferedIOBase
 
 
 class RoomLogError(ValueError):
     """A room log that cannot be read; the message begins with `file:line`, or with `file`."""
+
+
+class _LineError(RoomLogError):
+    """One line of a log is none; the lines after it may be."""
+
+
+@dataclass
+class Faults:
+    """What was passed over in reading logs.
+
+    Attributes:
+        bad: lines that are no record. first: what is wrong with the first of them, at most `SHOWN_MAX`.
+        cut: where a log ends in the middle. empty: names of logs without any line.
+    """
+
+    SHOWN_MAX: ClassVar = 5
+    HOPELESS: ClassVar = 100
+    """So many bad lines before the first good one: this is no room log at all."""
+
+    bad: int = 0
+    first: list[str] = field(default_factory=list)
+    cut: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+
+    def pass_over(self, error: RoomLogError) -> None:
+        """Count a line that is no record."""
+        self.bad += 1
+        if len(self.first) < self.SHOWN_MAX:
+            self.first.append(str(error))
+
+    def add(self, other: "Faults") -> None:
+        """Take in what another reader passed over."""
+        self.bad += other.bad
+        self.first = (self.first + other.first)[: self.SHOWN_MAX]
+        self.cut += other.cut
+        self.empty += other.empty
 
 
 class LogRecord(NamedTuple):
@@ -68,40 +109,93 @@ class _Line(Struct, gc=False):
 _lines = msgspec.json.Decoder(_Line)
 
 
-def read(path: str | Path, *, partition: int = 0) -> Iterator[LogRecord]:
+def read(path: str | Path, *, partition: int = 0, faults: Faults | None = None) -> Iterator[LogRecord]:
     """The records of the room log at `path` (`-` is standard input), one at a time.
 
-    `partition` is what bare events get. Empty lines are skipped, but count as lines.
-    Raises RoomLogError: no such file, broken compression, a line that is no JSON object or too long.
+    `partition` is what bare events get. Empty lines are skipped, but count as lines. With `faults`, lines that are no
+    JSON object, or are too long, are counted there and passed over, and a log that was cut off ends where it does.
+    Raises RoomLogError: no such file, broken compression; without `faults` also a bad line and a log that was cut off;
+    with `faults` a file that holds bad lines alone.
+    """
+    good = bad = 0
+    for name, number, line, whole in _lines_of(path, LINE_BYTES_MAX, faults):
+        try:
+            if len(line) > LINE_BYTES_MAX:
+                raise _LineError(f"{name}:{number}: longer than {LINE_BYTES_MAX} bytes")
+            record = _record(line, name, number, partition)
+        except _LineError as error:
+            if faults is None:
+                raise
+            if not whole:
+                faults.cut.append(f"{name}:{number}")
+                return
+            bad += 1
+            faults.pass_over(error)
+            if bad >= faults.HOPELESS and not good:
+                raise
+        else:
+            good += 1
+            yield record
+    if faults is not None and bad and not good:
+        raise RoomLogError(f"{faults.first[-1]}; no line is one")
+
+
+def lines(path: str | Path, bytes_max: int, faults: Faults) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file beside a room log, opened and passed over as `read` does: (number, text without its end)."""
+    for name, number, line, _ in _lines_of(path, bytes_max, faults):
+        if len(line) > bytes_max:
+            faults.pass_over(RoomLogError(f"{name}:{number}: longer than {bytes_max} bytes"))
+        else:
+            yield number, line
+
+
+def _lines_of(path: str | Path, bytes_max: int, faults: Faults | None) -> Iterator[tuple[str, int, bytes, bool]]:
+    """(file, number, text, whether its end was there) of each line that is not empty.
+
+    Of a line longer than `bytes_max` comes the beginning, which is longer than that, too.
     """
     name = "standard input" if str(path) == STDIO else str(path)
     number = 0
     try:
         with ExitStack() as stack:
             stream = _open(str(path), stack)
-            while line := stream.readline(LINE_BYTES_MAX + 1):
+            while line := stream.readline(bytes_max + 1):
                 number += 1
-                if len(line) > LINE_BYTES_MAX:
-                    raise RoomLogError(f"{name}:{number}: longer than {LINE_BYTES_MAX} bytes")
-                line = line.strip()
-                if line:
-                    yield _record(line, name, number, partition)
-    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+                whole = line.endswith(b"\n")
+                if len(line) > bytes_max:
+                    yield name, number, line, whole or _skip_line(stream, bytes_max)
+                elif text := line.removeprefix(_BYTE_ORDER_MARK).strip():
+                    yield name, number, text, whole
+    except EOFError as error:
+        if faults is None:
+            raise RoomLogError(f"{name}: cannot be read after line {number}: {error}") from error
+        faults.cut.append(f"{name}:{number + 1}")
+    except (OSError, zlib.error, zstandard.ZstdError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise RoomLogError(f"{name}: cannot be read after line {number}: {reason}") from error
+    if not number and faults is not None and not faults.cut:
+        faults.empty.append(name)
+
+
+def _skip_line(stream: Stream, bytes_max: int) -> bool:
+    """Read on to the end of a line; whether it was there."""
+    while rest := stream.readline(bytes_max):
+        if rest.endswith(b"\n"):
+            return True
+    return False
 
 
 def _record(line: bytes, name: str, number: int, partition: int) -> LogRecord:
     try:
         found = _lines.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise RoomLogError(
+        raise _LineError(
             f"{name}:{number}: neither an event nor a record of a room log: {_without_values(error)}"
         ) from error
     if isinstance(found.offset, UnsetType):
         return LogRecord(partition, number - 1, _integer(found.at_ms), _string(found.room_id), line)
     if isinstance(found.partition, UnsetType) or isinstance(found.timestamp_ms, UnsetType):
-        raise RoomLogError(f"{name}:{number}: a record needs partition, offset and timestamp_ms")
+        raise _LineError(f"{name}:{number}: a record needs partition, offset and timestamp_ms")
     key = found.key.encode() if isinstance(found.key, str) else None
     value: bytes | None = None
     if isinstance(found.event, Raw):
@@ -110,7 +204,7 @@ def _record(line: bytes, name: str, number: int, partition: int) -> LogRecord:
         try:
             value = base64.b64decode(found.value_base64, validate=True)
         except binascii.Error as error:
-            raise RoomLogError(f"{name}:{number}: value_base64 is not base64") from error
+            raise _LineError(f"{name}:{number}: value_base64 is not base64") from error
     return LogRecord(found.partition, found.offset, found.timestamp_ms, key, value, _headers(found))
 
 

@@ -46,7 +46,7 @@ def test_a_refusal_exits_one_and_names_the_file(files: dict[str, str], tmp_path:
     bad.write_text("nothing known")
     done = call("--chat", str(bad), "-o", files["out"])
     assert done.exit_code == 1
-    assert done.stderr.startswith(f"import: {bad}: not a format")
+    assert done.stderr.startswith(f"Error: {bad}: not a format")
     assert not Path(files["out"]).exists()
 
 

@@ -203,8 +203,8 @@ def read_truths(path: str) -> dict[str, Truth]:
     return found
 
 
-def judge_log(path: str, truths: Mapping[str, Truth]) -> list[Outcome]:
-    """Judge a labelled room log; rooms without a truth are judged, but not counted."""
+def judge_log(path: str, truths: Mapping[str, Truth], faults: roomlog.Faults | None = None) -> list[Outcome]:
+    """Judge a labelled room log, read as `roomlog.read` does; rooms without a truth are judged, but not counted."""
     rooms = MemoryRooms()
     processor = PartitionProcessor(topic=EVENTS_TOPIC, partition=0, rooms=rooms, judge=shipped_judge())
     watches: dict[str, Watch] = {}
@@ -217,7 +217,7 @@ def judge_log(path: str, truths: Mapping[str, Truth]) -> list[Outcome]:
         rooms.dirty.clear()
         batch.clear()
 
-    for record in roomlog.read(path):
+    for record in roomlog.read(path, faults=faults):
         room_id = (record.key or b"").decode("utf-8", "replace")
         if room_id in truths:
             watch = watches.setdefault(room_id, Watch(truths[room_id], record.timestamp))
