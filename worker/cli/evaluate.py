@@ -100,7 +100,7 @@ def _pieces(
 ) -> list["Piece"]:
     """What the options ask for."""
     from worker.lab.evaluate.pieces import ALONE, full_pieces, honest_count, honest_pieces, room_piece
-    from worker.lab.evaluate.run import DISCOUNTS, SIGNALS, Job
+    from worker.lab.evaluate.rooms import DISCOUNTS, SIGNALS, Job
     from worker.lab.simulate import ARCHETYPES
 
     rooms = range(first_seed, first_seed + seeds)
@@ -133,7 +133,7 @@ def _known(archetypes: str | None) -> list[str]:
 def _measure(pieces: list["Piece"], jobs: int, path: Path | None, *, report: bool) -> "Measurement":
     """Do the pieces that are not in the results yet."""
     from worker.cli.terminal import note
-    from worker.lab.evaluate.full import collect
+    from worker.lab.evaluate.collect import collect
     from worker.lab.evaluate.results import Results
 
     if path is None:
@@ -179,7 +179,7 @@ def _run(pieces: list["Piece"], jobs: int) -> Iterator[tuple["Piece", bytes]]:
 
 
 def _judge_log(log: str, truth: str) -> "Measurement":
-    from worker.lab.evaluate.run import judge_log, read_truths
+    from worker.lab.evaluate.rooms import judge_log, read_truths
     from worker.lab.evaluate.summary import Measurement
     from worker.partition.rooms import BreakerTripped
     from worker.tools.roomlog import Faults, RoomLogError

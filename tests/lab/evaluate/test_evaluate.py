@@ -20,10 +20,10 @@ from click.testing import CliRunner
 from worker.audit.evidence import DESIGNS, Level, new_family, step
 from worker.audit.signals import bots
 from worker.cli import cli
-from worker.lab.evaluate.full import collect
+from worker.lab.evaluate.collect import collect
 from worker.lab.evaluate.pieces import DISCOUNTED, FACTUAL, STRATA, do, full_pieces, honest_pieces
 from worker.lab.evaluate.results import Results
-from worker.lab.evaluate.run import DISCOUNTS, Job, judge_room, nobody_bets_on, nothing_discounts
+from worker.lab.evaluate.rooms import DISCOUNTS, Job, judge_room, nobody_bets_on, nothing_discounts
 from worker.lab.evaluate.summary import Measurement, summarise
 from worker.lab.evaluate.tables import sheets
 from worker.lab.evaluate.watch import GUARDED, MASS, Outcome, Watch

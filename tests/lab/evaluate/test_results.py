@@ -10,9 +10,9 @@ import pytest
 from worker.lab.evaluate.results import SOURCES, WORKER_DIR, fingerprint, sources_of
 
 ENTRIES = {
-    "rooms": ("worker.lab.evaluate.run",),
-    "honest": ("worker.lab.evaluate.run", "worker.lab.evaluate.tally"),
-    "scene": ("worker.lab.evaluate.farms",),
+    "rooms": ("worker.lab.evaluate.rooms",),
+    "honest": ("worker.lab.evaluate.rooms", "worker.lab.evaluate.tally"),
+    "scene": ("worker.lab.evaluate.scenes",),
 }
 """The modules that make the results of a kind; `bound` only steps families and reads less than it imports."""
 

@@ -34,7 +34,7 @@ from worker.audit.evidence import (
     new_family,
     step,
 )
-from worker.lab.evaluate.run import nothing_discounts
+from worker.lab.evaluate.rooms import nothing_discounts
 from worker.lab.evaluate.watch import LEVELS
 
 HOURS = 12.0

@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from worker.lab.evaluate.bound import CASES, Measured, measure, measure_without
-from worker.lab.evaluate.farms import SceneJob, judge_scene, room_hours
-from worker.lab.evaluate.run import DISCOUNTS, SIGNALS, Job, judge_room
+from worker.lab.evaluate.rooms import DISCOUNTS, SIGNALS, Job, judge_room
+from worker.lab.evaluate.scenes import SceneJob, judge_scene, room_hours
 from worker.lab.evaluate.tally import merged, tally_of
 from worker.lab.simulate import ARCHETYPES
 

@@ -20,15 +20,15 @@ from worker.lab.evaluate.pieces import Piece
 WORKER_DIR = Path(worker.__file__).parent
 _ROOM = (
     "audit", "policy", "policies", "ingress", "partition", "egress", "records.py", "topics.py", "resources.py",
-    "tools/policyfiles.py", "tools/roomlog.py", "lab/simulate", "lab/evaluate/run.py", "lab/evaluate/watch.py",
+    "tools/policyfiles.py", "tools/roomlog.py", "lab/simulate", "lab/evaluate/rooms.py", "lab/evaluate/watch.py",
 )  # fmt: skip
-_SCENE = ("lab/simulate/scenes.py", "partition/identities.py", "identities", "lab/evaluate/farms.py")
+_SCENE = ("lab/simulate/scenes.py", "partition/identities.py", "identities", "lab/evaluate/scenes.py")
 """What scenes alone depend on, also where it lies in a folder that others name."""
 SOURCES: dict[str, tuple[str, ...]] = {
     "rooms": _ROOM,
     "honest": (*_ROOM, "lab/evaluate/tally.py"),
     "scene": (*_ROOM, *_SCENE),
-    "bound": ("audit", "lab/evaluate/run.py", "lab/evaluate/watch.py", "lab/evaluate/bound.py"),
+    "bound": ("audit", "lab/evaluate/rooms.py", "lab/evaluate/watch.py", "lab/evaluate/bound.py"),
 }
 """What results of a kind depend on: detection, rules, simulator, and how outcomes are taken. What a piece does is part
 of its own mark."""

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from worker.audit.evidence import FAMILIES, THRESHOLDS, Level
 from worker.lab.evaluate.bound import Measured
-from worker.lab.evaluate.farms import FARM_RULE, SHARED, WITHIN_MIN, SceneOutcome
 from worker.lab.evaluate.intervals import Interval, quantile, rate, share
+from worker.lab.evaluate.scenes import FARM_RULE, SHARED, WITHIN_MIN, SceneOutcome
 from worker.lab.evaluate.tally import Tally, merged, tally_of
 from worker.lab.evaluate.watch import GUARDED, LEVELS, MASS, Outcome
 from worker.lab.simulate import ARCHETYPES

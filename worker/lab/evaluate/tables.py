@@ -6,7 +6,12 @@ from math import isfinite
 from msgspec import Struct
 
 from worker.lab.evaluate.bound import Measured
-from worker.lab.evaluate.design import (
+from worker.lab.evaluate.intervals import Interval
+from worker.lab.evaluate.pieces import ALONE
+from worker.lab.evaluate.rooms import DISCOUNTS, SIGNALS
+from worker.lab.evaluate.scenes import FARM_RULE, WITHIN_MIN
+from worker.lab.evaluate.summary import PROVES, Delay, Detection, Summary
+from worker.lab.evaluate.targets import (
     CHALLENGED_BARS,
     CHALLENGED_MIN,
     FACTUAL_EVENTS,
@@ -14,11 +19,6 @@ from worker.lab.evaluate.design import (
     UNCHALLENGED_MIN,
     Bar,
 )
-from worker.lab.evaluate.farms import FARM_RULE, WITHIN_MIN
-from worker.lab.evaluate.intervals import Interval
-from worker.lab.evaluate.pieces import ALONE
-from worker.lab.evaluate.run import DISCOUNTS, SIGNALS
-from worker.lab.evaluate.summary import PROVES, Delay, Detection, Summary
 from worker.lab.evaluate.watch import LEVELS, MASS
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from worker.lab.simulate.asking import Platform
+from worker.lab.simulate.challenges import Platform
 from worker.lab.simulate.host_models import HostModel, Machines, talks
 from worker.lab.simulate.machines import Camera, Detectors, Looks
 from worker.lab.simulate.markers import Marker

@@ -6,7 +6,7 @@ A table of archetypes names a model in the field `host`. A model draws only from
 from collections.abc import Callable
 from typing import NamedTuple
 
-from worker.lab.simulate.asking import Platform
+from worker.lab.simulate.challenges import Platform
 from worker.lab.simulate.hosts import Host, Manner, Script
 from worker.lab.simulate.machines import Detectors, Looks
 from worker.lab.simulate.stage import Stage

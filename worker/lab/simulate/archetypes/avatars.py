@@ -1,6 +1,6 @@
 """Avatars and other AI presenters: declared and driven, declared in part, undeclared, shared by a farm.
 
-Detectors see undeclared ones only in part. Shares of looks and chances to fail are those of `evaluate.design`'s study.
+Detectors see undeclared ones only in part. Shares of looks and chances to fail are those of `evaluate.targets`'s study.
 """
 
 from functools import partial

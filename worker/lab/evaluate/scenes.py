@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from worker.audit.announce import PERIOD_MS
 from worker.audit.evidence import MS_PER_HOUR
 from worker.egress.identities import partition_key
-from worker.lab.evaluate.run import batches, shipped_judge
+from worker.lab.evaluate.rooms import batches, shipped_judge
 from worker.lab.simulate import SPARSE, Event, at_ms_of
 from worker.lab.simulate.scenes import SCENES
 from worker.lab.simulate.stage import MINUTE_MS, host_of

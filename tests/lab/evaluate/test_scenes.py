@@ -1,6 +1,6 @@
 """Scenes judged as a whole: a farm is told within two identity periods, a brand's official rooms are permitted."""
 
-from worker.lab.evaluate.farms import SHARED, WITHIN_MIN, SceneJob, judge_scene
+from worker.lab.evaluate.scenes import SHARED, WITHIN_MIN, SceneJob, judge_scene
 from worker.lab.simulate.scenes import SCENES
 
 

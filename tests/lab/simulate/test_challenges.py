@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
-from worker.lab.simulate.asking import Platform
+from worker.lab.simulate.challenges import Platform
 from worker.lab.simulate.machines import Detectors, Looks
 from worker.lab.simulate.stage import MINUTE_MS, SPARSE, Ask, Event, Plan, Stage
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import msgspec
 
 from worker.lab.evaluate.bound import Measured, pooled
-from worker.lab.evaluate.farms import SceneOutcome
 from worker.lab.evaluate.pieces import Piece
+from worker.lab.evaluate.scenes import SceneOutcome
 from worker.lab.evaluate.summary import Measurement
 from worker.lab.evaluate.tally import Tally, merged
 from worker.lab.evaluate.watch import Outcome
