@@ -15,7 +15,22 @@ ROOM_ID = "douyin:1"
 T0 = block_start(ROOM_ID, 1_740_000_000_000)
 """A block of this room begins here."""
 
-_ids = count()
+
+class Ids:
+    """Numbers of events. Each test counts them from the same start, so none depends on those that ran before it."""
+
+    def __init__(self) -> None:
+        self._numbers = count()
+
+    def restart(self) -> None:
+        """Begin above all that modules take while they are loaded."""
+        self._numbers = count(1_000_000)
+
+    def __next__(self) -> int:
+        return next(self._numbers)
+
+
+ids = Ids()
 _DESCRIPTOR = {"platform": "douyin", "region": "CN", "host_id": "h1", "started_at_ms": T0, "selling": True}
 _DEFAULTS: dict[type, dict[str, Any]] = {
     e.RoomOpened: _DESCRIPTOR,
@@ -61,7 +76,7 @@ EVERY_TYPE: tuple[type, ...] = tuple(_DEFAULTS)
 def ev(kind: type, at_ms: int, /, **fields: Any) -> Any:
     """An event of `kind` at event time `at_ms` (below a year: after T0), with a fresh id, of session s1."""
     at_ms = at_ms if at_ms > 31_536_000_000 else T0 + at_ms
-    return kind(**{"id": f"e{next(_ids)}", "room_id": ROOM_ID, "at_ms": at_ms, "session_id": "s1",
+    return kind(**{"id": f"e{next(ids)}", "room_id": ROOM_ID, "at_ms": at_ms, "session_id": "s1",
                    **_DEFAULTS[kind], **fields})  # fmt: skip
 
 
@@ -82,7 +97,7 @@ def say(at_ms: int, text: str = "今天天气不错我们慢慢聊", **fields: A
 
 def challenged(at_ms: int, **result: Any) -> list[Any]:
     """A challenge of its own, and its result in the same moment: failed, unless `result` says otherwise."""
-    name = f"c{next(_ids)}"
+    name = f"c{next(ids)}"
     return [ev(e.ChallengeIssued, at_ms, challenge_id=name), ev(e.ChallengeResult, at_ms, challenge_id=name, **result)]
 
 

@@ -32,7 +32,8 @@ def records(log: list[Any]) -> list[Record]:
 def run(log: list[Record], batch: int) -> tuple[Any, list[Any]]:
     processor = PartitionProcessor(topic="t", partition=0, rooms=MemoryRooms(), judge=Judge(read_policies()))
     outputs = [processor.process(log[i : i + batch]) for i in range(0, len(log), batch)]
-    parts = [[r for o in outputs for r in getattr(o, name)] for name in ("violations", "dead_letters", "rooms")]
+    topics = sorted({topic for output in outputs for topic in output.topics()})
+    parts = [[record for output in outputs for record in output.of(topic)] for topic in topics]
     return processor.counts, parts
 
 
