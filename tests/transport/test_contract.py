@@ -70,8 +70,8 @@ OWNERS: dict[str, dict[str, str]] = {
         "batch": "aiokafka.record.default_records:DefaultRecordBatch",
     },
     # librdkafka's own codes begin with an underscore; they are documented.
-    "worker.cli.dlq_letters": {"KafkaError": KAFKA_ERROR},
-    "worker.cli.dlq_replay": {"KafkaError": KAFKA_ERROR},
+    "worker.tools.deadletters": {"KafkaError": KAFKA_ERROR},
+    "worker.tools.redelivery": {"KafkaError": KAFKA_ERROR},
     "worker.tools.kafkalog": {"KafkaError": KAFKA_ERROR},
 }
 """Module → expression → class. Where a library has a compiled and a plain class, the one that runs here."""

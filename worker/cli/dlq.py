@@ -4,26 +4,16 @@ A dead letter's key and value are the refused record as it came, which may hold 
 by `show --value` only.
 """
 
-import heapq
-from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from worker.cli.dlq_letters import (
-    Letter,
-    Place,
-    Reader,
-    Since,
-    letter_of,
-    preview,
-    text_of,
-)
+from worker.cli.arguments import Place, Since
 from worker.cli.dlq_replay import replay
 from worker.cli.groups import Group
 from worker.cli.terminal import Screen
 from worker.ingress.reject import Reason
+from worker.tools.deadletters import DeadLettersError, LetterFilter, Reader, letter_of, newest, preview, text_of
 from worker.topics import DEAD_LETTERS_TOPIC
 
 
@@ -62,51 +52,34 @@ def ls(
     as_json: bool,
 ) -> None:
     """List dead letters, the newest last, and count all that match by class."""
-    counts: Counter[str] = Counter()
-    replayed: set[str] = set()
-    read = 0
-
-    def matching(letters: Iterator[Letter]) -> Iterator[Letter]:
-        nonlocal read
-        for letter in letters:
-            if letter.is_note:
-                replayed.add(letter.original)
-                continue
-            read += 1
-            about_topic = topic is None or letter.about("dlq.original.topic") == topic
-            recent = since is None or letter.timestamp_ms >= since
-            if about_topic and recent and reason in (None, letter.reason):
-                counts[letter.reason] += 1
-                yield letter
-
-    with Reader(bootstrap, dead_letters) as reader:
-        # Holds `limit` letters at a time, however many are read.
-        newest = heapq.nlargest(
-            limit, matching(reader.tail(scan)), key=lambda one: (one.timestamp_ms, one.partition, one.offset)
-        )
-        left_out = reader.left_out
-    newest.reverse()
+    wanted = LetterFilter(reason, topic, since)
+    try:
+        with Reader(bootstrap, dead_letters) as reader:
+            found = newest(reader, wanted, scan=scan, limit=limit)
+    except DeadLettersError as error:
+        raise click.ClickException(str(error)) from error
     screen = Screen()
     if as_json:
         rows = [
-            {**letter.row(), "replayed": letter.original in replayed, "refused_again": letter.is_again}
-            for letter in newest
+            {**letter.row(), "replayed": letter.original in found.replayed, "refused_again": letter.is_again}
+            for letter in found.letters
         ]
-        screen.json({"records": rows, "counts": counts, "read": read, "not_read": left_out}, indent=None)
+        counted = {"counts": found.counts, "read": found.read, "not_read": found.left_out}
+        screen.json({"records": rows, **counted}, indent=None)
         return
     cells = []
-    for letter in newest:
+    for letter in found.letters:
         row = letter.row()
         original = f"{row['original_topic']} {row['original_partition']}:{row['original_offset']}"
-        fate = "yes" if letter.original in replayed else "refused again" if letter.is_again else ""
+        fate = "yes" if letter.original in found.replayed else "refused again" if letter.is_again else ""
         place, time = f"{letter.partition}:{letter.offset}", row["time"].replace("T", " ")
         cells.append((place, time, row["class"], row["stage"], original, row["bytes"], fate))
     names = ("place", "time", "class", "stage", "original", "bytes", "replayed")
     screen.table(names, cells, right=("place", "bytes"), fold=("time", "class", "original", "replayed"))
-    for name, count in counts.most_common():
+    for name, count in found.counts.most_common():
         screen.line(f"{count:>8} {name}")
-    more = f"; {left_out} older ones were not read (--scan)" if left_out else ""
-    screen.line(f"{counts.total()} of {read} dead letters match{more}")
+    more = f"; {found.left_out} older ones were not read (--scan)" if found.left_out else ""
+    screen.line(f"{found.counts.total()} of {found.read} dead letters match{more}")
 
 
 @dlq.command(epilog="Example: stream-audit dlq show 3:1042 --bootstrap 127.0.0.1:9092 --value")
@@ -117,8 +90,11 @@ def ls(
 @_json
 def show(place: tuple[int, int], bootstrap: str, dead_letters: str, with_value: bool, as_json: bool) -> None:
     """Show one dead letter: its headers and the reason."""
-    with Reader(bootstrap, dead_letters) as reader:
-        message = reader.one(*place)
+    try:
+        with Reader(bootstrap, dead_letters) as reader:
+            message = reader.one(*place)
+    except DeadLettersError as error:
+        raise click.ClickException(str(error)) from error
     letter = letter_of(message)
     shown: dict[str, Any] = letter.row()
     shown["headers"] = [[name, None if value is None else text_of(value)] for name, value in letter.headers]

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.arguments import Since
 from worker.cli.book import texts_or_usage_error
-from worker.cli.dlq_letters import Since
 from worker.cli.files import INPUT_DIRECTORY, INPUT_LOG
 from worker.cli.logs import STRICT, tell_faults
 from worker.cli.terminal import Screen, progress

@@ -1,19 +1,15 @@
-"""Dead letters as the commands of `dlq` see them: one letter, how places and times are written, a reader.
+"""Dead letters in their topic: one letter, and a reader. Reads without a consumer group and changes nothing."""
 
-Reads without a consumer group; changes nothing.
-"""
-
-import re
+import heapq
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import click
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from worker import clock
-
-if TYPE_CHECKING:
-    from confluent_kafka import Message
+from worker.tools.kafkaclient import connect, no_answer
 
 REPLAY_OF = "dlq.replay_of"
 """Header of a record that `dlq replay` sent: the place of its letter. Refused again, its new letter has it, too."""
@@ -22,7 +18,10 @@ REPLAYED_TO = "dlq.replayed_to"
 TIMEOUT_S = 15.0
 POLL_RECORDS = 500
 PREVIEW_BYTES = 2048
-UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class DeadLettersError(RuntimeError):
+    """The topic cannot be read or written, or has no such letter; the message says which and why."""
 
 
 class Letter(NamedTuple):
@@ -35,7 +34,7 @@ class Letter(NamedTuple):
     size: int
 
     def about(self, name: str) -> str:
-        """The text of a `dlq.*` header; `?` when the record lacks it (somebody else wrote to the topic)."""
+        """The text of a `dlq.*` header; `?` when the record lacks it (another producer wrote to the topic)."""
         for header, value in self.headers:
             if header == name:
                 return text_of(value or b"")
@@ -50,6 +49,11 @@ class Letter(NamedTuple):
         """topic:partition:offset of the refused record: what a letter is known by, since it may have been written
         twice."""
         return ":".join(self.about(f"dlq.original.{part}") for part in ("topic", "partition", "offset"))
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it says where the refused record was read; other producers may write to the topic."""
+        return "?" not in self.original and self.about("dlq.original.partition").isdecimal()
 
     @property
     def is_note(self) -> bool:
@@ -76,45 +80,10 @@ class Letter(NamedTuple):
         }
 
 
-class Since(click.ParamType):
-    """`90s`, `30m`, `6h`, `2d` before now, or a time in ISO 8601 (UTC when it names no zone) → Unix ms."""
-
-    name = "since"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        if match := re.fullmatch(r"(\d{1,6})([smhd])", value):
-            return max(0, clock.now_ms() - int(match[1]) * UNITS_MS[match[2]])
-        try:
-            time = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is neither like 30m (s, m, h, d) nor like 2024-06-18T08:00", param, ctx)
-        return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-class Place(click.ParamType):
-    """`PARTITION:OFFSET` → (partition, offset)."""
-
-    name = "partition:offset"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"(\d{1,6}):(\d{1,18})", value)
-        if match is None:
-            self.fail(f"{value!r} is not like 3:1042 (partition:offset, as `dlq ls` prints them)", param, ctx)
-        return int(match[1]), int(match[2])
-
-
 class Reader:
-    """Reads a topic between its current ends, without a group and without committing."""
+    """Reads a topic between its current ends, without a group and without committing. Raises DeadLettersError."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
-        from confluent_kafka import Consumer
-
-        from worker.tools.kafkaclient import connect
-
         self.topic = topic
         self._bootstrap = bootstrap
         self.left_out = 0
@@ -136,13 +105,11 @@ class Reader:
         """As `messages`, without their values."""
         return map(letter_of, self.messages(scan))
 
-    def messages(self, scan: int) -> Iterator["Message"]:
+    def messages(self, scan: int) -> Iterator[Message]:
         """Up to `scan` records, evenly from the ends of all partitions, each partition's in order.
 
         Not from a timestamp on: where a broker keeps the originals' timestamps, they do not rise with the offset.
         """
-        from confluent_kafka import TopicPartition
-
         partitions = self._partitions()
         share = max(1, scan // len(partitions))
         starts, ends = [], {}
@@ -167,69 +134,115 @@ class Reader:
                     if message.offset() >= ends[partition] - 1:
                         del ends[partition]
             if clock.monotonic_s() > heard_s + TIMEOUT_S:
-                raise click.ClickException(f"the broker fell silent while {self.topic} was read")
+                raise DeadLettersError(f"the broker fell silent while {self.topic} was read")
 
-    def one(self, partition: int, offset: int) -> "Message":
-        """The record at a place; ends the command with exit 1 when there is none."""
+    def one(self, partition: int, offset: int) -> Message:
+        """The record at a place. Raises DeadLettersError when there is none."""
         if partition not in self._partitions():
-            raise click.ClickException(f"{self.topic} has no partition {partition}")
+            raise DeadLettersError(f"{self.topic} has no partition {partition}")
         low, high = self._ends(partition)
         if not low <= offset < high:
-            raise click.ClickException(f"{self.topic} {partition} holds offsets {low} to {high - 1}, not {offset}")
+            raise DeadLettersError(f"{self.topic} {partition} holds offsets {low} to {high - 1}, not {offset}")
         return self.fetch(partition, offset)
 
-    def fetch(self, partition: int, offset: int) -> "Message":
+    def fetch(self, partition: int, offset: int) -> Message:
         """As `one`, of a record that was seen there."""
-        from confluent_kafka import TopicPartition
-
         self._consumer.assign([TopicPartition(self.topic, partition, offset)])
         found = self._consumer.poll(TIMEOUT_S)
         if found is None:
-            raise click.ClickException(f"no answer from the broker within {TIMEOUT_S:g} s")
+            raise DeadLettersError(f"no answer from the broker within {TIMEOUT_S:g} s")
         if self._is_end(found) or found.offset() != offset:
-            raise click.ClickException(f"{self.topic} {partition}:{offset} is no record (any more)")
+            raise DeadLettersError(f"{self.topic} {partition}:{offset} is no record (any more)")
         return found
 
-    def _is_end(self, message: "Message") -> bool:
-        """Whether this marks the end of a partition instead of being a record; other errors end the command."""
-        from confluent_kafka import KafkaError
-
+    def _is_end(self, message: Message) -> bool:
+        """Whether this marks the end of a partition, not a record. Raises DeadLettersError on any other error."""
         error = message.error()
         if error is None:
             return False
         if error.code() == KafkaError._PARTITION_EOF:
             return True
-        raise click.ClickException(f"reading {self.topic}: {error.str()}")
+        raise DeadLettersError(f"reading {self.topic}: {error.str()}")
 
     def _partitions(self) -> list[int]:
         there = self._ask(lambda: self._consumer.list_topics(self.topic, timeout=TIMEOUT_S)).topics[self.topic]
         if there.error is not None:
-            raise click.ClickException(f"topic {self.topic}: {there.error.str()}")
+            raise DeadLettersError(f"topic {self.topic}: {there.error.str()}")
         return sorted(there.partitions)
 
     def _ends(self, partition: int) -> tuple[int, int]:
-        from confluent_kafka import TopicPartition
-
         where = TopicPartition(self.topic, partition)
         low, high = self._ask(lambda: self._consumer.get_watermark_offsets(where, timeout=TIMEOUT_S))
         return low, high
 
     def _ask(self, question: Any) -> Any:
-        from confluent_kafka import KafkaException
-
-        from worker.tools.kafkaclient import no_answer
-
         try:
             return question()
         except KafkaException as error:
-            raise click.ClickException(no_answer(self._bootstrap, error)) from error
+            raise DeadLettersError(no_answer(self._bootstrap, error)) from error
 
 
-def letter_of(message: "Message") -> Letter:
+class LetterFilter(NamedTuple):
+    """Which letters to list; None is any."""
+
+    reason: str | None = None
+    topic: str | None = None
+    since_ms: int | None = None
+
+    def fits(self, letter: Letter) -> bool:
+        """Whether all filters let a letter through."""
+        about_topic = self.topic in (None, letter.about("dlq.original.topic"))
+        recent = self.since_ms is None or letter.timestamp_ms >= self.since_ms
+        return about_topic and recent and self.reason in (None, letter.reason)
+
+
+class Listed(NamedTuple):
+    """The newest letters that fit, the oldest first, and counts of all that do by reason.
+
+    `replayed` holds originals that were replayed. `read` and `left_out` count letters.
+    """
+
+    letters: list[Letter]
+    counts: Counter[str]
+    replayed: set[str]
+    read: int
+    left_out: int
+
+
+def newest(reader: Reader, wanted: LetterFilter, *, scan: int, limit: int) -> Listed:
+    """Read up to `scan` letters and keep `limit` of those wanted. Raises DeadLettersError.
+
+    Holds `limit` letters at a time, however many are read.
+    """
+    counts: Counter[str] = Counter()
+    replayed: set[str] = set()
+    read = 0
+
+    def matching() -> Iterator[Letter]:
+        nonlocal read
+        for letter in reader.tail(scan):
+            if letter.is_note:
+                replayed.add(letter.original)
+                continue
+            read += 1
+            if wanted.fits(letter):
+                counts[letter.reason] += 1
+                yield letter
+
+    kept = heapq.nlargest(limit, matching(), key=lambda one: (one.timestamp_ms, one.partition, one.offset))
+    return Listed(kept[::-1], counts, replayed, read, reader.left_out)
+
+
+def letter_of(message: Message) -> Letter:
     """A record of the topic without its value."""
     headers = tuple(message.headers() or ())
     size = len(message.value() or b"")
     return Letter(message.partition(), message.offset(), message.timestamp()[1], headers, size)
+
+
+def bytes_of(data: str | bytes | None) -> bytes | None:
+    """What a client gives as key or value, as bytes."""
+    return data.encode() if isinstance(data, str) else data
 
 
 def _utc(timestamp_ms: int) -> str:
