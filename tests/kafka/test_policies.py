@@ -15,11 +15,11 @@ from tests.support.kafka import KafkaCluster, wait_until
 from tests.support.oracle import judge
 from worker import clock
 from worker.cli import cli
-from worker.cli.policy_topic import read_topic
 from worker.policy.feed import PolicyFeed
 from worker.policy.judge import Judge
 from worker.policy.wire import as_document
 from worker.resources import POLICIES_DIR
+from worker.tools.policytopic import read_topic
 from worker.tools.replay import Replay
 from worker.tools.roomlog import LogRecord, Writer
 from worker.topics import EVENTS_TOPIC, POLICIES_TOPIC, VIOLATIONS_TOPIC

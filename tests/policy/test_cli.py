@@ -63,7 +63,7 @@ def test_an_exemption_that_has_ended_is_warned_about_and_listed(tmp_path: Path) 
     file.write_text(a_policy(a_rule(), a_rule("T-TWO-02"), head=f"exemptions: {EXEMPT}\n"))
     code, _, err = run("check", str(file))
     assert code == 0
-    assert err == f"warning: {file}:5:14: the exemption of host h-1 ended at 2023-11-14 22:13:20Z; remove it\n"
+    assert err == f"warning: {file}:5:14: the exemption of host h-1 ended at 2023-11-14 22:13:20 UTC; remove it\n"
     assert len(json.loads(run("check", str(file), "--json")[1])["warnings"]) == 1
     (row,) = json.loads(run("ls", "--policies", str(tmp_path), "--json")[1])["policies"]
     assert (row["exemptions"], row["exemptions_ended"]) == (2, 1)

@@ -10,6 +10,7 @@ from worker.cli.files import INPUT_DIRECTORY
 
 if TYPE_CHECKING:
     from worker.policy.book import PolicyBook
+    from worker.policy.model import Problem
     from worker.tools.roomlog import LogRecord
 
 POLICIES = click.option(
@@ -38,6 +39,18 @@ def texts_or_usage_error(paths: Iterable[Path]) -> dict[str, str]:
         return read_texts(tuple(paths) or (POLICIES_DIR,))
     except (FileNotFoundError, ValueError) as error:
         raise click.UsageError(str(error)) from error
+
+
+def load(paths: Iterable[Path]) -> "tuple[PolicyBook | None, tuple[Problem, ...], dict[str, str]]":
+    """Return the policies of some files, those that ship for no path; or what is wrong with them. And the texts."""
+    from worker.policy.load import load_policies
+    from worker.policy.model import PolicyErrors
+
+    texts = texts_or_usage_error(paths)
+    try:
+        return load_policies(texts), (), texts
+    except PolicyErrors as errors:
+        return None, errors.problems, texts
 
 
 def published(book: "PolicyBook", path: Path) -> "PolicyBook":

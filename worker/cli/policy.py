@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.book import texts_or_usage_error
-from worker.cli.files import INPUT_DIRECTORY, INPUT_FILE, INPUT_PATH
+from worker import clock
+from worker.cli.book import load, texts_or_usage_error
+from worker.cli.files import INPUT_PATH
 from worker.cli.groups import Group
 from worker.cli.policy_backtest import backtest
+from worker.cli.policy_topic import list_, push
 from worker.cli.terminal import Screen, note
-from worker.topics import POLICIES_TOPIC
+from worker.tools.policyfiles import ended_exemptions, run_tests
 
 if TYPE_CHECKING:
     from worker.policy.book import PolicyBook
-    from worker.policy.model import Policy, Problem, Rule
+    from worker.policy.model import Problem
 
 CHECK_EXAMPLE = """
 \b
@@ -39,17 +41,6 @@ def policy() -> None:
     """Check, test, compare and publish policies."""
 
 
-def _load(paths: tuple[Path, ...]) -> "tuple[PolicyBook | None, tuple[Problem, ...], dict[str, str]]":
-    from worker.policy.load import load_policies
-    from worker.policy.model import PolicyErrors
-
-    texts = texts_or_usage_error(paths)
-    try:
-        return load_policies(texts), (), texts
-    except PolicyErrors as errors:
-        return None, errors.problems, texts
-
-
 @policy.command(epilog=CHECK_EXAMPLE)
 @PATHS
 @AS_JSON
@@ -60,8 +51,8 @@ def check(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
     PATHS are files or directories; policies that are inherited must be among them. Exit code 1 when anything is
     wrong; every problem is listed as file:line:column. Exemptions that have ended are warned about.
     """
-    book, problems, texts = _load(paths)
-    ended = _ended(book) if book else []
+    book, problems, texts = load(paths)
+    ended = [str(problem) for problem in ended_exemptions(book, clock.now_ms())] if book else []
     if as_json:
         _print_check_json(book, problems, ended)
     else:
@@ -69,19 +60,6 @@ def check(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
         for warning in ended:
             note(f"warning: {warning}")
     ctx.exit(1 if problems else 0)
-
-
-def _ended(book: "PolicyBook") -> list[str]:
-    """Exemptions that have ended by now, with their places."""
-    from worker import clock
-    from worker.cli.policy_topic import exemptions_of, utc
-    from worker.policy.model import Problem
-
-    return [
-        str(Problem(p.file, one.line, one.column, "", f"the exemption of {one.whom} {one.id} ended at "
-                                                      f"{utc(one.until_ms)}; remove it"))
-        for p in book.policies for one in exemptions_of(p) if one.until_ms <= clock.now_ms()
-    ]  # fmt: skip
 
 
 def _print_check_json(book: "PolicyBook | None", problems: "tuple[Problem, ...]", ended: list[str]) -> None:
@@ -143,119 +121,19 @@ def test(ctx: click.Context, paths: tuple[Path, ...], keyword: str, as_json: boo
     chosen = [(p, rule) for p in book.policies for rule in p.rules if keyword.upper() in rule.id]
     if not chosen:
         raise click.UsageError(f"no rule's id contains '{keyword}'")
-    results = [result for p, rule in chosen for result in _run(p, rule)]
-    failed = sum(not result["ok"] for result in results)
+    results = [result for p, rule in chosen for result in run_tests(p, rule)]
+    failed = sum(not result.ok for result in results)
     screen = Screen()
     if as_json:
-        screen.json({"tests": results, "failed": failed})
+        screen.json({"tests": [result._asdict() for result in results], "failed": failed})
     else:
         for r in results:
-            said = f"{r['rule']:<16} {r['file']}:{r['line']}  {r['got']} ({r['why']})"
-            screen.line(f"ok   {said}" if r["ok"] else f"FAIL {said}", style="" if r["ok"] else "red")
-            if not r["ok"]:
-                screen.line(f"     expected {r['expected']}")
+            said = f"{r.rule:<16} {r.file}:{r.line}  {r.got} ({r.why})"
+            screen.line(f"ok   {said}" if r.ok else f"FAIL {said}", style="" if r.ok else "red")
+            if not r.ok:
+                screen.line(f"     expected {r.expected}")
         screen.line(f"{len(results) - failed} passed, {failed} failed")
     ctx.exit(1 if failed else 0)
-
-
-def _run(owner: "Policy", rule: "Rule") -> list[dict[str, object]]:
-    from worker.policy.cases import outcome
-    from worker.policy.compile import RuleError
-
-    results: list[dict[str, object]] = []
-    for case in rule.cases:
-        try:
-            actions, why = outcome(rule, case, owner)
-            ok = actions == case.expect
-        except RuleError as error:
-            actions, why, ok = (), f"the expression failed: {error}", False
-        result: dict[str, object] = {"rule": rule.id, "file": rule.file, "line": case.line, "ok": ok}
-        got, expected = ("none" if not a else ", ".join(a) for a in (actions, case.expect))
-        results.append({**result, "got": got, "expected": expected, "why": why})
-    return results
-
-
-BOOTSTRAP_HELP = "Kafka broker(s), comma-separated."
-TOPIC = click.option("--topic", default=POLICIES_TOPIC, show_default=True, help="The policies' topic.")
-BASE = click.option(
-    "--policies",
-    "base",
-    type=INPUT_DIRECTORY,
-    help="Directory of the files that the workers have.  [default: those that ship]",
-)
-FILES = click.argument("files", nargs=-1, required=True, type=INPUT_FILE)
-
-
-def _base(directory: Path | None) -> "PolicyBook":
-    book, problems, _ = _load((directory,) if directory else ())
-    if book is None:
-        raise click.UsageError("the files that workers have are wrong themselves: " + str(problems[0]))
-    return book
-
-
-@policy.command(epilog="Example: stream-audit policy push wechat_channels.yaml --bootstrap 127.0.0.1:9092")
-@FILES
-@click.option("--bootstrap", required=True, metavar="HOST:PORT", help=BOOTSTRAP_HELP)
-@TOPIC
-@BASE
-@click.option("--dry-run", is_flag=True, help="Check against the topic, send nothing.")
-@AS_JSON
-@click.pass_context
-def push(
-    ctx: click.Context, files: tuple[Path, ...], bootstrap: str, topic: str, base: Path | None, dry_run: bool,
-    as_json: bool,
-) -> None:  # fmt: skip
-    """Publish policies to every worker that runs with STREAM_AUDIT_POLICIES=topic.
-
-    All FILES are checked first, as every worker will check them, on top of what is published already; when one is
-    wrong, nothing is sent, and every problem is listed as file:line:column. Versions must rise, and
-    effective_from_ms must be a minute or more from now. Exit code 1 when anything was refused.
-    """
-    from worker.cli import policy_topic
-    from worker.policy.model import PolicyErrors
-
-    try:
-        sent = policy_topic.push(files, _base(base), bootstrap, topic, dry_run=dry_run)
-    except PolicyErrors as errors:
-        for problem in errors.problems:
-            note(str(problem))
-        ctx.exit(1)
-    listed = [{"policy": (r.key or b"").decode(), "offset": None if dry_run else r.offset} for r in sent]
-    screen = Screen()
-    if as_json:
-        screen.json({"topic": topic, "published": listed})
-        return
-    for row in listed:
-        where = "would be published; nothing was sent" if dry_run else f"published at {topic}@{row['offset']}"
-        screen.line(f"{row['policy']}: {where}")
-
-
-@policy.command(name="ls", epilog="Example: stream-audit policy ls --bootstrap 127.0.0.1:9092")
-@click.option("--bootstrap", metavar="HOST:PORT", help=BOOTSTRAP_HELP + " Without it: files alone.")
-@TOPIC
-@BASE
-@AS_JSON
-def list_(bootstrap: str | None, topic: str, base: Path | None, as_json: bool) -> None:
-    """List every version that workers know: from files and, with --bootstrap, from the topic; and what they refuse."""
-    from worker import clock
-    from worker.cli import policy_topic
-
-    records = policy_topic.read_topic(bootstrap, topic) if bootstrap else []
-    feed, refused = policy_topic.follow(_base(base), records, topic)
-    rows = policy_topic.rows(feed, clock.now_ms())
-    screen = Screen()
-    if as_json:
-        screen.json({"policies": rows, "refused": [r._asdict() for r in refused]}, indent=None)
-        return
-    cells = []
-    for row in rows:
-        exempt = str(row["exemptions"]) + (f" ({row['exemptions_ended']} ended)" if row["exemptions_ended"] else "")
-        holds_from = policy_topic.utc(row["effective_from_ms"])
-        cells.append((row["policy"], row["version"], holds_from, row["state"], row["rules"], exempt, row["from"]))
-    names = ("policy", "version", "holds from", "state", "rules", "exempt", "from")
-    screen.table(names, cells, right=("version", "rules"), fold=("holds from", "from"))
-    for record in refused:
-        screen.line(f"refused: {record.why}")
 
 
 @policy.command(epilog="Example: stream-audit policy diff worker/policies new_policies --json")
@@ -287,4 +165,5 @@ def diff(ctx: click.Context, old: Path, new: Path, as_json: bool) -> None:
     ctx.exit(1 if changes else 0)
 
 
-policy.add_command(backtest)
+for command in (backtest, push, list_):
+    policy.add_command(command)

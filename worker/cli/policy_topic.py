@@ -1,195 +1,100 @@
-"""`policy push` and `policy ls`: the policies' topic. Reads without a consumer group."""
+"""`policy push` and `policy ls`: the policies' topic."""
 
-import json
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from worker import clock
-from worker.policy.feed import PolicyFeed
-from worker.policy.load import read_published
-from worker.policy.model import PolicyErrors, Problem
-from worker.policy.wire import as_document
+from worker.cli.book import load
+from worker.cli.files import INPUT_DIRECTORY, INPUT_FILE
+from worker.cli.terminal import Screen, note
+from worker.policy.model import PolicyErrors
+from worker.tools import policytopic
+from worker.tools.times import time_of
+from worker.topics import POLICIES_TOPIC
 
 if TYPE_CHECKING:
-    from confluent_kafka import Message
-
     from worker.policy.book import PolicyBook
-    from worker.policy.model import Exemption, Policy
 
-TIMEOUT_S = 15.0
-
-
-class Published(NamedTuple):
-    """A record of the topic, there or about to be."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]] = ()
+BOOTSTRAP_HELP = "Kafka broker(s), comma-separated."
+TOPIC = click.option("--topic", default=POLICIES_TOPIC, show_default=True, help="The policies' topic.")
+BASE = click.option(
+    "--policies",
+    "base",
+    type=INPUT_DIRECTORY,
+    help="Directory of the files that the workers have.  [default: those that ship]",
+)
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table.")
+FILES = click.argument("files", nargs=-1, required=True, type=INPUT_FILE)
 
 
-class Refused(NamedTuple):
-    """A record that workers refuse, and the first reason."""
-
-    offset: int
-    why: str
-
-
-def read_topic(bootstrap: str, topic: str) -> list[Published]:
-    """All of the topic, in order. Ends the command with exit 1 when it is not there or does not answer."""
-    from worker.tools.kafkalog import KafkaLog, KafkaLogError
-
-    try:
-        with KafkaLog(bootstrap) as log:
-            return [Published(r.offset, r.timestamp, r.key, r.value) for r in log.read(topic)]
-    except KafkaLogError as error:
-        raise click.ClickException(f"{error}; `stream-audit topics apply` creates missing topics") from error
+def _base(directory: Path | None) -> "PolicyBook":
+    book, problems, _ = load((directory,) if directory else ())
+    if book is None:
+        raise click.UsageError("the files that workers have are wrong themselves: " + str(problems[0]))
+    return book
 
 
-def _published(message: "Message") -> Published:
-    key, value = message.key(), message.value()
-    offset = message.offset()
-    assert offset is not None
-    return Published(offset, message.timestamp()[1], _bytes(key), _bytes(value))
+@click.command(epilog="Example: stream-audit policy push wechat_channels.yaml --bootstrap 127.0.0.1:9092")
+@FILES
+@click.option("--bootstrap", required=True, metavar="HOST:PORT", help=BOOTSTRAP_HELP)
+@TOPIC
+@BASE
+@click.option("--dry-run", is_flag=True, help="Check against the topic, send nothing.")
+@_AS_JSON
+@click.pass_context
+def push(
+    ctx: click.Context, files: tuple[Path, ...], bootstrap: str, topic: str, base: Path | None, dry_run: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Publish policies to every worker that runs with STREAM_AUDIT_POLICIES=topic.
 
-
-def _bytes(data: str | bytes | None) -> bytes | None:
-    return data.encode() if isinstance(data, str) else data
-
-
-def follow(base: "PolicyBook", records: Iterable[Published], topic: str) -> tuple[PolicyFeed, list[Refused]]:
-    """What workers with the files `base` make of the topic."""
-    feed = PolicyFeed(base)
-    refused = [Refused(r.offset, str(problems[0])) for r in records if (problems := feed.take(r, topic=topic))]
-    return feed, refused
-
-
-def push(files: tuple[Path, ...], base: "PolicyBook", bootstrap: str, topic: str, *, dry_run: bool) -> list[Published]:
-    """Check the files as every worker will, then send all of them, those that are inherited first.
-
-    Raises PolicyErrors, with places in the files, when any of them would be refused; nothing is sent then.
+    All FILES are checked first, as every worker will check them, on top of what is published already; when one is
+    wrong, nothing is sent, and every problem is listed as file:line:column. Versions must rise, and
+    effective_from_ms must be a minute or more from now. Exit code 1 when anything was refused.
     """
-    there = read_topic(bootstrap, topic)
-    feed, _ = follow(base, there, topic)
-    now_ms = clock.now_ms()
-    offset = there[-1].offset + 1 if there else 0
-    ready: list[Published] = []
-    problems: list[Problem] = []
-    for file, text in _parents_first({str(file): file.read_text("utf-8") for file in files}):
-        known = feed.book.policies
-        name = _name_of(file, text)
-        newest = max((p.ref.version for p in known if p.ref.id == name), default=0)
-        try:
-            read_published(
-                file, text, name=name, above_version=newest, published_ms=now_ms, offset=offset, others=known
-            )
-            record = Published(offset, now_ms, name.encode(), as_document(file, text).encode())
-            problems += feed.take(record, topic=topic)
-        except PolicyErrors as errors:
-            problems += errors.problems
-            continue
-        ready.append(record)
-        offset += 1
-    if problems:
-        raise PolicyErrors(problems)
-    return ready if dry_run else _send(ready, bootstrap, topic)
-
-
-def _name_of(file: str, text: str) -> str:
-    return str(_parsed(file, text).get("policy", ""))
-
-
-def _parsed(file: str, text: str) -> dict[str, Any]:
-    from worker.policy.document import Missing
-
     try:
-        found: dict[str, Any] = json.loads(as_document(file, text))
-    except (Missing, AssertionError):
-        return {}  # the check of the file says what is wrong
-    return found
+        sent = policytopic.push(files, _base(base), bootstrap, topic, dry_run=dry_run)
+    except PolicyErrors as errors:
+        for problem in errors.problems:
+            note(str(problem))
+        ctx.exit(1)
+    except policytopic.PolicyTopicError as error:
+        raise click.ClickException(str(error)) from error
+    listed = [{"policy": (r.key or b"").decode(), "offset": None if dry_run else r.offset} for r in sent]
+    screen = Screen()
+    if as_json:
+        screen.json({"topic": topic, "published": listed})
+        return
+    for row in listed:
+        where = "would be published; nothing was sent" if dry_run else f"published at {topic}@{row['offset']}"
+        screen.line(f"{row['policy']}: {where}")
 
 
-def _parents_first(files: dict[str, str]) -> list[tuple[str, str]]:
-    waiting = {file: _parsed(file, text) for file, text in sorted(files.items())}
-    ordered: list[tuple[str, str]] = []
-    while waiting:
-        names = {str(document.get("policy")) for document in waiting.values()}
-        free = [file for file, document in waiting.items() if not names & set(document.get("inherits", ()))]
-        for file in free or list(waiting):  # a circle: the check of the files says so
-            ordered.append((file, files[file]))
-            del waiting[file]
-    return ordered
-
-
-def _send(records: list[Published], bootstrap: str, topic: str) -> list[Published]:
-    from confluent_kafka import KafkaException, Producer
-
-    from worker.tools.kafkaclient import connect
-
-    sent: list[Published] = []
-    failed: list[str] = []
-    options = {"enable.idempotence": True, "delivery.timeout.ms": int(TIMEOUT_S * 1000)}
-    producer = connect(Producer, bootstrap, options)
-
-    def done(error: Any, message: "Message") -> None:
-        if error is None:
-            sent.append(_published(message))
-        else:
-            failed.append(str(error.str()))
-
-    # Who may write nowhere gets no producer id: the client raises that when it likes, amid `done` as well.
+@click.command(name="ls", epilog="Example: stream-audit policy ls --bootstrap 127.0.0.1:9092")
+@click.option("--bootstrap", metavar="HOST:PORT", help=BOOTSTRAP_HELP + " Without it: files alone.")
+@TOPIC
+@BASE
+@_AS_JSON
+def list_(bootstrap: str | None, topic: str, base: Path | None, as_json: bool) -> None:
+    """List every version that workers know: from files and, with --bootstrap, from the topic; and what they refuse."""
     try:
-        for record in records:
-            producer.produce(topic, record.value, record.key, 0, done, timestamp=record.timestamp)
-    except KafkaException as error:
-        failed.append(str(error.args[0].str()))
-    try:
-        producer.flush(2 * TIMEOUT_S)
-    except (KafkaException, SystemError) as error:
-        cause = error.__cause__ if isinstance(error, SystemError) else error
-        if not isinstance(cause, KafkaException):
-            raise
-        failed.insert(0, str(cause.args[0].str()))
-    if failed or len(sent) < len(records):
-        reason = failed[0] if failed else "no answer from the broker"
-        if "authorization failed" in reason.lower():
-            reason += f"; the user must have the right to write to {topic}"
-        raise click.ClickException(f"{len(sent)} of {len(records)} policies were sent: {reason}")
-    return sent
-
-
-def rows(feed: PolicyFeed, now_ms: int) -> list[dict[str, Any]]:
-    """One row for each known version: where it is from, since when it holds, and whether it holds now."""
-    policies = feed.book.policies
-    in_force = {p.ref.id: p for p in policies if p.effective_from_ms <= now_ms}
-    return [
-        {
-            "policy": p.ref.id,
-            "version": p.ref.version,
-            "from": p.file,
-            "offset": p.offset,
-            "effective_from_ms": p.effective_from_ms,
-            "rules": len(p.rules),
-            "exemptions": len(exemptions_of(p)),
-            "exemptions_ended": sum(one.until_ms <= now_ms for one in exemptions_of(p)),
-            "state": "in force" if in_force.get(p.ref.id) is p else "later" if p.effective_from_ms > now_ms else "past",
-            "sha256": p.ref.sha256,
-        }
-        for p in policies
-    ]
-
-
-def exemptions_of(policy: "Policy") -> "list[Exemption]":
-    """All exemptions of a policy and its rules, each once, in the order of the file."""
-    found = {(one.line, one.column): one for rule in policy.rules for one in rule.exemptions.values()}
-    return [found[place] for place in sorted(found)]
-
-
-def utc(at_ms: int) -> str:
-    """A time for people; the beginning of time for 0."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if at_ms else "always"
+        records = policytopic.read_topic(bootstrap, topic) if bootstrap else []
+    except policytopic.PolicyTopicError as error:
+        raise click.ClickException(str(error)) from error
+    feed, refused = policytopic.follow(_base(base), records, topic)
+    rows = policytopic.rows(feed, clock.now_ms())
+    screen = Screen()
+    if as_json:
+        screen.json({"policies": rows, "refused": [r._asdict() for r in refused]}, indent=None)
+        return
+    cells = []
+    for row in rows:
+        exempt = str(row["exemptions"]) + (f" ({row['exemptions_ended']} ended)" if row["exemptions_ended"] else "")
+        holds_from = time_of(row["effective_from_ms"]) if row["effective_from_ms"] else "always"
+        cells.append((row["policy"], row["version"], holds_from, row["state"], row["rules"], exempt, row["from"]))
+    names = ("policy", "version", "holds from", "state", "rules", "exempt", "from")
+    screen.table(names, cells, right=("version", "rules"), fold=("holds from", "from"))
+    for record in refused:
+        screen.line(f"refused: {record.why}")

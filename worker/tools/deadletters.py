@@ -240,11 +240,6 @@ def letter_of(message: Message) -> Letter:
     return Letter(message.partition(), message.offset(), message.timestamp()[1], headers, size)
 
 
-def bytes_of(data: str | bytes | None) -> bytes | None:
-    """What a client gives as key or value, as bytes."""
-    return data.encode() if isinstance(data, str) else data
-
-
 def _utc(timestamp_ms: int) -> str:
     try:
         return datetime.fromtimestamp(timestamp_ms / 1000, UTC).isoformat(timespec="milliseconds")

@@ -86,3 +86,8 @@ def reason(error: KafkaException) -> str:
     if how.startswith("SASL"):
         how += f", {settings.sasl_mechanism}"
     return f"{said} (log-in by {how}: check STREAM_AUDIT_SECURITY_PROTOCOL, STREAM_AUDIT_SASL_* and STREAM_AUDIT_TLS_*)"
+
+
+def bytes_of(data: str | bytes | None) -> bytes | None:
+    """What a client gives as key or value, as bytes."""
+    return data.encode() if isinstance(data, str) else data

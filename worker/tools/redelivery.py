@@ -22,10 +22,9 @@ from worker.tools.deadletters import (
     DeadLettersError,
     Letter,
     Reader,
-    bytes_of,
     letter_of,
 )
-from worker.tools.kafkaclient import connect, reason
+from worker.tools.kafkaclient import bytes_of, connect, reason
 from worker.topics import EVENTS_TOPIC
 
 BATCH_RECORDS_MAX = 100
