@@ -238,7 +238,7 @@ class Show:
             log.flush()
 
     def _status(self) -> str:
-        from worker.cli.explain import time_of
+        from worker.tools.times import time_of
 
         assert self.feeder is not None
         return (
@@ -330,7 +330,7 @@ class Show:
 
 
 def _clock(at_ms: int) -> str:
-    from worker.cli.explain import time_of
+    from worker.tools.times import time_of
 
     return time_of(at_ms)[11:19] if at_ms else ""
 

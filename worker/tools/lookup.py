@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,22 @@ def recompute(judge: Judge, records: Iterator[LogRecord], violation_id: str) -> 
             if dict(record.headers).get("ce_id") == violation_id.encode():
                 return parse_violation_line(violation_line(record))
     return None
+
+
+def verdict_of(
+    judge: Judge, line: ViolationLine, violation: dict[str, Any], records: Iterator[LogRecord]
+) -> tuple[str, list[str]]:
+    """Whether a violation follows from its room's log: "identical", "different", "missing" or "no log", and why."""
+    first = next(records, None)
+    if first is None:
+        return "no log", [f"no record of room {violation['room_id']} in the logs given; name its log with --from"]
+    again = recompute(judge, chain([first], records), violation["violation_id"])
+    if again is None:
+        return "missing", ["the log and these policies do not lead to this violation"]
+    found = differences(line, again)
+    if found and violation["transition"] == "parked":
+        found.append("caps and pauses count over all rooms of the partition, and only this room's log was read")
+    return ("different", found) if found else ("identical", [])
 
 
 def differences(was: ViolationLine, now: ViolationLine) -> list[str]:
