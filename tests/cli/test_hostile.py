@@ -168,7 +168,7 @@ def test_nothing_from_outside_reaches_the_terminal_as_it_came(
     given: Given, monkeypatch: pytest.MonkeyPatch, name: str, at: int
 ) -> None:
     monkeypatch.setenv("STREAM_AUDIT_BROKERS", HOSTILE)
-    monkeypatch.setattr("worker.cli.topics.TIMEOUT_S", 1.0)  # the mock cluster never describes a topic
+    monkeypatch.setattr("worker.tools.brokertopics.TIMEOUT_S", 1.0)  # the mock cluster never describes a topic
     result = CliRunner().invoke(cli, [*name.split(), *map(str, CASES[name][at](given))])
     assert result.exit_code in (0, 1, 2)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception

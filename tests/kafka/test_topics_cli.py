@@ -89,7 +89,7 @@ def test_a_missing_changelog_gets_the_partitions_that_its_source_already_has(
 
 
 def test_an_unreachable_broker_is_a_failure_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.cli.topics.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("worker.tools.brokertopics.TIMEOUT_S", 1.0)
     (nobody,) = free_ports(1)
     result = CliRunner().invoke(topics, ["check", "--bootstrap", f"127.0.0.1:{nobody}"])
     assert result.exit_code == 1

@@ -13,7 +13,7 @@ from worker.cli.terminal import Screen, progress
 from worker.topics import EVENTS_TOPIC
 
 if TYPE_CHECKING:
-    from worker.tools.backtest import Outcome, Source
+    from worker.tools.backtest import Source
 
 BACKTEST_EXAMPLE = """
 \b
@@ -76,7 +76,7 @@ def backtest(
         raise click.ClickException(str(error)) from error
     except KafkaException as error:
         raise click.ClickException(f"{topic} cannot be read: {reason(error)}") from error
-    found = summary(total, samples)
+    found = lab.summary(total, samples)
     tell_faults(total.faults)
     if as_json:
         Screen().json(found)
@@ -94,40 +94,6 @@ def _sources(
         numbers = partitions_of(bootstrap, topic)
         return [Source("", bootstrap, topic, number, from_ms, end_ms) for number in numbers]
     return [Source(path=path, partition=n, from_ms=from_ms, to_ms=end_ms, strict=strict) for n, path in enumerate(logs)]
-
-
-def summary(total: "Outcome", samples: int) -> dict[str, Any]:
-    """The comparison as plain values: rooms, rules and actions, old beside new."""
-    old, new = total.old, total.new
-    before, after = ({room for room, _, _ in side.live} for side in (old, new))
-    rules = sorted({rule for side in (old, new) for _, _, rule in side.live | side.shadow} | old.rule_seconds.keys()
-                   | new.rule_seconds.keys())  # fmt: skip
-    return {
-        "events": total.events,
-        "bad_lines": total.faults.bad,
-        "rooms_live": {"old": len(before), "new": len(after), "gained": len(after - before),
-                       "lost": len(before - after)},
-        "rules": [_of_rule(rule, total, samples) for rule in rules],
-        "actions": [
-            {"action": action, "old": old.actions.get(action, 0), "new": new.actions.get(action, 0)}
-            for action in sorted(old.actions.keys() | new.actions.keys())
-        ],
-    }  # fmt: skip
-
-
-def _of_rule(rule: str, total: "Outcome", samples: int) -> dict[str, Any]:
-    old, new = total.old, total.new
-    row: dict[str, Any] = {"rule": rule}
-    for mode in ("live", "shadow"):
-        before, after = ({e for e in getattr(side, mode) if e[2] == rule} for side in (old, new))
-        row[mode] = {
-            "old": len(before), "new": len(after), "gained": len(after - before), "lost": len(before - after),
-            "rooms_gained": sorted({e[0] for e in after - before})[:samples],
-            "rooms_lost": sorted({e[0] for e in before - after})[:samples],
-        }  # fmt: skip
-    row["parked"] = {"old": old.parked.get(rule, 0), "new": new.parked.get(rule, 0)}
-    row["seconds"] = {name: round(side.rule_seconds.get(rule, 0.0), 6) for name, side in (("old", old), ("new", new))}
-    return row
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache, partial
 from itertools import islice
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -157,3 +158,37 @@ def run(sources: list[Source], old: Mapping[str, str], new: Mapping[str, str], p
         pending = [pool.submit(judge_source, source, old, new) for source in sources]
         for done in as_completed(pending):
             yield done.result()
+
+
+def summary(total: Outcome, samples: int) -> dict[str, Any]:
+    """The comparison as plain values: rooms, rules and actions, old beside new."""
+    old, new = total.old, total.new
+    before, after = ({room for room, _, _ in side.live} for side in (old, new))
+    rules = sorted({rule for side in (old, new) for _, _, rule in side.live | side.shadow} | old.rule_seconds.keys()
+                   | new.rule_seconds.keys())  # fmt: skip
+    return {
+        "events": total.events,
+        "bad_lines": total.faults.bad,
+        "rooms_live": {"old": len(before), "new": len(after), "gained": len(after - before),
+                       "lost": len(before - after)},
+        "rules": [_of_rule(rule, total, samples) for rule in rules],
+        "actions": [
+            {"action": action, "old": old.actions.get(action, 0), "new": new.actions.get(action, 0)}
+            for action in sorted(old.actions.keys() | new.actions.keys())
+        ],
+    }  # fmt: skip
+
+
+def _of_rule(rule: str, total: Outcome, samples: int) -> dict[str, Any]:
+    old, new = total.old, total.new
+    row: dict[str, Any] = {"rule": rule}
+    for mode in ("live", "shadow"):
+        before, after = ({e for e in getattr(side, mode) if e[2] == rule} for side in (old, new))
+        row[mode] = {
+            "old": len(before), "new": len(after), "gained": len(after - before), "lost": len(before - after),
+            "rooms_gained": sorted({e[0] for e in after - before})[:samples],
+            "rooms_lost": sorted({e[0] for e in before - after})[:samples],
+        }  # fmt: skip
+    row["parked"] = {"old": old.parked.get(rule, 0), "new": new.parked.get(rule, 0)}
+    row["seconds"] = {name: round(side.rule_seconds.get(rule, 0.0), 6) for name, side in (("old", old), ("new", new))}
+    return row
