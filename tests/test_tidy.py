@@ -30,7 +30,7 @@ CLOCK_READERS = {
 
 ENTRY_POINTS = {
     "worker/__main__.py": "started as `python -m worker` and as `stream-audit`",
-    "worker/lab/leash.py": "started by the demo as `python -m worker.lab.leash run`",
+    "worker/lab/demo/leash.py": "started by the demo as `python -m worker.lab.demo.leash run`",
 }
 """path → who uses it, since no module imports it. Commands are found by their name in worker/cli/__init__.py."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.kafka import wait_until
-from worker.lab.demo import CAST, cast
+from worker.lab.demo.cast import CAST, cast
 from worker.lab.simulate import truth
 from worker.tools.roomlog import read
 

@@ -1,5 +1,6 @@
 """The main group: what it lists, what it says about a slip of the finger, and how quickly."""
 
+import ast
 import statistics
 import subprocess
 import sys
@@ -69,3 +70,31 @@ def test_python_m_worker_is_the_same_command() -> None:
         [sys.executable, "-m", "worker", "--version"], cwd=REPO, capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("stream-audit ")
+
+
+COMMAND_LINES_MAX = 250
+SHARED = {"arguments", "book", "files", "groups", "interrupt", "logs", "printable", "terminal"}
+"""What commands share; everything else in worker/cli is a command, or a part that its group adds."""
+
+
+def _imports(path: Path) -> set[str]:
+    """The modules of worker.cli that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "worker.cli":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("worker.cli."):
+            found.add((node.module or "").split(".")[2])
+    return found
+
+
+def test_commands_only_parse_and_print_and_do_not_import_each_other() -> None:
+    """What they would share belongs into worker/tools, worker/lab or the modules that `SHARED` names."""
+    found = []
+    for path in sorted((REPO / "worker" / "cli").glob("*.py")):
+        if len(path.read_text(encoding="utf-8").splitlines()) > COMMAND_LINES_MAX:
+            found.append(f"{path.name}: more than {COMMAND_LINES_MAX} lines")
+        if path.stem != "__init__":
+            others = _imports(path) - SHARED
+            found += [f"{path.name} imports {name}" for name in others if not name.startswith(f"{path.stem}_")]
+    assert not found

@@ -14,6 +14,8 @@ import confluent_kafka
 
 _PRODUCER = 0  # rd_kafka_type_t
 _ERROR_BYTES = 512
+QUIET = {"log.connection.close": False, "log_level": 2}
+"""Options of a client for whom the end of the broker is no news."""
 _LOG_ERRORS = b"3"  # the client that carries the cluster has no broker of its own, and would warn of it
 
 

@@ -1,4 +1,4 @@
-"""The demo's worker on a leash: `python -m worker.lab.leash run` is `python -m worker run` that cannot be orphaned.
+"""The demo's worker on a leash: `python -m worker.lab.demo.leash run` runs the worker so that it cannot be orphaned.
 
 Its standard input is a pipe that the demo holds open. However the demo ends, the pipe closes, and the worker leaves.
 A demo that ends in order stops the worker first. Otherwise its broker is gone with it, and nothing could be flushed.
