@@ -117,7 +117,15 @@ def judge_corpus(path: Path, events: int, step: int, profile: Path | None) -> di
 
 def judged_by(tree: Path, path: Path, events: int, extra: list[str]) -> dict[str, Any]:
     """The same in a process of its own, with the worker of `tree` and its own copy of this file."""
-    command = [sys.executable, str(tree / Path(__file__).relative_to(REPO)), "--events", str(events), "--child", str(path), *extra]
+    command = [
+        sys.executable,
+        str(tree / Path(__file__).relative_to(REPO)),
+        "--events",
+        str(events),
+        "--child",
+        str(path),
+        *extra,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tree, env=environment)
     result: dict[str, Any] = json.loads(done.stdout)
