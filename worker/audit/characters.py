@@ -57,12 +57,15 @@ SPACES = "".join(chr(code) for first, last in _ranges(unicode_14.SPACES) for cod
 # Emoji lie in a gap between clusters, so the first pattern takes them away; the rest waits for the slow one.
 _NO_LETTERS = re.compile(f"[^{_class([*_NEAR, *_clusters(_BEYOND)])}]+")
 _NO_LETTERS_BEYOND = re.compile(f"[^\0-\uffff{_class(_BEYOND)}]+")
-_SELDOM = re.compile(f"[{''.join(c for c in _SMALL if ord(c) < _FAR)}\U00010000-\U0010ffff]")
+_RARE = "".join(c for c in _SMALL if ord(c) < _FAR) + "\U00010000-\U0010ffff"
+_SELDOM, _SOMETIMES = re.compile(f"[{_RARE}]"), re.compile(f"[A-Z{_RARE}]")
 
 
 def letters(text: str) -> str:
     """Its letters and digits, in small letters, without what stands between them."""
     kept = _NO_LETTERS.sub("", text)
+    if _SOMETIMES.search(kept) is None:
+        return kept
     if _SELDOM.search(kept) is not None:
         kept = _NO_LETTERS_BEYOND.sub("", kept)
         kept = "".join([_SMALL.get(character, character) for character in kept])
