@@ -38,6 +38,8 @@ class SettingsHelp(click.Command):
 def run(check: bool) -> None:
     """Run the worker: Kafka in, violations out. Ends on SIGTERM or SIGINT, with all work committed.
 
+    Where no broker answers it ends all the same, within 15 s, and says what it could not commit.
+
     Exit codes: 0 ended as asked, 1 could not start or had to stop, 2 wrong usage.
     """
     try:
