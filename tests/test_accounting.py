@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from tests.bench.corpus import corpus
+from tests.support.headers import header
 from worker.partition.rooms import BreakerTripped, MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
 from worker.tools.policyfiles import read_policies
@@ -117,7 +118,7 @@ def test_each_of_a_hundred_thousand_records_meets_the_fate_it_was_made_for() -> 
     assert min(fates.values()) > 100
     assert len(letters) == fates["dead_lettered"]
     assert {letter.topic for letter in letters} == {DEAD_LETTERS_TOPIC}
-    kept = {int(dict(letter.headers)["dlq.original.offset"]): (letter.key, letter.value) for letter in letters}
+    kept = {int(header(letter, "dlq.original.offset")): (letter.key, letter.value) for letter in letters}
     assert all(kept[record.offset] == (record.key, record.value) for record in records if record.offset in kept)
 
 

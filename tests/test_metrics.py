@@ -59,7 +59,7 @@ def test_what_is_not_declared_is_an_error(wrong: Readings) -> None:
 
 
 def test_series_are_capped_and_the_rest_is_counted() -> None:
-    many = {(str(partition),): 1.0 for partition in range(4 * SERIES_MAX)}
+    many: dict[tuple[str, ...], float] = {(str(partition),): 1.0 for partition in range(4 * SERIES_MAX)}
     got = scrape({"lag_records": many, "read_total": 1})
     assert len(got) <= SERIES_MAX
     assert got["read_total", ()] == 1

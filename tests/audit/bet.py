@@ -27,8 +27,9 @@ class Bet:
             factor = 1.0
             for k, value in enumerate(y):
                 mu = norms[k]
-                if self.envelope and self.prev[k] is not None:
-                    mu *= max(1.0, 0.92 + 0.12 * self.prev[k] / norms[k])
+                before = self.prev[k]
+                if self.envelope and before is not None:
+                    mu *= max(1.0, 0.92 + 0.12 * before / norms[k])
                 if value is not None and mu < 1.0:
                     factor += bets[k] * (value / mu - 1.0)
             after.append((m + 0.5 * hours / len(self.m)) * factor)

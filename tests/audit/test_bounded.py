@@ -1,5 +1,6 @@
 """Whatever comes, a room stays bounded: every list, ring and text, and what a snapshot takes."""
 
+from collections.abc import Collection
 from random import Random
 from typing import Any
 
@@ -162,7 +163,7 @@ def test_no_seed_of_a_hundred_breaks_the_bound_of_a_snapshot(pace_ms: int) -> No
 
 
 def test_a_container_of_each_part_is_known_to_this_test() -> None:
-    parts = (
+    parts: tuple[tuple[type, Collection[str]], ...] = (
         (Room, BOUNDS),
         (r.Pane, PANE_BOUNDS),
         (r.Block, BLOCK_BOUNDS),

@@ -11,6 +11,9 @@ from worker.audit.evidence import ACCRUE, CAP, DESIGNS, HEAD, Level, level_of, n
 MIN = 60_000
 HOT = (0.10,)
 
+Values = tuple[float | None, ...]
+Run = list[tuple[int, float | None, float | None]]
+
 
 @pytest.mark.parametrize(
     ("family", "steps", "expected"),
@@ -35,7 +38,9 @@ HOT = (0.10,)
         ("PLAY", [(10_000, (y,), None) for y in (1.0, 1.0, 0.5, 0.0)], [-0.159745, 0.386235, 0.387179, -0.983451]),
     ],
 )  # fmt: skip
-def test_published_vectors_to_six_digits(family, steps, expected):
+def test_published_vectors_to_six_digits(
+    family: str, steps: list[tuple[int, Values, tuple[float, ...] | None]], expected: list[float]
+) -> None:
     """ln M after each step equals the reference values."""
     state, now = new_family(family, 0), 0
     assert state.log_e() == pytest.approx(-0.693147, abs=1e-6)
@@ -50,7 +55,7 @@ runs = st.lists(st.tuples(st.integers(0, 3_600_000), values, values), min_size=1
 
 
 @given(runs, st.sampled_from(["AI", "NONINT"]))
-def test_explanation_adds_up_to_ln_m(run, name):
+def test_explanation_adds_up_to_ln_m(run: Run, name: str) -> None:
     """Start, time and every signal's nats sum to ln M within 1e-9, however the run went."""
     family, now = new_family(name, 0), 0
     for elapsed_ms, a, b in run:
@@ -61,7 +66,7 @@ def test_explanation_adds_up_to_ln_m(run, name):
 
 
 @given(runs)
-def test_counterfactual_is_the_run_in_which_that_signal_abstained(run):
+def test_counterfactual_is_the_run_in_which_that_signal_abstained(run: Run) -> None:
     """`without[k]` equals a second process that never saw signal k."""
     family, alone = new_family("AI", 0), new_family("AI", 0)
     now = 0
@@ -73,10 +78,11 @@ def test_counterfactual_is_the_run_in_which_that_signal_abstained(run):
 
 
 @given(runs)
-def test_mass_against_the_definition(run):
+def test_mass_against_the_definition(run: Run) -> None:
     """A naive product over experts, written from the formula, gives the same mass."""
     family, design, now = new_family("NONINT", 0), DESIGNS["NONINT"], 0
-    naive, before = [HEAD / 4] * 4, [None, None]
+    naive = [HEAD / 4] * 4
+    before: list[float | None] = [None, None]
     for elapsed_ms, *ys in run:
         now += elapsed_ms
         step(family, now, tuple(ys))
@@ -85,7 +91,8 @@ def test_mass_against_the_definition(run):
             for k, y in enumerate(ys):
                 if y is None:
                     continue
-                factor = 1.0 if before[k] is None else max(1.0, 0.92 + 0.12 * before[k] / design.norms[k])
+                last = before[k]
+                factor = 1.0 if last is None else max(1.0, 0.92 + 0.12 * last / design.norms[k])
                 mu = design.norms[k] * factor
                 if mu < 1:
                     e += bets[k] * (y / mu - 1)
@@ -96,7 +103,7 @@ def test_mass_against_the_definition(run):
     assert family.mass() == pytest.approx(sum(naive), rel=1e-9)
 
 
-def test_mass_never_exceeds_its_cap_and_still_explains_itself():
+def test_mass_never_exceeds_its_cap_and_still_explains_itself() -> None:
     """A host who fails for ever saturates; the explanation still adds up."""
     family = new_family("CHALLENGE", 0)
     for i in range(60):
@@ -105,7 +112,7 @@ def test_mass_never_exceeds_its_cap_and_still_explains_itself():
     assert family.start_nats + family.time_nats + sum(family.nats) == pytest.approx(log(CAP), abs=1e-9)
 
 
-def test_a_level_is_left_only_below_a_twentieth_of_its_threshold():
+def test_a_level_is_left_only_below_a_twentieth_of_its_threshold() -> None:
     """Hysteresis, and a ceiling that no mass can pass."""
     assert level_of(1e5, Level.NONE) == Level.LIMIT
     assert level_of(1e4, Level.LIMIT) == Level.LIMIT

@@ -21,7 +21,8 @@ END = 90 * MINUTE
 
 def people(seed: int = 1, mean_s: float = 40, until_ms: int = END) -> list[Any]:
     """Viewers ask what nobody asked before, whenever they like; a few of them often."""
-    rng, at, found = Random(seed), 0.0, []
+    rng, at = Random(seed), 0.0
+    found: list[Any] = []
     while (at := at + rng.expovariate(1 / mean_s) * SECOND) < until_ms:
         viewer = f"v{int(rng.paretovariate(1.0))}"
         found.append(ask(int(at), f"{sentence(rng)}{len(found)}吗", viewer_id=viewer))

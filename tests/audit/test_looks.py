@@ -9,10 +9,12 @@ from tests.audit.build import MINUTE, a_room, beats, ev, in_time
 from worker.audit import calibration
 from worker.audit import events as e
 from worker.audit.calibration import RANKS, rank
+from worker.audit.room import Block, Pane
 from worker.audit.signals import detectors
 from worker.audit.tables import HUMAN_SCORES
 
-FACE, LIPS = {"detector": "face-audit", "modality": "face"}, {"detector": "lip-sync-audit", "modality": "lip_sync"}
+FACE: dict[str, Any] = {"detector": "face-audit", "modality": "face"}
+LIPS: dict[str, Any] = {"detector": "lip-sync-audit", "modality": "lip_sync"}
 
 
 def seen(score: float, minutes: tuple[int, int] = (0, 5), **fields: Any) -> list[Any]:
@@ -56,9 +58,9 @@ def test_one_look_a_pane_counts_the_earliest_whatever_arrives_first() -> None:
     early = [ev(e.DetectorScore, at, score=0.1) for at in range(0, 5 * MINUTE, 10_000)]
     later = [ev(e.DetectorScore, at + 4_000, score=1.0) for at in range(0, 5 * MINUTE, 10_000)]
     for log in ([*early, *later], [*later, *early]):
-        block = detectors.Block()
+        block = Block()
         room = a_room([ev(e.RoomOpened, 0)])
-        pane = detectors.Pane(0)
+        pane = Pane(0)
         for event in (one for one in log if one.at_ms < early[1].at_ms):
             detectors.collect(pane, event)
         room.block = block

@@ -118,7 +118,8 @@ def test_a_repeat_beyond_the_ring_of_ids_weighs_nothing_while_its_pane_is_open(k
 @given(st.integers(0, 2**32), st.lists(st.integers(0, 2_000), min_size=1, max_size=5))
 def test_a_room_restored_at_any_point_goes_on_as_if_nothing_had_happened(seed: int, cuts: list[int]) -> None:
     log = random_log(seed, minutes=20)
-    plain, room, chunks = a_room(log), Room("douyin:1", 3), {}
+    plain, room = a_room(log), Room("douyin:1", 3)
+    chunks: dict[int, bytes] = {}
     done = 0
     for cut in sorted({min(cut, len(log)) for cut in cuts}):
         feed(room, log[done:cut])

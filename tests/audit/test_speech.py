@@ -45,7 +45,8 @@ def hashes(seed: int, count: int) -> list[int]:
 @given(st.integers(0, 2**32))
 def test_near_duplicates_are_those_of_all_pairs(seed: int) -> None:
     """Among the segments that are old enough and not about to be overwritten."""
-    ring, past = new_ring(), []
+    ring = new_ring()
+    past: list[tuple[int, int]] = []
     for i, value in enumerate(hashes(seed, CAPACITY + 300)):
         second = 7 * i
         seen = past[-(CAPACITY - CHUNK) :]
@@ -138,6 +139,6 @@ def test_a_missing_or_short_chunk_is_refused(damage: object) -> None:
 
 
 def test_the_modal_lag_is_the_one_most_of_the_last_eight_share() -> None:
-    ring = SpeechRing(recent=[[10], [11, 40], [9], [], [70], [10], [70], [40]])
+    ring = SpeechRing(recent=((10,), (11, 40), (9,), (), (70,), (10,), (70,), (40,)))
     assert modal_lag(ring) == (10, 4)
-    assert modal_lag(SpeechRing(recent=[[], []])) == (0, 0)
+    assert modal_lag(SpeechRing(recent=((), ()))) == (0, 0)

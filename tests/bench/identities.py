@@ -55,7 +55,7 @@ def main() -> None:
     for period in range(options.rounds + 1):
         records = []
         for one in map(encode_identity, said(options.rooms, period)):
-            records.append(Kept(offset, one.timestamp_ms, one.key, one.value))
+            records.append(Kept(offset, one.timestamp_ms or 0, one.key, one.value))
             offset += 1
         if period == 1:
             tracemalloc.stop()

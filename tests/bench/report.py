@@ -235,7 +235,7 @@ def _curves(rows: list[dict[str, Any]], directory: Path) -> list[str]:
     from matplotlib import pyplot as plt
 
     def median(kind: str, number: int, field: str) -> float:
-        return statistics.median(r[field] for r in rows if r["kind"] == kind and r["number"] == number)
+        return float(statistics.median(r[field] for r in rows if r["kind"] == kind and r["number"] == number))
 
     numbers = {kind: sorted({r["number"] for r in rows if r["kind"] == kind}) for kind in ("rooms", "size")}
     figure, axes = plt.subplots(figsize=(6, 3))

@@ -6,7 +6,7 @@ from tests.bench.corpus import corpus
 from tests.bench.job import Job, Oracle
 
 
-def test_job_equals_its_oracle():
+def test_job_equals_its_oracle() -> None:
     """Flat lists and kept events emit the same records, and enough of them to matter."""
     job, oracle = Job(), Oracle()
     emitted = 0
@@ -19,7 +19,7 @@ def test_job_equals_its_oracle():
     assert emitted > 20
 
 
-def test_mean_event_is_as_large_as_claimed():
+def test_mean_event_is_as_large_as_claimed() -> None:
     """About 314 bytes of JSON."""
     sizes = [len(value) for _, _, value in corpus(5_000)]
     assert 300 <= sum(sizes) / len(sizes) <= 330

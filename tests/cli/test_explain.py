@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 from confluent_kafka import Producer
 
+from tests.support.headers import header
 from worker.cli import cli
 from worker.lab.mockcluster import MockCluster
 from worker.policy.feed import PolicyFeed
@@ -37,7 +38,7 @@ def test_a_violation_in_kafka_is_recomputed_from_the_log_in_kafka() -> None:
         for v in violations:
             producer.produce(VIOLATIONS_TOPIC, v.value, v.key, PARTITION, timestamp=v.timestamp_ms, headers=v.headers)
         assert producer.flush(20) == 0
-        wanted = dict(violations[0].headers)["ce_id"].decode()
+        wanted = header(violations[0], "ce_id").decode()
         result = CliRunner().invoke(cli, ["explain", wanted, "--bootstrap", cluster.bootstrap])
         assert result.exit_code == 0, result.output
         assert "recomputed: identical" in result.stdout
@@ -71,7 +72,7 @@ def test_a_violation_under_a_published_policy_is_recomputed_under_it() -> None:
         )  # fmt: skip
         producer.produce(POLICIES_TOPIC, document, b"wechat_channels", 0, timestamp=published_ms)
         assert producer.flush(20) == 0
-        wanted = dict(violation.headers)["ce_id"].decode()
+        wanted = header(violation, "ce_id").decode()
         result = CliRunner().invoke(cli, ["explain", wanted, "--bootstrap", cluster.bootstrap])
         assert result.exit_code == 0, result.output
         assert "recomputed: identical" in result.stdout

@@ -24,6 +24,7 @@ from worker.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, POLICIES_TOPIC, VIOL
 LIE = "recomputed: identical"
 HOSTILE = f"\x1b[2K\r\n{LIE}\n\x9b1m\u202e\u200b\u2028[b]"
 GOLDEN = Path(__file__).parents[1] / "golden" / "rooms" / "wx_plugin_avatar_ladder.expected.jsonl"
+POLICIES = Path(__file__).parents[2] / "worker" / "policies"
 KEPT = {"region", "transition", "mode", "level", "family", "certainty", "action", "because", "signal"}
 """Fields of a violation that are words of a list."""
 
@@ -62,7 +63,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Given]:
     with roomlog.Writer(log) as out:
         for n, event in enumerate(events):
             room_id = str(event["room_id"]) + HOSTILE * (n % 50 == 9)
-            spoilt = {name: event[name] + HOSTILE for name in ("text", "title") if name in event}
+            spoilt: dict[str, object] = {name: f"{event[name]}{HOSTILE}" for name in ("text", "title") if name in event}
             out.event({**event, **spoilt, "room_id": room_id})
         out.line(b"no record \x1b[2K")
     truth = {"room_id": "wechat_channels:software_seller-1", "archetype": HOSTILE, "seed": 1, "honest": False,
@@ -147,7 +148,6 @@ CASES: dict[str, list[Arguments]] = {
                  lambda g: ["0:1", "--value", "--bootstrap", g.bootstrap, "--json"]],
     "dlq replay": [lambda g: ["--bootstrap", g.bootstrap], lambda g: ["--bootstrap", g.bootstrap, "--send"]],
 }  # fmt: skip
-POLICIES = Path(__file__).parents[2] / "worker" / "policies"
 
 
 def _leaves(command: click.Command, name: str) -> Iterator[str]:

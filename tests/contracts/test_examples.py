@@ -83,7 +83,7 @@ def test_every_topic_has_examples_of_both_kinds(topic: str) -> None:
 @pytest.mark.parametrize("topic", CONTRACTS)
 def test_schemas_are_well_formed_and_bound_every_text_list_and_integer(topic: str) -> None:
     type(CONTRACTS[topic]._open).check_schema(schema(topic))
-    unbounded = []
+    unbounded: list[str] = []
 
     def walk(node: object, at: str) -> None:
         if isinstance(node, list):

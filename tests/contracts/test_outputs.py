@@ -52,7 +52,7 @@ def test_violations_and_rooms_keep_their_contracts() -> None:
     assert faults(VIOLATIONS, [record.value or b"" for record in violations]) == []
     assert faults(LATEST, [record.value or b"" for record in rooms]) == []
     for record in violations:
-        headers = {name: value.decode() for name, value in record.headers}
+        headers = {name: (value or b"").decode() for name, value in record.headers}
         value = json.loads(record.value or b"")
         assert set(TRAIT["required"]) <= headers.keys()
         for name, rule in TRAIT["properties"].items():

@@ -165,7 +165,7 @@ def value_text(value: float, unit: str) -> str:
         return f"{value * 100:.4g} %"
     if unit == "s" and 0 < abs(value) < 1:
         return f"{value * 1000:.3g} ms"
-    for limit, name in ((86_400, "d"), (3_600, "h"), (60, "min")) if unit == "s" else ():
+    for limit, name in ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min")) if unit == "s" else ():
         if abs(value) >= limit:
             return f"{value / limit:.3g} {name}"
     for limit, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):

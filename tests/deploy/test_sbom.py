@@ -24,7 +24,7 @@ DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 def arguments(text: str) -> list[str]:
     """The words behind `cyclonedx-py` in a Makefile or Dockerfile, without where the result goes."""
     (found,) = re.findall(r"cyclonedx-py (.+\\\n.+)", text)
-    words = found.replace("\\\n", " ").split()
+    words: list[str] = found.replace("\\\n", " ").split()
     at = words.index("--output-file")
     return words[:at] + words[at + 2 :]
 

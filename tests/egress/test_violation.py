@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.policy.build import MINUTE, T0, a_judge, a_room, a_rule, closed, set_ai, set_level
+from tests.support.headers import header
 from worker.audit.events import Shop
 from worker.audit.evidence import Level
 from worker.audit.facts import BLOCK_BIT, REVIEW_BIT, Certainty, Frame
@@ -110,12 +111,12 @@ def test_cloud_event_headers_say_what_the_body_says() -> None:
     record = record_of(room, decided(a_rule(), room))
     headers = dict(record.headers)
     body = body_of(record)
-    assert headers["ce_id"].decode() == body["violation_id"]
+    assert header(record, "ce_id").decode() == body["violation_id"]
     assert headers["ce_type"] == b"live.audit.violation.opened.v1"
     assert headers["ce_source"] == b"urn:stream-audit:wechat_channels"
     assert headers["ce_subject"] == record.key == b"wechat_channels:r1"
     assert headers["ce_time"] == b"2024-06-18T03:00:00.000Z"
-    assert headers["ce_dataschema"].decode() == SCHEMA["$id"]
+    assert header(record, "ce_dataschema").decode() == SCHEMA["$id"]
     assert headers["content-type"] == b"application/json"
     assert (record.topic, record.timestamp_ms) == ("live.audit.violations", T0)
 

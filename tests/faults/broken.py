@@ -49,7 +49,7 @@ def no_guard() -> None:
         room.offset = -1
         return apply(self, room, *arguments)
 
-    PartitionProcessor._apply = forgetful  # type: ignore[method-assign]
+    PartitionProcessor._apply = forgetful  # type: ignore[method-assign, assignment]
 
 
 HOW = {"slow-commit": slow_commit, "commits-first": commits_first, "no-guard": no_guard}

@@ -119,8 +119,7 @@ def _settled(log: Log, *workers: Worker) -> bool:
 def rolling(world: World) -> None:
     """Each of two workers is replaced, one after the other, while records flow."""
     log, records = world.log, list(room_log(world.seed, rooms=40, steps=3_000))
-    settings = [{"INSTANCE_ID": f"pod-{i}"} for i in range(2)]
-    workers = [world.worker(**settings[i]) for i in range(2)]
+    workers = [world.worker(INSTANCE_ID=f"pod-{i}") for i in range(2)]
     try:
         for worker in workers:
             worker.wait_ready()
@@ -132,7 +131,7 @@ def rolling(world: World) -> None:
                 world.seen["most ms to SIGTERM's end"], round((time.monotonic() - began_s) * 1000)
             )
             log.produce(records[i * 1_000 + 500 : i * 1_000 + 1_000])
-            workers[i] = world.worker(**settings[i]).wait_ready()
+            workers[i] = world.worker(INSTANCE_ID=f"pod-{i}").wait_ready()
         log.produce(records[2_000:])
         log.wait_committed(workers=workers)
         assert [worker.metric("replay_skipped_total") for worker in workers] == [0, 0], "records were processed twice"

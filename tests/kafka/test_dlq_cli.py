@@ -24,7 +24,7 @@ class Read(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 def refuse(kafka: KafkaCluster, to: str, count: int) -> None:

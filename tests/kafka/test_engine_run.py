@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import TopicPartition
 
-from tests.support.engine import START_MS, Log, Sent, Worker, room_log
+from tests.support.engine import START_MS, Content, Log, Sent, Worker, room_log
 from tests.support.kafka import KafkaCluster, wait_until
 from tests.support.oracle import newest, oracle
 from worker.topics import DEAD_LETTERS_TOPIC, EVENTS_TOPIC, REQUESTS_TOPIC, ROOMS_TOPIC, VIOLATIONS_TOPIC
@@ -21,7 +21,7 @@ def log(kafka: KafkaCluster, topic_name: Callable[[str], str]) -> Log:
     return Log(kafka, topic_name("") + ".")
 
 
-def by_room(records: Sequence[Sent]) -> list[object]:
+def by_room(records: Sequence[Sent]) -> list[Content]:
     """Contents, in order within each room: rooms do not wait for each other."""
     return [sent.content() for sent in sorted(records, key=lambda sent: (sent.partition, sent.key or b""))]
 

@@ -46,7 +46,7 @@ rules:
       - {given: {registration: {known: false}}, expect: none}
 """
 MINUTE_MS = 60_000
-PLAYED = list(SCENES["avatar_farm"].play(3, duration_ms=17 * MINUTE_MS))
+PLAYED: list[dict[str, Any]] = list(SCENES["avatar_farm"].play(3, duration_ms=17 * MINUTE_MS))
 FARM = [event for event in PLAYED if event["at_ms"] < PLAYED[0]["at_ms"] + 15 * MINUTE_MS]  # the rooms stay open
 ROOMS = sorted({event["room_id"] for event in FARM})
 HOSTS = {e["room_id"]: e["host_id"] for e in FARM if "host_id" in e and e["type"] == "room.opened"}
@@ -117,7 +117,7 @@ def replayed(log: Log) -> list[Sent]:
         )
         out = processor.process([sent for sent in log.read(EVENTS_TOPIC) if sent.partition == partition])
         found += [
-            Sent(partition, 0, r.timestamp_ms, r.key, r.value, tuple(r.headers)) for r in out.of(VIOLATIONS_TOPIC)
+            Sent(partition, 0, r.timestamp_ms or 0, r.key, r.value, tuple(r.headers)) for r in out.of(VIOLATIONS_TOPIC)
         ]
     return found
 

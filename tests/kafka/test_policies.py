@@ -65,7 +65,7 @@ def replayed(log: Log) -> list[Sent]:
     run = Replay(Judge(feed.book), topic=log.topic(EVENTS_TOPIC))
     partition_of = {record.key: record.partition for record in log.read(EVENTS_TOPIC)}
     return [
-        Sent(partition_of[r.key], 0, r.timestamp_ms, r.key, r.value, tuple(r.headers))
+        Sent(partition_of[r.key], 0, r.timestamp_ms or 0, r.key, r.value, tuple(r.headers))
         for step in run.run(records)
         for r in step.of(VIOLATIONS_TOPIC)
     ]
@@ -94,7 +94,9 @@ def test_two_workers_switch_at_the_same_event_through_restarts_and_replay_agrees
     wanted = by_room(replayed(log))
     found = by_room(log.read(VIOLATIONS_TOPIC))
     assert list(dict.fromkeys(found)) == list(dict.fromkeys(wanted))  # repeats carry the same bytes
-    of_offset = [sum(f'"control":{{"policies":{offset},'.encode() in row[2] for row in wanted) for offset in (0, 1, 2)]
+    of_offset = [
+        sum(f'"control":{{"policies":{offset},'.encode() in (row[2] or b"") for row in wanted) for offset in (0, 1, 2)
+    ]
     assert of_offset[0] > 20
     assert of_offset[1] == 0
     assert of_offset[2] > 20
@@ -115,7 +117,8 @@ def test_a_worker_with_a_stable_name_goes_on_at_once_after_it_was_killed(log: Lo
     publish(log, version(2, START_MS + 600_000, 5), START_MS)
     records = list(room_log(8, rooms=10, steps=800))
     named = {"INSTANCE_ID": "w0", "SESSION_TIMEOUT_S": "600", "REQUEST_TIMEOUT_S": "600"}
-    for number, ends in enumerate((Worker.kill9, Worker.term, Worker.kill9, Worker.kill9)):
+    endings: tuple[Callable[[Worker], object], ...] = (Worker.kill9, Worker.term, Worker.kill9, Worker.kill9)
+    for number, ends in enumerate(endings):
         with Worker(log, tmp_path, POLICIES="topic", **named) as worker:
             log.produce(records[number * 200 : (number + 1) * 200])
             log.wait_committed(workers=[worker])

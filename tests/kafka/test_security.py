@@ -177,11 +177,12 @@ def _stand_ins(secured: SecuredKafka, changes: Mapping[str, str], directory: Pat
         key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")))
         made |= {"TLS_CERT_FILE": str(certificate), "TLS_KEY_FILE": str(key)}
     elif "TLS_CERT_FILE" in changes:
-        pair = {
+        pairs: dict[str, Callable[[], tuple[Path | str, Path | str]]] = {
             "late": lambda: secured.certificates.issue("late", expired=True),
             "foreign": lambda: foreign.issue(USER),
             "": lambda: ("", ""),
-        }[changes["TLS_CERT_FILE"]]()
+        }
+        pair = pairs[changes["TLS_CERT_FILE"]]()
         made |= {"TLS_CERT_FILE": str(pair[0]), "TLS_KEY_FILE": str(pair[1])}
     return made
 

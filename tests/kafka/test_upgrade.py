@@ -11,6 +11,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartiti
 
 from tests.support.changelog_fixture import HALF, SENT, changelog_of, log_of
 from tests.support.engine import Log, Sent, Worker
+from tests.support.headers import header
 from tests.support.kafka import KafkaCluster
 from tests.support.oracle import oracle
 from worker.audit import snapshot
@@ -37,7 +38,7 @@ def log(kafka: KafkaCluster, topic_name: Callable[[str], str]) -> Log:
 
 
 def ids(sent: list[Sent]) -> set[str]:
-    return {dict(record.headers)["ce_id"].decode() for record in sent}
+    return {header(record, "ce_id").decode() for record in sent}
 
 
 def test_a_release_goes_on_from_the_state_of_the_first_one_of_its_version(log: Log, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.policy.build import MINUTE, T0, a_judge, a_policy, a_room, a_rule, look, only, set_ai
 from tests.support.engine import Sent, room_log
+from tests.support.headers import header
 from worker.audit.facts import REVIEW_BIT, Certainty
 from worker.audit.room import Room
 from worker.partition.rooms import MemoryRooms, PartitionProcessor
@@ -54,7 +55,7 @@ def test_what_exceeds_a_cap_is_parked_in_the_order_of_the_log_and_nothing_is_dro
     free, capped = judged(UNCAPPED, 500), judged(CAPPED, 500)
     wanted = list(parked_by_hand(free, 4))
     parked = [r for r in capped if dict(r.headers)["ce_type"] == b"live.audit.violation.parked.v1"]
-    assert [dict(r.headers)["ce_id"].decode() for r in parked] == wanted
+    assert [header(r, "ce_id").decode() for r in parked] == wanted
     assert len(wanted) > 10
     assert Counter(r.key for r in free) == Counter(r.key for r in capped)
     hours = {

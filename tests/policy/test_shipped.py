@@ -1,7 +1,7 @@
 """The rules that ship, driven by events through the audit core: who is caught, and above all who is not."""
 
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -260,7 +260,7 @@ def test_a_room_in_the_union_keeps_its_platform_s_own_rules_beside_the_overlay()
         ({"avatar_height_ratio": 0.8, "same_source_audio": True}, {"KS-REPLAY-01"}),  # for longer than a clip
     ],
 )
-def test_kuaishou_measures_the_frame_of_an_avatar(frame: dict[str, object], rules: set[str]) -> None:
+def test_kuaishou_measures_the_frame_of_an_avatar(frame: dict[str, Any], rules: set[str]) -> None:
     live = Live("kuaishou")
     live.label()
     live.marker()

@@ -15,7 +15,8 @@ from faust.types import TP
 from tests.support.engine import Sent
 from tests.support.oracle import answers_in, match
 from worker.audit import snapshot
-from worker.audit.lifecycle import SILENCE_MS, kept_until_ms
+from worker.audit.history import kept_until_ms
+from worker.audit.lifecycle import SILENCE_MS
 from worker.audit.room import Room
 from worker.engine.identities import partition_of
 from worker.partition.rooms import MemoryRooms
@@ -37,7 +38,7 @@ from .broker import Stored
 from .schedule import Ran, Schedule, describe, judge, recover
 from .worker import CHANGELOG, IDENTITIES_CHANGELOG, SimulatedWorker
 
-Content = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...], int]
+Content = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes | None], ...], int | None]
 
 
 @dataclass

@@ -21,6 +21,7 @@ class Logged:
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]] = ()
+    timestamp: int = 0
 
 
 @dataclass

@@ -8,6 +8,7 @@ from tests.state.conftest import Changelog
 from worker.partition.rooms import PartitionProcessor
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
+from worker.records import OutRecord
 from worker.state import codec
 from worker.state.rooms import RoomStore
 from worker.topics import VIOLATIONS_TOPIC
@@ -23,7 +24,7 @@ def processor(store: RoomStore) -> PartitionProcessor:
 def test_the_same_are_parked_whenever_the_worker_stops_and_starts_again(
     changelog: Changelog, committed_behind: int
 ) -> None:
-    found = {}
+    found: dict[object, OutRecord] = {}
     for end in range(500, len(RECORDS) + 1, 500):
         store = changelog.recover(changelog.compacted())
         start = max(0, end - 500 - committed_behind)

@@ -27,6 +27,7 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]] = ()
+    timestamp: int = 0
 
 
 def fleet(offset: int, rooms: int = 3, at_ms: int = T0) -> Fleet:

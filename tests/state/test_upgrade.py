@@ -38,7 +38,8 @@ class Recovered(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    timestamp: int = 0
 
 
 def recovered(writes: list[Write]) -> RoomStore:

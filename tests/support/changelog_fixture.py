@@ -18,6 +18,7 @@ import msgspec.inspect
 import zstandard
 
 from tests.support.engine import room_log
+from tests.support.headers import Headed, header
 from tests.support.oracle import judge
 from worker.audit.room import Room
 from worker.partition.rooms import PartitionProcessor
@@ -48,9 +49,9 @@ def judged(store: RoomStore, records: list[LogRecord]) -> list[Any]:
     return found
 
 
-def id_of(violation: Any) -> str:
+def id_of(violation: Headed) -> str:
     """The id in a violation's headers."""
-    return dict(violation.headers)["ce_id"].decode()
+    return header(violation, "ce_id").decode()
 
 
 def read_lines(path: Path) -> list[Any]:
@@ -106,10 +107,10 @@ def write(folder: Path) -> None:
     sent = judged(store, records[:HALF])
     writes = store.capture(HALF, max(room.max_at_ms for room in store.live.values()), 0, -1)
 
-    def text(*values: bytes) -> list[str]:
+    def text(*values: bytes) -> list[object]:
         return [base64.b64encode(value).decode() for value in values]
 
-    lines = {
+    lines: dict[str, list[list[object]]] = {
         EVENTS: [[*text(key, value), at] for key, value, at in log],
         CHANGELOG: [text(w.key, w.value or b"") for w in writes],
     }

@@ -77,7 +77,7 @@ class Circle:
         for said in out.of(IDENTITIES_TOPIC):
             where = partition_of(said.key or b"", self.partitions)
             topic = self.identities[where]
-            topic.append(Kept(len(topic), said.timestamp_ms, said.key, said.value))
+            topic.append(Kept(len(topic), said.timestamp_ms or 0, said.key, said.value))
             self._answer(self.matches[where].process(topic[-1:], IDENTITIES_TOPIC))
 
     def _answer(self, placed: Iterable[Any]) -> None:

@@ -57,6 +57,10 @@ QUICK = {
 }
 
 
+Headers = tuple[tuple[str, bytes | None], ...]
+Content = tuple[int, bytes | None, bytes | None, Headers]
+
+
 class Sent(NamedTuple):
     """A record as it lies in a topic."""
 
@@ -65,9 +69,9 @@ class Sent(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: Headers
 
-    def content(self) -> tuple[int, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]:
+    def content(self) -> Content:
         """All of it but where and when it was written."""
         return self.partition, self.key, self.value, self.headers
 
@@ -114,7 +118,7 @@ def _event(rng: random.Random, step: int, now_ms: int, room_id: str, session: in
     }
     viewer = {"viewer_id": f"v{rng.randrange(500)}"}
     kind = "room.heartbeat" if first else rng.choices(*zip(*_KINDS, strict=True))[0]
-    body: Mapping[str, object] = {
+    bodies: dict[str, Mapping[str, object]] = {
         "room.heartbeat": {**descriptor, "viewers": rng.randrange(1000)},
         "viewer.liked": {"count": rng.randrange(9)},
         "viewer.joined": viewer,
@@ -128,8 +132,8 @@ def _event(rng: random.Random, step: int, now_ms: int, room_id: str, session: in
         "watermark.read": {"scheme": "w", "detector": "d", "outcome": rng.choice(["detected", "not_detected"])},
         "label.state": {"kind": "digital_human", "visible": rng.random() < 0.5, "by": "host"},
         "room.closed": {},
-    }[kind]  # fmt: skip
-    return {"type": kind, **head, **body}
+    }  # fmt: skip
+    return {"type": kind, **head, **bodies[kind]}
 
 
 _KINDS = (

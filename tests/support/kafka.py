@@ -22,6 +22,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -166,7 +167,7 @@ class KafkaCluster:
         return ",".join(f"127.0.0.1:{port}" for port in self._broker_ports)
 
     # ---- life
-    def start(self) -> KafkaCluster:
+    def start(self) -> Self:
         """Formats, starts every node and returns when producers, groups and transactions are served."""
         self._libs = ensure_libs()
         self._format()
@@ -206,7 +207,7 @@ class KafkaCluster:
         if self._owns_root:
             shutil.rmtree(self.root, ignore_errors=True)
 
-    def __enter__(self) -> KafkaCluster:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:

@@ -186,6 +186,6 @@ def test_damaged_data_raises_and_is_not_passed_over(damage: str) -> None:
     result, state = result_of(held(record_batch([0, 1]) + bytes(bad) + record_batch([4])))
     fetcher = Fetcher({HERE: result})
     with pytest.raises(CorruptRecordException if damage == "checksum" else Exception):
-        drain(fetcher, [HERE], 100)  # type: ignore[arg-type]
+        drain(fetcher, [HERE], 100)
     assert state.position == 0, "the position must not move past what was not delivered"
     assert fetcher._records == {}, "a second drain would go on behind the damage"

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 import orjson
 from arroyo.backends.kafka import KafkaConsumer
@@ -18,7 +19,7 @@ bootstrap, events = sys.argv[1], int(sys.argv[2])
 job, meter = Job(), Meter(events)
 
 
-def update(message: object) -> bytes | None:
+def update(message: Any) -> bytes | None:
     event = orjson.loads(message.payload.value)
     made = job.update(event["room_id"], event["type"], event["at_ms"], meter.seen)
     if made is not None:

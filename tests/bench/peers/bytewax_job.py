@@ -5,6 +5,7 @@ Run by `python -m bytewax.run bytewax_job` with BENCH_BOOTSTRAP, BENCH_EVENTS an
 
 import os
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import bytewax.operators as op
 import orjson
@@ -22,7 +23,7 @@ flow = Dataflow("job")
 source = op.input("in", flow, KafkaSource([bootstrap], ["live.room.events"], tail=True, batch_size=1000))
 
 
-def update_batch(messages: list) -> list:
+def update_batch(messages: list[Any]) -> list[Any]:
     made = []
     for message in messages:
         event = orjson.loads(message.value)
@@ -36,12 +37,12 @@ def update_batch(messages: list) -> list:
     return made
 
 
-def decode(message: object) -> tuple:
+def decode(message: Any) -> tuple[str, dict[str, Any]]:
     event = orjson.loads(message.value)
     return event["room_id"], event
 
 
-def update_one(state: Job | None, event: dict) -> tuple:
+def update_one(state: Job | None, event: dict[str, Any]) -> tuple[Job, bytes | None]:
     state = state or Job()
     record = state.update(event["room_id"], event["type"], event["at_ms"], meter.seen)
     if record is not None:
@@ -51,13 +52,13 @@ def update_one(state: Job | None, event: dict) -> tuple:
     return state, record
 
 
-def count(pair: tuple) -> tuple:
+def count(pair: tuple[Any, ...]) -> tuple[Any, ...]:
     if meter.at(meter.seen + 1):
         meter.finish()
     return pair
 
 
-def add(cells: list, event: dict) -> list:
+def add(cells: list[int], event: dict[str, Any]) -> list[int]:
     cells[KIND[event["type"]]] += 1
     return cells
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 import uvloop
 from faststream import FastStream
@@ -19,7 +20,7 @@ out = broker.publisher("bench.out")
 @broker.subscriber(
     "live.room.events", batch=True, max_records=500, group_id=f"faststream-{os.getpid()}", auto_offset_reset="earliest"
 )
-async def handle(batch: list[dict]) -> None:
+async def handle(batch: list[dict[str, Any]]) -> None:
     for event in batch:
         made = job.update(event["room_id"], event["type"], event["at_ms"], meter.seen)
         meter.seen += 1

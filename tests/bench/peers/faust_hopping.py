@@ -3,6 +3,7 @@
 import sys
 import tempfile
 import uuid
+from typing import Any
 
 import faust
 import uvloop
@@ -23,7 +24,7 @@ table = app.Table("hopping", default=int, partitions=4).hopping(60, 5, expires=1
 
 
 @app.agent(source)
-async def count(stream: object) -> None:
+async def count(stream: Any) -> None:
     async for event in stream:
         if event["type"] == "viewer.comment":
             table[event["room_id"]] += 1

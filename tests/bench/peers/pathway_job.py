@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 import pathway as pw
 
@@ -21,7 +22,7 @@ settings = {"bootstrap.servers": bootstrap, "group.id": f"pathway-{os.getpid()}"
 table = pw.io.kafka.read(settings, topic="live.room.events", format="json", schema=Event, autocommit_duration_ms=200)
 
 
-def progress(key: object, row: dict, time: int, is_addition: bool) -> None:
+def progress(key: object, row: dict[str, Any], time: int, is_addition: bool) -> None:
     if is_addition and meter.at(row["n"]):
         meter.finish()
 

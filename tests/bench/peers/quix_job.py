@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+from typing import Any
 
 from quixstreams import Application
 from quixstreams.dataframe.windows import Count
@@ -24,7 +25,7 @@ source = app.topic("live.room.events", value_deserializer="json", key_deserializ
 out = app.topic("bench.out", value_serializer="bytes")
 
 
-def update(event: dict) -> bytes | None:
+def update(event: dict[str, Any]) -> bytes | None:
     made = job.update(event["room_id"], event["type"], event["at_ms"], meter.seen)
     if made is not None:
         meter.emitted(made)
@@ -33,7 +34,7 @@ def update(event: dict) -> bytes | None:
     return made
 
 
-def count(event: dict) -> dict:
+def count(event: dict[str, Any]) -> dict[str, Any]:
     if meter.at(meter.seen + 1):
         meter.finish()
     return event

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.audit.evidence import ACCRUE, HEAD, THRESHOLDS, Level
+from worker.audit.evidence import ACCRUE, HEAD, THRESHOLDS, Level, step
 from worker.lab.evaluate.bound import CASES, HOURS, Case, Measured, measure, pooled
 from worker.lab.evaluate.document import write
 from worker.lab.evaluate.summary import Measurement, summarise
@@ -92,7 +92,7 @@ def test_a_signal_above_its_norm_would_be_seen_to_break_the_guarantee() -> None:
 
     class Clumsy(bound.Coin):
         def draw(self, rng, family, now_ms, guilty):  # type: ignore[no-untyped-def]
-            bound.step(family, now_ms, (float(rng.random() < 0.2),), (0.05,))
+            step(family, now_ms, (float(rng.random() < 0.2),), (0.05,))
             return 0.0
 
     clumsy = Case("clumsy", lambda: Clumsy("CHALLENGE", 300_000), 60, exact=False)

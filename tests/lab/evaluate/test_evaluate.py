@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from itertools import islice
 from math import inf, isclose, isfinite
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
@@ -17,6 +18,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
+from worker.audit.askers import Askers
 from worker.audit.evidence import DESIGNS, Level, new_family, step
 from worker.audit.signals import bots
 from worker.cli import cli
@@ -33,7 +35,7 @@ from worker.tools import roomlog
 MINUTE_MS = 60_000
 
 
-def _run(*args: str) -> dict[str, object]:
+def _run(*args: str) -> dict[str, Any]:
     result = CliRunner().invoke(cli, ["evaluate", "--jobs", "1", *args, "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
@@ -129,7 +131,7 @@ def test_a_host_who_shows_a_film_again_owes_peace_to_the_allowance() -> None:
 
 def test_a_discount_taken_away_is_not_given_and_comes_back() -> None:
     def copies_discounted() -> int:
-        askers = bots.Askers()
+        askers = Askers()
         return sum(bots.take(askers, viewer, viewer * 7_000, "这个东西有没有现货呀") for viewer in range(64))
 
     def mass_after_two_high_blocks() -> float:
@@ -236,10 +238,10 @@ def test_labelled_logs_lead_to_the_same_as_the_rooms_that_they_were_taken_from(t
     assert CliRunner().invoke(cli, args).exit_code == 0
     found = _run("--log", log, "--truth", known)
     assert (found["rooms"], found["synthetic"]) == (2, False)
-    (tampered,) = found["challenged"]  # type: ignore[misc]
+    (tampered,) = found["challenged"]
     assert tampered["rules"]["detected"][0] == 1
     assert 4 <= tampered["rules"]["median_min"][0] < 6
-    (quiet,) = found["strata"]  # type: ignore[misc]
+    (quiet,) = found["strata"]
     assert (quiet["archetype"], quiet["alarms"], quiet["rules"]) == ("quiet", [], {})
     assert found["events"] == sum(1 for _ in roomlog.read(log))
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import Imported, Importer
 
+from tests.lab.importers.made_up import Imported, Importer
 from worker.lab.importers import Job, import_recording
 
 

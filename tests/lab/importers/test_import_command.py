@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from made_up import srt_cue, tweet, twitch, youtube
 
+from tests.lab.importers.made_up import srt_cue, tweet, twitch, youtube
 from worker.cli.import_ import import_
 
 

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from made_up import START_MS, Importer, bililive, blrec
 
+from tests.lab.importers.made_up import START_MS, Importer, bililive, blrec
 from worker.lab.importers import ImportRefusedError
 
 

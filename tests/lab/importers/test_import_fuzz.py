@@ -5,8 +5,8 @@ from collections import Counter
 from random import Random
 
 import pytest
-from made_up import START_MS, Importer, bililive, blrec, srt_cue, tweet, twitch, whisper, youtube
 
+from tests.lab.importers.made_up import START_MS, Importer, bililive, blrec, srt_cue, tweet, twitch, whisper, youtube
 from tests.support.mutate import mutated
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reject

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from made_up import Importer, bililive, srt_cue, tweet, twitch, whisper, youtube
 
+from tests.lab.importers.made_up import Importer, bililive, srt_cue, tweet, twitch, whisper, youtube
 from worker.lab.importers import ImportRefusedError, Limits
 
 

@@ -12,8 +12,8 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import Importer, srt_cue, tweet, twitch, whisper, youtube
 
+from tests.lab.importers.made_up import Importer, srt_cue, tweet, twitch, whisper, youtube
 from worker.audit.events import Event
 from worker.lab.importers import Job, import_recording
 

@@ -1,8 +1,8 @@
 """WebVTT, SRT and Whisper's JSON."""
 
 import pytest
-from made_up import Importer, srt_cue, tweet, twitch, whisper
 
+from tests.lab.importers.made_up import Importer, srt_cue, tweet, twitch, whisper
 from worker.lab.importers import ImportRefusedError, Limits
 
 ROLLING = """\ufeffWEBVTT

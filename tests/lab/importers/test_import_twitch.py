@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from made_up import START_MS, Importer, tweet, twitch
 
+from tests.lab.importers.made_up import START_MS, Importer, tweet, twitch
 from worker.lab.importers import ImportRefusedError
 
 

@@ -1,8 +1,8 @@
 """yt-dlp's live chat."""
 
 import pytest
-from made_up import START_MS, Importer, youtube, youtube_action
 
+from tests.lab.importers.made_up import START_MS, Importer, youtube, youtube_action
 from worker.lab.importers import ImportRefusedError
 
 
