@@ -108,8 +108,10 @@ class Screen:
         indented = framed  # so that no part of a folded cell begins a line
         framed = framed and sum(widths) + 3 * len(names) + 1 <= self.console.width
         about = Text(title) if title else None
-        table = Table(title=about, title_justify="left", box=HEAVY_HEAD if framed else None, pad_edge=indented)
-        table.padding = (0, 1) if indented else (0, 2, 0, 0)
+        table = Table(
+            title=about, title_justify="left", box=HEAVY_HEAD if framed else None, pad_edge=indented,
+            padding=(0, 1) if indented else (0, 2, 0, 0),
+        )  # fmt: skip
         for name in names:
             justify: JustifyMethod = "right" if name in right else "left"
             table.add_column(Text(name), justify=justify, no_wrap=name not in fold, overflow="fold")
