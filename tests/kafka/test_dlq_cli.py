@@ -65,7 +65,7 @@ def run(kafka: KafkaCluster, topic: str, *arguments: str) -> Result:
 def test_ls_prints_the_newest_last_and_counts_all(kafka: KafkaCluster, letters: str) -> None:
     result = run(kafka, letters, "ls", "--limit", "3", "--json")
     assert result.exit_code == 0, result.output
-    listed = json.loads(result.output)
+    listed = json.loads(result.stdout)
     assert listed["counts"] == {"missing_field": 10, "key_mismatch": 10}
     assert [row["original_offset"] for row in listed["records"]] == ["1017", "1018", "1019"]
     assert listed["records"][-1] == {
@@ -87,7 +87,7 @@ def test_ls_prints_the_newest_last_and_counts_all(kafka: KafkaCluster, letters: 
 )
 def test_ls_filters(kafka: KafkaCluster, letters: str, options: list[str], matching: int) -> None:
     result = run(kafka, letters, "ls", "--json", *options)
-    assert sum(json.loads(result.output)["counts"].values()) == matching
+    assert sum(json.loads(result.stdout)["counts"].values()) == matching
 
 
 def test_ls_reads_no_more_than_it_is_told_and_says_so(kafka: KafkaCluster, letters: str) -> None:

@@ -85,7 +85,7 @@ class Topics:
     def replay(self, *arguments: str, send: bool = True) -> dict[str, object]:
         result = self.run(*arguments, *(["--send"] if send else []), "--json")
         assert result.exit_code == 0, result.output
-        return dict(json.loads(result.output))
+        return dict(json.loads(result.stdout))
 
     def run(self, *arguments: str) -> Result:
         options = ["--bootstrap", self.kafka.bootstrap, "--dead-letters", self.letters, "--rate", "10000"]

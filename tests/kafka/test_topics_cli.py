@@ -29,7 +29,7 @@ def run(command: str, kafka: KafkaCluster, *more: str) -> Result:
 
 
 def differences(result: Result) -> list[tuple[str, str, str]]:
-    return [(d["topic"], d["what"], d["found"]) for d in json.loads(result.output)["differences"]]
+    return [(d["topic"], d["what"], d["found"]) for d in json.loads(result.stdout)["differences"]]
 
 
 def test_from_an_empty_broker_to_one_that_fits_and_back_to_one_that_does_not(kafka: KafkaCluster) -> None:

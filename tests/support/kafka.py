@@ -55,10 +55,9 @@ def what_is_missing() -> str:
             return f"tests with a real Kafka need `{tool}`, which is not on PATH: install {package}"
     told = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "(\d+)', told)
-    if version is None or int(version[1]) < JAVA_VERSION:
-        found = version[1] if version else "unknown"
-        return f"tests with a real Kafka need Java {JAVA_VERSION} or newer: `java` on PATH is {found}"
-    return ""
+    if version is not None and int(version[1]) >= JAVA_VERSION:
+        return ""
+    return f"tests with a real Kafka need Java {JAVA_VERSION} or newer: `java` on PATH is {version and version[1]}"
 
 
 def ensure_libs() -> Path:
