@@ -14,6 +14,7 @@ from worker.cli.groups import Group
 from worker.cli.terminal import Screen
 from worker.ingress.reject import Reason
 from worker.tools.deadletters import DeadLettersError, LetterFilter, Reader, letter_of, newest, preview, text_of
+from worker.tools.times import time_of
 from worker.topics import DEAD_LETTERS_TOPIC
 
 
@@ -72,8 +73,8 @@ def ls(
         row = letter.row()
         original = f"{row['original_topic']} {row['original_partition']}:{row['original_offset']}"
         fate = "yes" if letter.original in found.replayed else "refused again" if letter.is_again else ""
-        place, time = f"{letter.partition}:{letter.offset}", row["time"].replace("T", " ")
-        cells.append((place, time, row["class"], row["stage"], original, row["bytes"], fate))
+        place = f"{letter.partition}:{letter.offset}"
+        cells.append((place, time_of(letter.timestamp_ms), row["class"], row["stage"], original, row["bytes"], fate))
     names = ("place", "time", "class", "stage", "original", "bytes", "replayed")
     screen.table(names, cells, right=("place", "bytes"), fold=("time", "class", "original", "replayed"))
     for name, count in found.counts.most_common():

@@ -70,7 +70,7 @@ def replay(
             found = find(reader, wanted, scan, again=again)
             chosen = found.to_send()[:limit]
             if sender is not None and chosen:
-                with progress("records") as advance:
+                with progress("records", sum_up=False) as advance:
                     sender.send(reader, chosen, advance)
     except DeadLettersError as error:
         raise click.ClickException(str(error)) from error

@@ -97,16 +97,17 @@ class Screen:
         if not self.console.is_terminal:
             self._plain_table(names, cells, widths, title, right)
             return
-        gaps = 2 * len(names)
+        indented = framed and names[0] in fold  # so that no part of a folded cell begins a line
+        gaps = 2 * len(names) - (0 if indented else 2)
         least = sum(
-            min(width, max(FOLDED_CELLS_MIN, cell_len(name))) if name in fold else width
+            min(width, max(FOLDED_CELLS_MIN, *map(cell_len, name.split()))) if name in fold else width
             for name, width in zip(names, widths, strict=True)
         )
         if least + gaps > self.console.width:
             self._records(names, cells, title)
             return
-        indented = framed  # so that no part of a folded cell begins a line
         framed = framed and sum(widths) + 3 * len(names) + 1 <= self.console.width
+        indented = indented or framed
         about = Text(title) if title else None
         table = Table(
             title=about, title_justify="left", box=HEAVY_HEAD if framed else None, pad_edge=indented,
@@ -161,8 +162,8 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def progress(unit: str) -> Iterator[Callable[[int], None]]:
-    """Counts `unit`s on stderr with their rate while the block runs: live on a terminal, else one line at the end."""
+def progress(unit: str, *, sum_up: bool = True) -> Iterator[Callable[[int], None]]:
+    """Count `unit`s on stderr with their rate while the block runs, live on a terminal; at the end, `sum_up`."""
     began = monotonic_s()
     total = 0
     screen = console(stderr=True)
@@ -180,10 +181,12 @@ def progress(unit: str) -> Iterator[Callable[[int], None]]:
     def advance(count: int) -> None:
         nonlocal total
         total += count
-        if total % SHOW_EVERY == 0:
+        if count > 1 or total % SHOW_EVERY == 0:
             bar.update(task, completed=total, rate=total / max(monotonic_s() - began, 1e-6))
 
     with bar:
         yield advance
+    if not sum_up:
+        return
     took = max(monotonic_s() - began, 1e-6)
     screen.print(f"{total:,} {unit} in {took:.1f} s, {total / took:,.0f}/s", highlight=False)
