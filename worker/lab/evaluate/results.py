@@ -20,7 +20,8 @@ from worker.lab.evaluate.pieces import Piece
 WORKER_DIR = Path(worker.__file__).parent
 _ROOM = (
     "audit", "policy", "policies", "ingress", "partition", "egress", "records.py", "topics.py", "resources.py",
-    "tools/policyfiles.py", "tools/roomlog.py", "lab/simulate", "lab/evaluate/rooms.py", "lab/evaluate/watch.py",
+    "tools/policyfiles.py", "tools/roomlog.py", "tools/times.py", "lab/simulate", "lab/evaluate/rooms.py",
+    "lab/evaluate/watch.py",
 )  # fmt: skip
 _SCENE = ("lab/simulate/scenes.py", "partition/identities.py", "identities", "lab/evaluate/scenes.py")
 """What scenes alone depend on, also where it lies in a folder that others name."""
