@@ -3,7 +3,8 @@
 import pytest
 
 from tests.lab.importers.made_up import Importer, srt_cue, tweet, twitch, whisper
-from worker.lab.importers import ImportRefusedError, Limits
+from worker.lab.importers import Limits
+from worker.lab.importers.readable import BROKEN_BYTES
 
 ROLLING = """\ufeffWEBVTT
 Kind: captions
@@ -141,9 +142,29 @@ def test_an_answer_that_shares_no_word_is_kept_as_speech_and_no_reply_is_invente
     assert room.of("host.reply") == []
 
 
-def test_speech_that_is_no_utf8_names_the_byte(run: Importer) -> None:
-    with pytest.raises(ImportRefusedError, match=r"byte \d+ is not UTF-8"):
-        run(speech=srt_cue(1, "00:00:01,000", "00:00:02,000", "ok").encode() + b"\xff")
+@pytest.mark.parametrize("head", ["", "WEBVTT\n\n"])
+def test_a_character_cut_in_two_costs_itself_only(run: Importer, head: str) -> None:
+    cues = "".join(srt_cue(n, f"00:00:{n:02}.000", f"00:00:{n:02}.900", f"第{n}个价格") for n in range(10, 30))
+    room = run(speech=(head + cues).encode().replace("第12个".encode(), "第12个".encode()[:-1]))
+    assert [s["text"] for s in room.of("host.speech")][1:4] == ["第11个价格", "第12\ufffd价格", "第13个价格"]
+    assert room.summary.changed == {BROKEN_BYTES: 1}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32", "gb18030"])
+@pytest.mark.parametrize("head", ["", "WEBVTT\n\n"])
+def test_subtitles_are_read_in_every_encoding_that_their_bytes_tell(run: Importer, head: str, encoding: str) -> None:
+    cues = "".join(srt_cue(n, f"00:00:{n:02}.000", f"00:00:{n:02}.900", f"这个{n}块钱") for n in range(10, 30))
+    room = run(speech=(head + cues).encode(encoding))
+    assert [s["text"] for s in room.of("host.speech")] == [f"这个{n}块钱" for n in range(10, 30)]
+    assert not room.summary.changed
+
+
+@pytest.mark.parametrize("head", ["", "WEBVTT\n\n"])
+def test_one_cue_with_impossible_times_costs_itself_only(run: Importer, head: str) -> None:
+    cues = [srt_cue(n, f"00:00:{n:02}.000", f"00:00:{n:02}.900", f"text {n}") for n in range(10, 40)]
+    cues[3] = srt_cue(13, "00:99:99.000", "00:99:99.900" if head else "9" * 6 + ":00:00.000", "lost")
+    room = run(speech=head + "".join(cues))
+    assert len(room.of("host.speech")) >= 29
 
 
 @pytest.mark.timeout(20)

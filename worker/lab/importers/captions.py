@@ -15,7 +15,8 @@ from pathlib import Path
 import srt
 import webvtt
 
-from worker.lab.importers.limits import ImportRefusedError, open_bounded, require_utf8
+from worker.lab.importers.limits import ImportRefusedError
+from worker.lab.importers.readable import REPLACEMENT, read_text
 from worker.lab.importers.recording import Ledger, Progress, Speech
 
 FILLER_MS = 50  # a cue this short shifts lines and says nothing
@@ -25,42 +26,64 @@ _SOUND = re.compile(r"[\[(（【♪♫][^\[\]()（）【】\n]{0,80}[\])）】�
 _TIME = r"\s{0,8}((?:\d{1,6}:)?\d{1,2}:\d{1,2}[.,]\d{1,3})"
 _TIMING = re.compile(rf"{_TIME} {{0,8}}-->{_TIME}(?!\d)")
 
+CUE_ERRORS = (webvtt.errors.MalformedCaptionError, webvtt.errors.MalformedFileError, ValueError, OverflowError)
+OUT_OF_RANGE = "a cue's times are out of range"
+
 Cue = tuple[int, int, list[str]]  # start, end, lines without tags and empty lines
 
 
 def read_webvtt(path: Path, ledger: Ledger, progress: Progress) -> list[Speech]:
     """Cues of a WebVTT file in order. Raises ImportRefusedError: no WebVTT, too large, too many bad cues."""
-    text = _text(path, ledger, progress)
+    text, bad_before = _text(path, ledger, progress), ledger.bad
     try:
-        captions = webvtt.from_buffer(io.StringIO(text))
-        cues = [(c.start_time.in_milliseconds(), c.end_time.in_milliseconds(), _lines(c.raw_text)) for c in captions]
+        cues = _vtt_cues(text)
     except webvtt.errors.MalformedFileError as error:
         raise ImportRefusedError(f"{path}: does not begin with WEBVTT") from error
-    except (webvtt.errors.MalformedCaptionError, ValueError, OverflowError) as error:
-        raise ImportRefusedError(f"{path}: a cue's times are out of range; repair the file first") from error
-    return _speech(path, text, cues, ledger)
+    except CUE_ERRORS:
+        cues = _vtt_cues_each(text, ledger)
+    return _speech(path, text, cues, ledger, bad_before)
+
+
+def _vtt_cues(text: str) -> list[Cue]:
+    captions = webvtt.from_buffer(io.StringIO(text))
+    return [(c.start_time.in_milliseconds(), c.end_time.in_milliseconds(), _lines(c.raw_text)) for c in captions]
+
+
+def _vtt_cues_each(text: str, ledger: Ledger) -> list[Cue]:
+    """The cues of each block by itself, so that a bad one costs itself only."""
+    cues, number = list[Cue](), 1
+    for block in text.split("\n\n"):
+        if _TIMING.search(block):
+            try:
+                cues += _vtt_cues(f"WEBVTT\n\n{block}\n")
+            except CUE_ERRORS:
+                at = number + block[: block.find("-->")].count("\n")
+                ledger.unreadable(at, OUT_OF_RANGE)
+        number += block.count("\n") + 2
+    return cues
 
 
 def read_srt(path: Path, ledger: Ledger, progress: Progress) -> list[Speech]:
     """Cues of an SRT file in order. Raises ImportRefusedError: no cues, too large, too many bad cues."""
-    text = _text(path, ledger, progress)
+    text, bad_before = _text(path, ledger, progress), ledger.bad
     cues: list[Cue] = []
-    try:
-        for start, end, content in _srt_blocks(text):
+    for line, start, end, content in _srt_blocks(text):
+        try:
             cues.append((_srt_ms(start), _srt_ms(end), _lines("\n".join(content))))
-    except OverflowError as error:
-        raise ImportRefusedError(f"{path}: a cue's times are out of range; repair the file first") from error
-    return _speech(path, text, cues, ledger)
+        except (ValueError, OverflowError):
+            ledger.unreadable(line, OUT_OF_RANGE)
+    return _speech(path, text, cues, ledger, bad_before)
 
 
-def _srt_blocks(text: str) -> Iterator[tuple[str, str, list[str]]]:
-    """(start, end, lines) of each cue: what stands between its times and the next cue's number.
+def _srt_blocks(text: str) -> Iterator[tuple[int, str, str, list[str]]]:
+    """(line, start, end, lines) of each cue: what stands between its times and the next cue's number.
 
     `srt.parse` would do, but its expression is quadratic: one megabyte of digits keeps it busy for minutes.
     """
     times: re.Match[str] | None = None
     content: list[str] = []
-    for line in [*text.split("\n"), None]:
+    at = 0
+    for number, line in enumerate([*text.split("\n"), None], 1):
         found = None if line is None else _TIMING.match(line)
         if line is not None and found is None:
             content.append(line)
@@ -68,8 +91,8 @@ def _srt_blocks(text: str) -> Iterator[tuple[str, str, list[str]]]:
         if times is not None:
             if found is not None and content and content[-1].strip().isdecimal():
                 content.pop()  # the next cue's number
-            yield times[1], times[2], content
-        times, content = found, []
+            yield at, times[1], times[2], content
+        times, content, at = found, [], number
 
 
 def _srt_ms(time: str) -> int:
@@ -78,10 +101,8 @@ def _srt_ms(time: str) -> int:
 
 
 def _text(path: Path, ledger: Ledger, progress: Progress) -> str:
-    with open_bounded(path, ledger.limits.speech_bytes, "--max-speech-mb") as file:
-        data = file.read()
-    progress(len(data))
-    return require_utf8(data, path).replace("\r\n", "\n").replace("\r", "\n")
+    text = read_text(path, ledger.limits.speech_bytes, "--max-speech-mb", ledger, progress)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _lines(text: str) -> list[str]:
@@ -89,16 +110,16 @@ def _lines(text: str) -> list[str]:
     return [line for line in stripped if line]
 
 
-def _speech(path: Path, text: str, cues: list[Cue], ledger: Ledger) -> list[Speech]:
+def _speech(path: Path, text: str, cues: list[Cue], ledger: Ledger, bad_before: int) -> list[Speech]:
     """Counts what the libraries passed over in silence, then keeps new text only."""
-    bad_before, timed = ledger.bad, 0
+    timed, counted = 0, ledger.bad - bad_before
     for number, line in enumerate(text.split("\n"), 1):
         if "-->" in line:
             if _TIMING.match(line):
                 timed += 1
             else:
                 ledger.unreadable(number, "is no pair of cue times")
-    lost = timed - len(cues)
+    lost = timed - len(cues) - counted
     for _ in range(max(0, lost)):
         ledger.unreadable(0, "a cue was passed over (its block is malformed)")
     if not cues:
@@ -108,7 +129,9 @@ def _speech(path: Path, text: str, cues: list[Cue], ledger: Ledger) -> list[Spee
     kept = []
     for start, end, lines in unroll(cues, ledger) if is_rolling(cues) else cues:
         line = " ".join(part for part in lines if not _SOUND.fullmatch(part))
-        if line:
+        if line and not line.strip(REPLACEMENT + " "):
+            ledger.drop("caption of which no character is left")
+        elif line:
             kept.append(Speech(start, end, line))
         elif lines:
             ledger.drop("caption of a sound, not of speech")

@@ -7,6 +7,8 @@ from typing import Literal, get_args
 from worker.lab.importers.captions import read_srt, read_webvtt
 from worker.lab.importers.danmaku import VIDEO, read_danmaku
 from worker.lab.importers.limits import ImportRefusedError, open_bounded
+from worker.lab.importers.readable import HEAD_BYTES as ENCODING_BYTES
+from worker.lab.importers.readable import encoding_of
 from worker.lab.importers.recording import Chat, Ledger, Progress, Speech
 from worker.lab.importers.twitch import read_twitch
 from worker.lab.importers.whisper import read_whisper, without_held_words
@@ -69,7 +71,9 @@ def _resolve(
 ) -> str:
     option = f"--{use}"
     with open_bounded(path, max_bytes, f"--max-{use}-mb") as file:
-        found = detect(file.read(HEAD_BYTES).decode("utf-8", "replace"))
+        head = file.read(ENCODING_BYTES)
+    encoding, mark = encoding_of(head)
+    found = detect(head[mark:HEAD_BYTES].decode(encoding, "replace"))
     if found == VIDEO and use == "chat":
         raise ImportRefusedError(f"{path}: {VIDEO}")
     if wanted != "auto":
