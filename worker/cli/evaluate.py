@@ -219,8 +219,9 @@ def _print(summary: "Summary", as_json: bool) -> None:
         screen.json(msgspec.json.decode(msgspec.json.encode(summary)), indent=None)
         return
     for sheet in sheets(summary):
-        first, *numbers = sheet.header
-        screen.table(sheet.header, sheet.rows, title=sheet.title, right=numbers, fold=(first,), framed=False)
+        screen.table(
+            sheet.header, sheet.rows, title=sheet.title, right=sheet.header[1:], fold=sheet.header, framed=False
+        )
         screen.line()
     if summary.rooms:
         what = "synthetic" if summary.synthetic else "labelled"

@@ -111,7 +111,7 @@ def _print(found: dict[str, Any]) -> None:
             rows.append((row["rule"], mode, *numbers, parked, cost, " ".join(rooms)))
     counted = ("old", "new", "gained", "lost", "parked", "cost old → new, ms")
     names = ("rule", "mode", *counted, "sample rooms")
-    screen.table(names, rows, title="Episodes that would open", right=counted, fold=("sample rooms",))
+    screen.table(names, rows, title="Episodes that would open", right=counted, fold=names[-3:])
     actions = [(row["action"], f"{row['old']:,}", f"{row['new']:,}") for row in found["actions"]]
     title = "Recommendations that would leave"
     screen.table(("action", "old", "new"), actions, title=title, right=("old", "new"))

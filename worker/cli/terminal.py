@@ -21,7 +21,7 @@ from worker.cli.printable import printable, printable_block, printable_json
 from worker.clock import monotonic_s
 
 PIPE_WIDTH = 1_000
-FOLDED_CELLS_MIN = 10
+FOLDED_CELLS_MIN = 8
 ROOM_CELLS_MIN = 10
 HANG_CELLS = 4
 SHOW_EVERY = 500
@@ -100,7 +100,7 @@ class Screen:
         indented = framed and names[0] in fold  # so that no part of a folded cell begins a line
         gaps = 2 * len(names) - (0 if indented else 2)
         least = sum(
-            min(width, max(FOLDED_CELLS_MIN, *map(cell_len, name.split()))) if name in fold else width
+            min(width, max([FOLDED_CELLS_MIN, *map(cell_len, name.split())])) if name in fold else width
             for name, width in zip(names, widths, strict=True)
         )
         if least + gaps > self.console.width:
@@ -108,11 +108,10 @@ class Screen:
             return
         framed = framed and sum(widths) + 3 * len(names) + 1 <= self.console.width
         indented = indented or framed
-        about = Text(title) if title else None
-        table = Table(
-            title=about, title_justify="left", box=HEAVY_HEAD if framed else None, pad_edge=indented,
-            padding=(0, 1) if indented else (0, 2, 0, 0),
-        )  # fmt: skip
+        if title:
+            self.line(title)
+        padding = (0, 1) if indented else (0, 2, 0, 0)
+        table = Table(box=HEAVY_HEAD if framed else None, pad_edge=indented, padding=padding)
         for name in names:
             justify: JustifyMethod = "right" if name in right else "left"
             table.add_column(Text(name), justify=justify, no_wrap=name not in fold, overflow="fold")
