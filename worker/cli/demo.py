@@ -11,7 +11,7 @@ from worker.cli.interrupt import interrupts
 from worker.cli.printable import printable
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
     from worker.cli.terminal import Screen
     from worker.lab.demo.play import Play
@@ -22,7 +22,8 @@ PLAY_S = 32.0  # how long the rooms play, unless --speed says otherwise
 REFRESH_S = 0.25
 PLAIN_EVERY_S = 5.0
 WIDE_CELLS = 150
-FIXED_CELLS = {"time": 8} | {family: max(8, len(family)) for family in FAMILIES}  # the others give way
+NARROW_CELLS = 110
+LEVEL_CELLS = {family: max(8, len(family)) for family in FAMILIES}
 
 
 @click.command(name="demo")
@@ -96,10 +97,10 @@ def _watch(play: "Play", screen: "Screen") -> None:
     screen.line(f"worker ready after {monotonic_s() - began_s:.1f} s")
     play.begin()
     if screen.console.is_terminal:
-        with Live(_table(play, screen), console=screen.console, refresh_per_second=4, transient=False) as live:
+        with Live(_picture(play, screen), console=screen.console, refresh_per_second=4, transient=False) as live:
             while not play.over():
                 play.take(REFRESH_S)
-                live.update(_table(play, screen))
+                live.update(_picture(play, screen))
         return
     told_s = 0.0
     while not play.over():
@@ -125,29 +126,38 @@ def _status(play: "Play") -> str:
     )
 
 
-def _table(play: "Play", screen: "Screen") -> "Table":
+def _picture(play: "Play", screen: "Screen") -> "Group":
+    """The live table; a wide terminal shows more of each room, a narrow one no platform and no last violation."""
     from rich.box import SIMPLE_HEAD
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     from worker.tools.times import time_of
 
-    wide = screen.console.width >= WIDE_CELLS
-    table = Table(caption=_status(play), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in ("room", *(("what it is",) if wide else ()), "time", *FAMILIES, "open", "last violation"):
-        table.add_column(name, no_wrap=True, min_width=FIXED_CELLS.get(name))
+    wide, narrow = screen.console.width >= WIDE_CELLS, screen.console.width < NARROW_CELLS
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    names = ("room", "what it is", "time", *FAMILIES, "open", "last violation")
+    fixed = {"time": 8 if wide else 5, **LEVEL_CELLS}  # the others give way
+    left_out = {"last violation"} if narrow else set()
+    left_out |= set() if wide else {"what it is"}
+    for name in names:
+        if name not in left_out:
+            table.add_column(name, no_wrap=True, min_width=fixed.get(name))
     for row in play.rows.values():
-        room_id = row.truth.room_id.replace("wechat_channels:", "wechat:")
+        platform, _, short = row.truth.room_id.partition(":")
+        room_id = short if narrow else f"{platform.removesuffix('_channels')}:{short}"
         levels = [Text(row.levels.get(f, "·"), style=STYLES.get(row.levels.get(f, ""), "dim")) for f in FAMILIES]
-        table.add_row(
+        cells: tuple[Text | str, ...] = (
             Text(room_id, style="green" if row.truth.honest else "magenta"),
-            *((row.truth.title,) if wide else ()),
-            time_of(row.at_ms)[11:19] if row.at_ms else "",
+            row.truth.title,
+            time_of(row.at_ms)[11 : 19 if wide else 16] if row.at_ms else "",
             *levels,
             printable(" ".join(row.episodes)),
             printable(row.last_violation),
         )
-    return table
+        table.add_row(*(cell for name, cell in zip(names, cells, strict=True) if name not in left_out))
+    return Group(table, Text(_status(play), style="dim"))
 
 
 def _summarise(screen: "Screen", play: "Play", facts: dict[str, Any], as_json: bool) -> None:
