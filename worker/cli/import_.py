@@ -23,7 +23,6 @@ Examples:
 
 ROOM_ID = re.compile(r"[A-Za-z0-9:_.-]{1,64}")
 CHATS = ["auto", "yt-dlp", "bililive-recorder", "blrec", "twitchdownloader"]
-SPEECHES = ["auto", "webvtt", "srt", "whisper"]
 POSITIVE = click.IntRange(min=1)
 
 
@@ -49,7 +48,18 @@ def _instant_ms(_: click.Context, __: click.Parameter, value: str | None) -> int
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000)
 
 
-def _out(_: click.Context, __: click.Parameter, value: Path) -> Path:
+def _speech_format(_: click.Context, __: click.Parameter, value: str) -> str:
+    if value != "auto":
+        from worker.lab.importers.catalogue import names
+
+        if value not in names("speech"):
+            raise click.BadParameter(f"is none of auto, {', '.join(names('speech'))}")
+    return value
+
+
+def _out(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    if value is None:
+        return None
     if not re.search(r"\.jsonl(\.gz|\.zst)?$", value.name):
         raise click.BadParameter("ends with .jsonl, .jsonl.gz or .jsonl.zst")
     if not value.parent.is_dir():
@@ -60,8 +70,8 @@ def _out(_: click.Context, __: click.Parameter, value: Path) -> Path:
 @click.command("import", epilog=EXAMPLE)
 @click.option("--chat", type=FILE, help="Chat: yt-dlp, BililiveRecorder, blrec or TwitchDownloader.")
 @click.option("--chat-format", type=click.Choice(CHATS), default="auto", show_default=True)
-@click.option("--speech", type=FILE, help="What the host said: WebVTT, SRT or Whisper JSON.")
-@click.option("--speech-format", type=click.Choice(SPEECHES), default="auto", show_default=True)
+@click.option("--speech", type=FILE, help="What the host said: subtitles, or a recogniser's JSON.")
+@click.option("--speech-format", metavar="NAME", callback=_speech_format, default="auto", show_default=True)
 @click.option("--platform", type=click.Choice(get_args(Platform)), help="Default: by the chat's format.")
 @click.option("--region", callback=_region, help="ISO 3166. Default: CN for bilibili, else ZZ (unknown).")
 @click.option("--room-id", callback=_room_id, help="Written as it is. Default: a keyed hash.")
@@ -75,10 +85,11 @@ def _out(_: click.Context, __: click.Parameter, value: Path) -> Path:
 @click.option("--max-items", type=POSITIVE, default=2_000_000, show_default=True, help="Messages; segments.")
 @click.option("--max-hours", type=click.IntRange(1, 1_000), default=48, show_default=True)
 @click.option("--max-bad-percent", type=click.FloatRange(0, 100), default=5.0, show_default=True)
-@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, callback=_out)
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), callback=_out, help="Required.")
+@click.option("--formats", is_flag=True, help="List what is read, and what each format can tell.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def import_(
-    *, chat: Path | None, speech: Path | None, salt_file: Path | None, out: Path, as_json: bool,
+    *, chat: Path | None, speech: Path | None, salt_file: Path | None, out: Path | None, as_json: bool, formats: bool,
     max_chat_mb: int, max_speech_mb: int, max_items: int, max_hours: int, max_bad_percent: float, **room: Any,
 ) -> None:  # fmt: skip
     """Turn the recording of a real room (chat, subtitles, or both) into a room log for `replay`.
@@ -89,6 +100,11 @@ def import_(
     from worker.lab.importers import ImportRefusedError, Job, Limits, import_recording
     from worker.lab.importers.limits import HOUR_MS, MIB
 
+    if formats:
+        _show_formats(as_json=as_json)
+        return
+    if out is None:
+        raise click.UsageError("Missing option '-o' / '--out'.")
     if chat is None and speech is None:
         raise click.UsageError("give --chat FILE, --speech FILE, or both")
     limits = Limits(
@@ -110,6 +126,19 @@ def import_(
         Screen().json(asdict(summary))
     else:
         _show(summary)
+
+
+def _show_formats(*, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from worker.cli.terminal import Screen
+    from worker.lab.importers.catalogue import FORMATS
+
+    if as_json:
+        Screen().json([asdict(row) for row in FORMATS])
+        return
+    rows = [(f"--{row.option}", row.name, row.writers, row.times, row.lacks) for row in FORMATS]
+    Screen().table(("option", "format", "written by", "times", "lacks"), rows)
 
 
 def _progress(total: int, *, hidden: bool) -> Any:

@@ -92,10 +92,11 @@ def test_cues_with_broken_times_are_counted_with_their_line(run: Importer) -> No
 
 def test_whisper_silence_artefacts_never_become_speech(run: Importer) -> None:
     # "you" every 30 s: to a detector of loops a perfect loop.
-    silence = [{"start": n * 30.0, "end": n * 30.0 + 30, "text": " you", "no_speech_prob": 0.8} for n in range(15)]
+    doubts = {"no_speech_prob": 0.8, "avg_logprob": -1.4}
+    silence = [{"start": n * 30.0, "end": n * 30.0 + 30, "text": " you"} | doubts for n in range(15)]
     room = run(speech=whisper(*silence, {"start": 450.0, "end": 455.0, "text": " Welcome everybody."}))
     assert [s["text"] for s in room.of("host.speech")] == ["Welcome everybody."]
-    assert room.summary.dropped == {"Whisper heard no speech (no_speech_prob > 0.6)": 15}
+    assert room.summary.dropped == {"Whisper heard no speech (no_speech_prob > 0.6 and avg_logprob < -1)": 15}
 
 
 def test_whisper_repeating_itself_is_trimmed_or_left_out(run: Importer) -> None:

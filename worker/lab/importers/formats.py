@@ -2,27 +2,22 @@
 
 import re
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from worker.lab.importers.captions import read_srt, read_webvtt
+from worker.lab.importers.catalogue import names
 from worker.lab.importers.danmaku import VIDEO, read_danmaku
 from worker.lab.importers.limits import ImportRefusedError, open_bounded
 from worker.lab.importers.readable import HEAD_BYTES as ENCODING_BYTES
 from worker.lab.importers.readable import encoding_of
 from worker.lab.importers.recording import Chat, Ledger, Progress, Speech
+from worker.lab.importers.transcripts import explain, read_transcript, what_it_is
 from worker.lab.importers.twitch import read_twitch
-from worker.lab.importers.whisper import read_whisper, without_held_words
+from worker.lab.importers.whisper import without_held_words
 from worker.lab.importers.youtube import read_yt_dlp
 
-ChatFormat = Literal["yt-dlp", "bililive-recorder", "blrec", "twitchdownloader"]
-SpeechFormat = Literal["webvtt", "srt", "whisper"]
-CHAT_FORMATS: tuple[ChatFormat, ...] = get_args(ChatFormat)
-SPEECH_FORMATS: tuple[SpeechFormat, ...] = get_args(SpeechFormat)
-
-HEAD_BYTES = 65_536
+HEAD_BYTES = 1 << 20  # the whole text may come before the segments
 _SRT = re.compile(r"\s{0,200}(?:\d{1,9}[^\S\n]{0,8}\n)?\s{0,8}(?:\d{1,3}:)?\d{1,2}:\d{2}[,.]\d{1,3} {0,8}-->")
-
-_WHISPER = re.compile(r'\{\s{0,20}"text"\s{0,4}:')  # the whole text comes first and may fill the head
 
 
 def detect(head: str) -> str:
@@ -35,6 +30,8 @@ def detect(head: str) -> str:
         return "srt"
     if start.startswith("<"):
         return _detect_xml(start)
+    if transcript := what_it_is(start):
+        return transcript
     if start.startswith("{") and '"replayChatItemAction"' in start:
         return "yt-dlp"
     if start.startswith("{"):
@@ -43,7 +40,7 @@ def detect(head: str) -> str:
         return "JSON by chat-downloader; record the chat with yt-dlp instead"
     if "\0" in start:
         return "a binary file"
-    return "text of an unknown kind"
+    return explain(start) or "text of an unknown kind"
 
 
 def _detect_xml(start: str) -> str:
@@ -57,13 +54,9 @@ def _detect_xml(start: str) -> str:
 
 
 def _detect_json(start: str) -> str:
-    if '"segments"' in start or _WHISPER.match(start):
-        return "whisper"
     if '"comments"' in start and ('"streamer"' in start or '"content_offset_seconds"' in start):
         return "twitchdownloader"
-    if '"transcription"' in start:
-        return "JSON by whisper.cpp; let it write SRT (-osrt) instead"
-    return "JSON of an unknown kind"
+    return explain(start) or "JSON of an unknown kind"
 
 
 def _resolve(
@@ -90,9 +83,9 @@ def _resolve(
 
 
 def read_chat(path: Path, wanted: str, ledger: Ledger, progress: Progress) -> tuple[str, Chat]:
-    """(format, chat); `wanted` is a `ChatFormat` or "auto". Raises ImportRefusedError."""
+    """(format, chat); `wanted` is a name in the catalogue or "auto". Raises ImportRefusedError."""
     limit = ledger.limits.chat_bytes
-    found = _resolve(path, wanted, CHAT_FORMATS, SPEECH_FORMATS, max_bytes=limit, use="chat")
+    found = _resolve(path, wanted, names("chat"), names("speech"), max_bytes=limit, use="chat")
     if found == "yt-dlp":
         return found, read_yt_dlp(path, ledger, progress)
     if found == "twitchdownloader":
@@ -102,8 +95,12 @@ def read_chat(path: Path, wanted: str, ledger: Ledger, progress: Progress) -> tu
 
 
 def read_speech(path: Path, wanted: str, ledger: Ledger, progress: Progress) -> tuple[str, list[Speech]]:
-    """(format, segments); `wanted` is a `SpeechFormat` or "auto". Raises ImportRefusedError."""
+    """(format, segments); `wanted` is a name in the catalogue or "auto". Raises ImportRefusedError."""
     limit = ledger.limits.speech_bytes
-    found = _resolve(path, wanted, SPEECH_FORMATS, CHAT_FORMATS, max_bytes=limit, use="speech")
-    reader = {"webvtt": read_webvtt, "srt": read_srt, "whisper": read_whisper}[found]
-    return found, without_held_words(reader(path, ledger, progress), ledger)
+    found = _resolve(path, wanted, names("speech"), names("chat"), max_bytes=limit, use="speech")
+    if found in ("webvtt", "srt"):
+        reader = read_webvtt if found == "webvtt" else read_srt
+        segments = reader(path, ledger, progress)
+    else:
+        segments = read_transcript(path, found, ledger, progress)
+    return found, without_held_words(segments, ledger)

@@ -67,6 +67,8 @@ class Speech:
     start_ms: int
     end_ms: int
     text: str
+    confidence: float | None = None
+    """The recogniser's own, 0 to 1; None if the file has none."""
 
 
 Item = Comment | Gift | HostText

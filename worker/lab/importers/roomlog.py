@@ -71,7 +71,7 @@ def align_speech(segments: Sequence[Speech], offset_ms: int, ledger: Ledger) -> 
         if end <= start and segment.end_ms > segment.start_ms:
             ledger.drop("segment that lies within others")
             continue
-        kept.append(Speech(start, end, segment.text))
+        kept.append(Speech(start, end, segment.text, segment.confidence))
     return kept
 
 
@@ -171,11 +171,12 @@ class RoomLog:
 
     def _speech_body(self, n: int) -> dict[str, Any]:
         segment, start_ms = self.speech[n], self.room.started_at_ms
-        return {
+        body = {
             "type": "host.speech", "segment_id": f"{self.session_id}:s{n}",
             "start_ms": start_ms + segment.start_ms, "end_ms": start_ms + segment.end_ms,
             "text": segment.text,
         }  # fmt: skip
+        return body if segment.confidence is None else body | {"confidence": segment.confidence}
 
     def _chat_body(self, item: Item, n: int) -> dict[str, Any]:
         platform, of = self.room.platform, self.pseudonyms.of

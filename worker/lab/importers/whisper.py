@@ -1,72 +1,22 @@
-"""Whisper's JSON: segments with times, and with its own doubts.
+"""Whisper's habits: it invents speech in silence, and it repeats itself.
 
-Whisper invents speech in silence ("you" every 30 s) and sometimes repeats itself for a whole segment.
-Neither was said, and a judge of loops would take both for a recording, so neither becomes speech. Thresholds
-are Whisper's own defaults (`no_speech_threshold` 0.6, `compression_ratio_threshold` 2.4).
+Neither was said, and a judge of loops would take both for a recording, so neither becomes speech. Whisper takes
+a segment for silence only if `no_speech_prob` is above 0.6 and `avg_logprob` below -1.0: behind music the first
+alone is high while the words are right. Thresholds are Whisper's own (`no_speech_threshold`, `logprob_threshold`,
+`compression_ratio_threshold` of its `transcribe`).
 """
 
 from itertools import groupby
-from pathlib import Path
 
-import msgspec
-from msgspec import Raw, Struct
-
-from worker.lab.importers.limits import ImportRefusedError, open_bounded, require_utf8
-from worker.lab.importers.recording import Ledger, Progress, Seconds, Speech
+from worker.lab.importers.recording import Ledger, Speech
 
 NO_SPEECH_PROB = 0.6
+LOGPROB = -1.0
 COMPRESSION_RATIO = 2.4
 MIN_REPEATS = 3
 HELD_MS = 20_000
 HELD_CHARS = 12
 UNITS_MAX = 400  # of one segment; Whisper's have at most 224 tokens
-
-
-class _File(Struct):
-    segments: list[Raw]
-
-
-class _Segment(Struct):
-    start: Seconds
-    end: Seconds
-    text: str
-    no_speech_prob: float | None = None
-    compression_ratio: float | None = None
-
-
-_FILE = msgspec.json.Decoder(_File)
-_SEGMENT = msgspec.json.Decoder(_Segment)
-
-
-def read_whisper(path: Path, ledger: Ledger, progress: Progress) -> list[Speech]:
-    """Segments that Whisper believes to be speech.
-
-    Raises:
-        ImportRefusedError: no such JSON, no segments, too large, or too many unreadable segments.
-    """
-    with open_bounded(path, ledger.limits.speech_bytes, "--max-speech-mb") as file:
-        data = file.read()
-    progress(len(data))
-    try:
-        segments = _FILE.decode(require_utf8(data, path)).segments
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ImportRefusedError(f"{path}: is no whole Whisper JSON: {error}") from error
-    if not segments:
-        raise ImportRefusedError(f"{path}: has no segment; an empty transcript says nothing about the host")
-    bad_before, read, kept = ledger.bad, 0, []
-    for number, raw in enumerate(segments, 1):
-        try:
-            segment = _SEGMENT.decode(raw)
-            start, end = round(segment.start * 1_000), round(segment.end * 1_000)
-        except msgspec.DecodeError as error:
-            ledger.unreadable(number, f"segment {number}: {error}")
-            continue
-        read += 1
-        text = _said(segment, ledger)
-        if text:
-            kept.append(Speech(start, end, text))
-    ledger.check(path, bad_before, read)
-    return kept
 
 
 def without_held_words(segments: list[Speech], ledger: Ledger) -> list[Speech]:
@@ -88,24 +38,6 @@ def _held(segment: Speech) -> str:
     """The text if it is far too short for its time, else empty."""
     long = segment.end_ms - segment.start_ms >= HELD_MS
     return segment.text if long and len(segment.text) <= HELD_CHARS else ""
-
-
-def _said(segment: _Segment, ledger: Ledger) -> str:
-    text = " ".join(segment.text.split())
-    if segment.no_speech_prob is not None and segment.no_speech_prob > NO_SPEECH_PROB:
-        ledger.drop("Whisper heard no speech (no_speech_prob > 0.6)")
-        return ""
-    if not text:
-        ledger.drop("segment without text")
-        return ""
-    if segment.compression_ratio is not None and segment.compression_ratio > COMPRESSION_RATIO:
-        trimmed = trim_repeats(text)
-        if trimmed == text:
-            ledger.drop("Whisper repeats itself (compression_ratio > 2.4)")
-            return ""
-        ledger.changed["Whisper repeats itself: kept once (compression_ratio > 2.4)"] += 1
-        return trimmed
-    return text
 
 
 def trim_repeats(text: str) -> str:

@@ -1,0 +1,64 @@
+"""What `stream-audit import` reads: one row a format, for `--formats`, messages and checks of options.
+
+A reader adds its rows here and itself to `formats`; nothing else names formats.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Option = Literal["chat", "speech"]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """`name` is what `--chat-format` and `--speech-format` take."""
+
+    name: str
+    option: Option
+    writers: str
+    times: str
+    """What its times are worth."""
+    lacks: str
+    """What it cannot say that another format can."""
+
+
+def _speech(name: str, writers: str, times: str, lacks: str) -> Format:
+    return Format(name, "speech", writers, times, lacks)
+
+
+FORMATS: tuple[Format, ...] = (
+    Format("yt-dlp", "chat", "yt-dlp (live_chat.json of YouTube)", "sent, 1 ms", "purchases"),
+    Format("bililive-recorder", "chat", "BililiveRecorder", "sent, 1 ms", "purchases"),
+    Format("blrec", "chat", "blrec", "sent, 1 ms", "purchases"),
+    Format("twitchdownloader", "chat", "TwitchDownloader (JSON)", "sent, 1 s", "purchases"),
+    _speech("webvtt", "YouTube's and others' WebVTT", "start and end, 1 ms", "confidence"),
+    _speech("srt", "SRT of any tool", "start and end, 1 ms", "confidence"),
+    _speech("whisper", "openai-whisper, mlx-whisper, whisper-ctranslate2, whisper.cpp's server", "10 ms", ""),
+    _speech("openai", "OpenAI's verbose_json", "10 ms", ""),
+    _speech("faster-whisper", "faster-whisper's segments: a list, or JSON lines", "10 ms", ""),
+    _speech("whisperx", "WhisperX", "1 ms; numbers have none and are placed between neighbours", ""),
+    _speech("stable-ts", "stable-ts", "1 ms, with silent stretches", ""),
+    _speech("whisper.cpp", "whisper.cpp -oj, -ojf", "10 ms", "confidence without -ojf"),
+    _speech("whisper.cpp-csv", "whisper.cpp -ocsv", "10 ms", "confidence"),
+    _speech(
+        "hf-chunks", "Hugging Face pipeline, insanely-fast-whisper, whisper-jax", "the last has no end", "confidence"
+    ),
+    _speech("funasr", "FunASR AutoModel with sentence_info, also printed by Python", "1 ms", "confidence"),
+    _speech("funasr-http", "FunASR's HTTP server", "1 ms; old versions have no end", "confidence"),
+    _speech("funasr-onnx", "FunASR's ONNX runtime and web socket with stamp_sents", "1 ms", "confidence"),
+    _speech("funasr-text", "FunASR, SenseVoice: text with a time for each character", "1 ms", "confidence"),
+    _speech("aliyun", "Aliyun Paraformer, Fun-ASR", "1 ms, first channel", "confidence"),
+    _speech("aliyun-isi", "Aliyun ISI recording files", "1 ms", "confidence"),
+    _speech("tencent", "Tencent Cloud ASR", "1 ms", "confidence"),
+    _speech("volcengine", "Volcengine ASR", "1 ms", "confidence"),
+    _speech("bcut", "Bcut", "1 ms", "confidence, mostly"),
+    _speech("jianying-asr", "CapCut's (剪映) recogniser", "1 ms", "confidence, mostly"),
+    _speech("jianying-draft", "CapCut's (剪映) draft_content.json, not encrypted", "of the edit", "confidence"),
+    _speech("bilibili-subtitle", "Bilibili's subtitles as JSON", "10 ms", "confidence"),
+)
+"""Chat first; then speech, the best-known first."""
+
+
+def names(option: Option) -> tuple[str, ...]:
+    """The names of the formats that `--chat` or `--speech` accepts."""
+    return tuple(row.name for row in FORMATS if row.option == option)

@@ -1,0 +1,211 @@
+"""JSON that need not be whole: find a list by its path, then decode one entry at a time.
+
+A decoder of whole files loses a transcript to one NaN, one broken byte or one lost bracket. Here brackets are
+matched with strings in mind, each entry is decoded alone, and after a bad one reading goes on at the next
+entry that begins with the same key. No tree of the file is built: memory is the text and one entry.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+BROKEN = "\ufffd"
+KEYS_MAX = 1_000  # keys of one object that are looked at
+ENTRY_CHARS = 1 << 20  # an entry longer than this is not repaired
+DEPTH_MAX = 12  # of a path
+_GAP = re.compile(r"[\s,\0\ufeff]*+")
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)
+_SCALAR = re.compile(r'[^,\]}\s"\[{]*+')
+_KEY = re.compile(r'"([^"\\\n]{0,64})"\s{0,100}:\s{0,100}')
+_FIRST_KEY = re.compile(r'\{\s{0,100}"([^"\\\n]{1,64})"\s{0,100}:')
+_FAULT = re.compile(
+    r'("[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z))|(?<![\w"])[+-]?(?:nan|inf(?:inity)?)(?:\([a-z0-9]{0,20}\))?(?!\w)',
+    re.DOTALL | re.IGNORECASE,
+)
+_BAD_ESCAPE = re.compile(r'\\(?:(["\\/bfnrt]|u[0-9A-Fa-f]{4})|)')
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """An entry that was not understood; `at` counts characters from the start of the text."""
+
+    at: int
+    why: str
+
+
+class Walk:
+    """Steps over `text`. `numbers` counts values such as NaN that became None, `escapes` repaired backslashes,
+    `cut` says that the text ended within a value.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.numbers = self.escapes = self.passed_over = 0
+        self.cut = False
+        self._decoder = json.JSONDecoder(strict=False, parse_constant=self._no_number)
+
+    def _no_number(self, _: str) -> None:
+        self.numbers += 1
+
+    def gap(self, at: int) -> int:
+        """The first place from `at` on that is neither space nor comma."""
+        found = _GAP.match(self.text, at)
+        return found.end() if found else at
+
+    def skip(self, at: int) -> int:
+        """The end of the value at `at`, or of the text if the value has none."""
+        first = self.text[at : at + 1]
+        if first == '"':
+            found = _STRING.match(self.text, at)
+            return found.end() if found else len(self.text)
+        if first not in ("{", "["):
+            found = _SCALAR.match(self.text, at)
+            return found.end() if found else at
+        depth = 0
+        for token in _BRACKET.finditer(self.text, at):
+            kind = self.text[token.start()]
+            if kind in "{[":
+                depth += 1
+            elif kind in "}]":
+                depth -= 1
+                if depth == 0:
+                    return token.end()
+        return len(self.text)
+
+    def members(self, at: int) -> Iterator[tuple[str, int]]:
+        """(key, place of its value) of the object at `at`; after damage it goes on at the next key."""
+        if self.text[at : at + 1] != "{":
+            return
+        at += 1
+        for _ in range(KEYS_MAX):
+            at = self.gap(at)
+            if self.text[at : at + 1] == "}":
+                return
+            found = _KEY.match(self.text, at) or _KEY.search(self.text, at)
+            if not found:
+                return
+            yield found[1], found.end()
+            at = self.skip(found.end())
+
+    def keys(self, at: int) -> set[str]:
+        """The keys of the object at `at`; none if there is no object."""
+        return {key for key, _ in self.members(at)}
+
+    def elements(self, at: int) -> Iterator[int]:
+        """The places of the values in the list at `at`."""
+        if self.text[at : at + 1] != "[":
+            return
+        at = self.gap(at + 1)
+        while at < len(self.text) and self.text[at] not in "]}":
+            yield at
+            at = self.gap(max(at + 1, self.skip(at)))
+
+    def find(self, at: int, path: tuple[str, ...]) -> Iterator[int]:
+        """The places that `path` leads to: keys, `[]` for every value of a list, `[0]` for its first alone."""
+        if not path:
+            yield at
+            return
+        step, rest = path[0], path[1:]
+        if step == "[0]":
+            for number, place in enumerate(self.elements(at)):
+                if number == 0:
+                    yield from self.find(place, rest)
+                else:
+                    self.passed_over += 1
+        elif step == "[]":
+            for place in self.elements(at):
+                yield from self.find(place, rest)
+        else:
+            for key, place in self.members(at):
+                if key == step:
+                    yield from self.find(place, rest)
+                    return
+
+    def entries(self, at: int) -> Iterator[dict[str, Any] | Bad]:
+        """The objects of the list at `at`, or the object there; a bad one costs itself."""
+        if self.text[at : at + 1] == "{":
+            value, _ = self.decode(at)
+            yield value if isinstance(value, dict | Bad) else Bad(at, "is no object")
+            return
+        at, mark = at + 1, ""
+        while True:
+            at = self.gap(at)
+            if at >= len(self.text):
+                self.cut = True
+                return
+            if self.text[at] in "]}":
+                return
+            value, end = self.decode(at)
+            if isinstance(value, dict):
+                if not mark and (first := _FIRST_KEY.match(self.text, at)):
+                    mark = first[1]
+                yield value
+                at = end
+                continue
+            if not isinstance(value, Bad):
+                yield Bad(at, "is no object")
+                at = end
+                continue
+            again = self._next_start(at + 1, mark)
+            if again < 0 and self.skip(at) >= len(self.text):
+                self.cut = True
+                return
+            yield value
+            if again < 0:
+                return
+            at = again
+
+    def _next_start(self, at: int, mark: str) -> int:
+        """Where the next object begins whose first key is `mark` (any key if that is empty), or -1."""
+        pattern = re.compile(rf'\{{\s{{0,100}}"{re.escape(mark)}"\s{{0,100}}:') if mark else _FIRST_KEY
+        found = pattern.search(self.text, at)
+        return found.start() if found else -1
+
+    def decode(self, at: int) -> tuple[Any, int]:
+        """(value, its end), or (Bad, the same place). Repairs what C++ and careless writers leave."""
+        try:
+            return self._decoder.raw_decode(self.text, at)
+        except RecursionError:
+            return Bad(at, "nests too deep"), at
+        except ValueError as error:
+            why = getattr(error, "msg", "a number that is too long")
+            place = getattr(error, "pos", at)
+        end = self.skip(at)
+        if end - at > ENTRY_CHARS or self.text[at] not in "{[":
+            return Bad(place, why), at
+        fixed, numbers, escapes = _repaired(self.text[at:end])
+        if not numbers and not escapes:
+            return Bad(place, why), at
+        try:
+            value, _ = self._decoder.raw_decode(fixed)
+        except (ValueError, RecursionError):
+            return Bad(place, why), at
+        self.numbers += numbers
+        self.escapes += escapes
+        return value, end
+
+
+def _repaired(entry: str) -> tuple[str, int, int]:
+    """(`entry` with null for `nan`, `-nan(ind)` and `inf`, how many; backslashes that escape nothing doubled,
+    how many).
+    """
+    numbers = escapes = 0
+
+    def escape(found: re.Match[str]) -> str:
+        nonlocal escapes
+        if found[1]:
+            return found[0]
+        escapes += 1
+        return "\\\\"
+
+    def fault(found: re.Match[str]) -> str:
+        nonlocal numbers
+        if found[1]:
+            return _BAD_ESCAPE.sub(escape, found[1])
+        numbers += 1
+        return "null"
+
+    return _FAULT.sub(fault, entry), numbers, escapes
