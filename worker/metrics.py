@@ -7,6 +7,7 @@ No label is a room, a user, or anything else without a bound.
 
 import gc
 import resource
+import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -225,16 +226,17 @@ def process_readings() -> Readings:
         "gc_collections_total": {
             (str(generation),): float(stats["collections"]) for generation, stats in enumerate(gc.get_stats())
         },
-        "resident_memory_bytes": float(_resident_bytes(usage.ru_maxrss)),
+        "resident_memory_bytes": float(resident_bytes()),
         "cpu_seconds_total": usage.ru_utime + usage.ru_stime,
     }
 
 
-def _resident_bytes(peak_kib: int) -> int:
+def resident_bytes() -> int:
+    """Return the memory that this process holds now; where no /proc tells, the most that it ever held."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, IndexError, ValueError):
-        return peak_kib * 1024  # no /proc here: the peak is the nearest that is known
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return pages * resource.getpagesize()
 
 

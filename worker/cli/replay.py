@@ -1,9 +1,6 @@
 """`replay`: room logs → violations and a table of rooms, without Kafka, by the engine's own processor."""
 
-import os
-import resource
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,8 +73,8 @@ def replay(
     from worker.cli.terminal import note, progress
     from worker.partition.rooms import BreakerTripped
     from worker.policy.judge import Judge
-    from worker.tools.replay import Replay, violation_line
-    from worker.tools.roomlog import Faults, LogRecord, RoomLogError, Writer
+    from worker.tools.replay import Replay, original_of, violation_line
+    from worker.tools.roomlog import Faults, RoomLogError, Writer
 
     if as_json and output == "-":
         raise click.UsageError("--json and -o - would both write to standard output; give one of them a file.")
@@ -97,7 +94,7 @@ def replay(
                         out.line(violation_line(record))
                 if letters is not None:
                     for letter in step.of(DEAD_LETTERS_TOPIC):
-                        letters.record(_original(letter.key, letter.value, letter.headers, LogRecord))
+                        letters.record(original_of(letter))
         except (RoomLogError, BreakerTripped) as error:
             problem = str(error)
     counts = run.counts()
@@ -133,29 +130,11 @@ def _watch_memory(run: "Replay", records: Iterable["LogRecord"]) -> Iterator["Lo
 
 
 def _tell_memory(run: "Replay", count: int) -> None:
-    kept, resident_mb = run.rooms_kept, _resident_bytes() / 1e6
     from worker.cli.terminal import note
+    from worker.metrics import resident_bytes
 
+    kept, resident_mb = run.rooms_kept, resident_bytes() / 1e6
     note(f"{count:,} events: {kept:,} rooms kept, {resident_mb:,.0f} MB resident")
-
-
-def _resident_bytes() -> int:
-    """Memory that the process holds now; where the system does not tell, the most that it ever held."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _original(
-    key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]], make: type["LogRecord"]
-) -> "LogRecord":
-    """The rejected record as it stood in its log, with the dead letter's headers."""
-    named = dict(headers)
-    partition, offset, timestamp = (
-        int(named[f"dlq.original.{what}"] or b"") for what in ("partition", "offset", "timestamp")
-    )
-    return make(partition, offset, timestamp, key, value, tuple(headers))
 
 
 def _accounting(counts: "Counts") -> str:

@@ -4,7 +4,6 @@ A partition of the log has a `PartitionProcessor` and a `RoomStore` of its own, 
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import TypeVar
 
 import msgspec
@@ -15,7 +14,7 @@ from worker.partition.rooms import Counts, Output, PartitionProcessor
 from worker.policy.judge import Judge
 from worker.records import OutRecord
 from worker.state.rooms import RoomStore
-from worker.tools.roomlog import LogRecord
+from worker.tools.roomlog import LogRecord, RoomLogError
 from worker.topics import EVENTS_TOPIC
 
 CHUNK_RECORDS = 1_000
@@ -57,10 +56,9 @@ class Replay:
     def run(self, records: Iterable[LogRecord]) -> Iterator[Output]:
         """Judge `records` in order, a chunk at a time; yields what each chunk of a partition leads to.
 
-        Raises BreakerTripped as the processor does.
+        Raises BreakerTripped as the processor does, and RoomLogError as reading does, once all before it is judged.
         """
-        source = iter(records)
-        while chunk := list(islice(source, CHUNK_RECORDS)):
+        for chunk in _chunks(records):
             by_partition: dict[int, list[LogRecord]] = {}
             for record in chunk:
                 by_partition.setdefault(record.partition, []).append(record)
@@ -134,6 +132,32 @@ class Replay:
             _add(total.withheld, one.withheld)
             _add(total.requests, one.requests)
         return total
+
+
+def _chunks(records: Iterable[LogRecord]) -> Iterator[list[LogRecord]]:
+    """Records by the thousand; where they cannot be read on, first those before."""
+    chunk: list[LogRecord] = []
+    try:
+        for record in records:
+            chunk.append(record)
+            if len(chunk) >= CHUNK_RECORDS:
+                yield chunk
+                chunk = []
+    except RoomLogError:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk
+
+
+def original_of(letter: OutRecord) -> LogRecord:
+    """The refused record of a dead letter as it stood in its log, with the letter's headers."""
+    named = dict(letter.headers)
+    partition, offset, timestamp = (
+        int(named[f"dlq.original.{what}"] or b"") for what in ("partition", "offset", "timestamp")
+    )
+    return LogRecord(partition, offset, timestamp, letter.key, letter.value, tuple(letter.headers))
 
 
 def _rules(room: Room) -> list[str]:
