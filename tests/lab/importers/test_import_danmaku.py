@@ -6,6 +6,7 @@ import pytest
 
 from tests.lab.importers.made_up import START_MS, Importer, bililive, blrec
 from worker.lab.importers import ImportRefusedError
+from worker.lab.importers.danmaku import IN_SECONDS, WRONG_TIME
 
 
 def d(offset_s: float, sent_ms: int, text: str = "多少钱", uid: str = "9001", user: str = "观众乙") -> str:
@@ -106,16 +107,66 @@ VIDEO = (
 )
 
 
+LIVE = '<d p="{n}.1,1,25,16777215,{sent},0,{uid},0" uid="{n}" user="观众乙">多少钱</d>'
+
+
+def live(head: str, before: str, *, ms: bool, uid: str = "900001") -> str:
+    unit = 1 if ms else 1_000
+    return head + "".join(before + LIVE.format(n=n, sent=(START_MS + n * 1_000) // unit, uid=uid) for n in range(9))
+
+
+@pytest.mark.parametrize(
+    ("chat", "named"),
+    [
+        (live("<i><metadata><video_start_time>1</video_start_time></metadata>", "\n", ms=True), "biliLive-tools"),
+        (live("<i>", "\n\t", ms=False), "biliup"),
+        (live("<i>", "\n\t", ms=True), "stream-rec"),
+        (live("<!-- Rust-Srec version: 0.3.0 --><i>", "\n  ", ms=True), "rust-srec"),
+        (live("<i>", "\n  ", ms=True, uid="1602022773").replace(',0" uid="1"', ',0" uid="1"'), "DouyinLiveRecorder"),
+        (live("<i>", "\n", ms=False), "unknown writer"),
+        ("<i><chatserver>chat.example</chatserver><chatid>0</chatid></i>", "without a message"),
+        (bililive()[: bililive().index("title=") + 8], "no message: it was cut before its first message"),
+    ],
+)
+def test_a_live_recording_is_named_by_what_it_shows(run: Importer, chat: str, named: str) -> None:
+    with pytest.raises(ImportRefusedError, match=named) as refused:
+        run(chat)
+    assert "video" not in str(refused.value)
+
+
+def test_the_format_that_the_user_names_is_tried(run: Importer) -> None:
+    room = run(live("<i>", "\n", ms=True), chat_format="bililive-recorder")
+    assert len(room.of("viewer.comment")) == 9
+
+
 @pytest.mark.parametrize("chat_format", ["auto", "bililive-recorder", "blrec"])
 def test_a_videos_comments_are_refused_whatever_the_user_says(run: Importer, chat_format: str) -> None:
     with pytest.raises(ImportRefusedError, match="uploaded Bilibili video"):
         run(VIDEO, chat_format=chat_format)
 
 
-def test_seconds_in_place_of_milliseconds_are_unreadable(run: Importer) -> None:
+def test_a_server_time_in_seconds_is_taken_for_one(run: Importer) -> None:
     bad = d(1, 1_000).replace(str(START_MS + 1_000), "1780000001")
-    with pytest.raises(ImportRefusedError, match="1 of 2 entries"):
-        run(bililive(bad, d(2, 2_000)))
+    room = run(bililive(bad, d(2, 2_000)))
+    assert room.offsets("viewer.comment") == [1_000, 2_000]
+    assert room.summary.changed == {IN_SECONDS: 1}
+
+
+@pytest.mark.parametrize("sent", ["0", "-1", "NaN", "", str(START_MS + 8 * 3_600_000), "9" * 18, "9" * 400])
+def test_one_wrong_server_time_does_not_make_hours(run: Importer, sent: str) -> None:
+    comments = [d(n, n * 1_000) for n in range(1, 40)]
+    comments[20] = comments[20].replace(str(START_MS + 21_000), sent)
+    room = run(bililive(*comments))
+    assert room.offsets("viewer.comment") == [n * 1_000 for n in range(1, 40)]
+    assert room.summary.changed == {WRONG_TIME: 1}
+
+
+def test_a_recorder_that_was_suspended_does_not_make_the_server_wrong(run: Importer) -> None:
+    before = [d(n, n * 1_000) for n in range(1, 20)]
+    after = [d(20 + n, 3_600_000 + n * 1_000) for n in range(1, 20)]
+    room = run(bililive(*before, *after))
+    assert room.offsets("viewer.comment")[-1] == 3_600_000 + 19_000
+    assert WRONG_TIME not in room.summary.changed
 
 
 BOMB = '<!DOCTYPE i [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
@@ -139,10 +190,71 @@ def test_control_characters_that_viewers_send_do_not_end_the_file(run: Importer)
     assert room.summary.changed == {"line with control characters (now spaces)": 1}
 
 
-def test_a_file_that_stops_being_xml_early_is_refused_with_the_line(run: Importer) -> None:
-    broken = bililive(d(1, 1_000), "<d <<<", *(d(n, n * 1_000) for n in range(2, 200)))
-    with pytest.raises(ImportRefusedError, match=r"line \d+ is no XML"):
-        run(broken)
+MANY = [d(n, n * 1_000) for n in range(1, 60)]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("好\ufffe", "好\ufffd"),
+        ("好&#xFFFF;", "好\ufffd"),
+        ("好&#65535;", "好\ufffd"),
+        ("好&#xD83D;", "好\ufffd"),
+        ("好&#xD83D;&#xDE00;", "好😀"),
+        ("好&#x110000;", "好\ufffd"),
+        ("A&B", "A&B"),
+        ("A & B &", "A & B &"),
+        ("好&nbsp;的", "好\xa0的"),
+        ("&LT;&AMP;", "<&"),
+        ("好&什么;", "好&什么;"),
+        ("买一送一 <3", "买一送一 <3"),
+        ('A "B" <b> -> C', 'A "B" <b> -> C'),
+    ],
+)
+def test_a_character_that_xml_forbids_costs_itself_only(run: Importer, written: str, read: str) -> None:
+    room = run(bililive(*MANY[:30], d(30.5, 30_500, written), *MANY[30:]))
+    assert [c["text"] for c in room.of("viewer.comment")][30] == read
+    assert len(room.of("viewer.comment")) == 60
+    assert sum(room.summary.changed.values()) == 1
+    assert room.summary.unreadable == 0
+
+
+def test_a_name_that_was_not_escaped_costs_nothing(run: Importer) -> None:
+    room = run(bililive(*MANY, d(60.5, 60_500, "好", user='A&B"家')))
+    assert len(room.of("viewer.comment")) == 60
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "<d <<<", "<d p=", '<d p="30.5,1,25', d(30.5, 30_500)[:-4], d(30.5, 30_500)[:-1], "</d>", "<!--", "<![CDATA[",
+        "<?x", d(30.5, 30_500).replace('"', ""), "</i>", "<BililiveRecorderXmlStyle>", "]]>", "<d", "<",
+        '</i>\n<?xml version="1.0"?>\n<i>',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("join", ["\n", ""])
+def test_broken_markup_costs_at_most_its_neighbours(run: Importer, broken: str, join: str) -> None:
+    room = run(bililive(join.join([*MANY[:30], broken, *MANY[30:]])))
+    assert len(room.of("viewer.comment")) >= 58
+    assert room.summary.unreadable <= 2
+
+
+def test_a_broken_place_is_named_by_line_column_and_character(run: Importer) -> None:
+    room = run(bililive(*MANY[:30], "<d <<<", *MANY[30:]))
+    assert room.summary.unreadable_first == [
+        {"line": 38, "why": "is no XML at column 4, character U+003C LESS-THAN SIGN"}
+    ]
+
+
+def test_a_file_of_which_too_much_is_broken_is_refused_with_the_first_place(run: Importer) -> None:
+    with pytest.raises(ImportRefusedError, match=r"8 of 67 .*line 38: is no XML at column 4, .*--max-bad-percent"):
+        run(bililive(*MANY[:30], *["<d <<<"] * 8, *MANY[30:]))
+
+
+def test_gbk_is_read_as_declared_and_undeclared(run: Importer) -> None:
+    text = bililive(*MANY)
+    for encoded in (text.replace("utf-8", "gbk").encode("gbk"), text.encode("gb18030"), text.encode("utf-16")):
+        assert [c["text"] for c in run(encoded).of("viewer.comment")] == ["多少钱"] * 59
 
 
 def test_viewers_whose_ids_the_platform_hides_are_told_apart_by_their_masked_names(run: Importer) -> None:

@@ -16,7 +16,7 @@ import srt
 import webvtt
 
 from worker.lab.importers.limits import ImportRefusedError
-from worker.lab.importers.readable import REPLACEMENT, read_text
+from worker.lab.importers.readable import NO_CHARACTER, REPLACEMENT, read_text
 from worker.lab.importers.recording import Ledger, Progress, Speech
 
 FILLER_MS = 50  # a cue this short shifts lines and says nothing
@@ -130,7 +130,7 @@ def _speech(path: Path, text: str, cues: list[Cue], ledger: Ledger, bad_before: 
     for start, end, lines in unroll(cues, ledger) if is_rolling(cues) else cues:
         line = " ".join(part for part in lines if not _SOUND.fullmatch(part))
         if line and not line.strip(REPLACEMENT + " "):
-            ledger.drop("caption of which no character is left")
+            ledger.drop(NO_CHARACTER)
         elif line:
             kept.append(Speech(start, end, line))
         elif lines:

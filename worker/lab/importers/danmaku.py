@@ -18,12 +18,16 @@ from typing import Literal
 
 import msgspec
 
+from worker.lab.importers.clocks import outliers
+from worker.lab.importers.danmaku_writers import NO_MESSAGE
 from worker.lab.importers.limits import ImportRefusedError
+from worker.lab.importers.readable import NO_CHARACTER, REPLACEMENT
 from worker.lab.importers.recording import NO_TEXT, Chat, Comment, Gift, HostText, Ledger, Progress
 from worker.lab.importers.xml_stream import Element, read_elements
 
 Recorder = Literal["bililive-recorder", "blrec"]
 
+EARLIEST_MS, LATEST_MS = 1_420_070_400_000, 4_102_444_800_000  # 2015 and 2100: no server time lies outside
 CLOCK_SKEW_MS = 5_000  # a recorder's clock further off than this is corrected by the server's
 SAME_PURCHASE_MS = 60_000  # guard and toast of one purchase lie seconds apart
 FEN_PER_CNY = 100
@@ -33,15 +37,13 @@ METADATA = frozenset({
     "user_name", "room_id", "room_title", "live_start_time", "record_start_time", "recorder",
 })  # fmt: skip
 KINDS = frozenset({"d", "sc", "gift", "guard", "toast"})
+STYLES = frozenset({"BililiveRecorderXmlStyle", "RecorderXmlStyle"})
 HEADER = frozenset({
     "i", "chatserver", "chatid", "mission", "maxlimit", "state", "real_name", "source", "metadata", "area",
     "parent_area", "BililiveRecorder", "BililiveRecorderXmlStyle",
 })  # fmt: skip
-VIDEO = (
-    "these are the comments on an uploaded Bilibili video (or a danmaku file without a recorder's metadata), "
-    "not the chat of a live room: their times are places in the video, and they were sent on different days. "
-    "Accepted are files by BililiveRecorder and blrec"
-)
+WRONG_TIME = "comment without a credible server time (placed by the recorder's clock)"
+IN_SECONDS = "comment whose server time is in seconds (now ms)"
 
 
 class _RawGift(msgspec.Struct):
@@ -79,8 +81,6 @@ class _Reader:
         elif tag in METADATA and self.recorder == "blrec":
             self.metadata(tag, text.strip())
         elif tag in KINDS:
-            if not self.recorded:
-                raise ImportRefusedError(VIDEO)
             try:
                 getattr(self, tag)(attrs, text, line)
             except (ValueError, KeyError, IndexError, OverflowError):
@@ -114,19 +114,31 @@ class _Reader:
 
     def d(self, attrs: Mapping[str, str], text: str, line: int) -> None:
         p = attrs["p"].split(",")
-        offset, server = _ms(p[0]), int(p[4])
-        if server < 10**12:
-            raise ValueError("p[4] is no Unix time in ms")
+        offset, server = _ms(p[0]), self.server_ms(p[4])
         uid = self.uid(attrs, p[6])
         item: Comment | HostText
         if self.name and attrs.get("user") == self.name:
             item = HostText(offset, p[7] if len(p) > 7 else "")
+        elif text.strip() and not text.strip(f"{REPLACEMENT} "):
+            self.chat.ledger.drop(NO_CHARACTER)
+            return
         elif text.strip():
             item = Comment(offset, uid, text.strip(), p[7] if len(p) > 7 else "")
         else:
             self.chat.ledger.drop(NO_TEXT)
             return
         self.comments.append((item, server, line))
+
+    def server_ms(self, text: str) -> int:
+        """A server time in Unix ms; 0 if it is none, as for a recorder that was not told one."""
+        server = int(text) if text.isascii() and text.lstrip("-").isdigit() and len(text) < 20 else 0
+        if EARLIEST_MS <= server * 1_000 <= LATEST_MS:
+            self.chat.ledger.changed[IN_SECONDS] += 1
+            return server * 1_000
+        if EARLIEST_MS <= server <= LATEST_MS:
+            return server
+        self.chat.ledger.changed[WRONG_TIME] += 1
+        return 0
 
     def sc(self, attrs: Mapping[str, str], text: str, line: int) -> None:
         price = float(attrs["price"])
@@ -184,12 +196,11 @@ class _Reader:
         self.chat.ledger.changed["gift without a readable price (value 0, currency XXX)"] += 1
 
     def finish(self) -> Chat:
-        if not self.recorded:
-            raise ImportRefusedError(VIDEO)
         chat = self.chat
         if self.name:
             chat.title = chat.title.replace(self.name, "…")
         start = self.start_by_server()
+        self.distrust()
         for item, server, line in self.comments:
             if self.recorder == "bililive-recorder" and server and start is not None:
                 item.offset_ms = server - start
@@ -205,6 +216,15 @@ class _Reader:
                 same.remove(twin)
                 chat.ledger.drop("toast of a purchase that its guard message already told")
         return chat
+
+    def distrust(self) -> None:
+        """Take a server time that disagrees with the recorder's clock, alone among its neighbours, for none."""
+        timed = [at for at, (_, server, _) in enumerate(self.comments) if server]
+        starts = [self.comments[at][1] - self.comments[at][0].offset_ms for at in timed]
+        for wrong in outliers(starts, median_low(starts)) if starts else ():
+            item, _, line = self.comments[timed[wrong]]
+            self.comments[timed[wrong]] = (item, 0, line)
+            self.chat.ledger.changed[WRONG_TIME] += 1
 
     def start_by_server(self) -> int | None:
         """When the recording began, by the server's clock; the recorder's own clock is believed if it
@@ -237,7 +257,7 @@ def read_danmaku(path: Path, recorder: Recorder, ledger: Ledger, progress: Progr
     """Reads a recorder's file; one without its end is accepted with a warning.
 
     Raises:
-        ImportRefusedError: a video's comments, an XML bomb, no XML, too large, or too many unreadable
+        ImportRefusedError: no message, an XML bomb, no XML, too large, or too many unreadable
         elements.
     """
     reader, bad_before = _Reader(recorder, Chat("bilibili", ledger)), ledger.bad
@@ -245,13 +265,8 @@ def read_danmaku(path: Path, recorder: Recorder, ledger: Ledger, progress: Progr
     def take(element: Element) -> None:
         reader.element(element.tag, element.attrs, element.text, element.line)
 
-    skip = frozenset({"BililiveRecorderXmlStyle"})
-    try:
-        read_elements(path, ledger, progress, skip, take)
-        chat = reader.finish()
-    except ImportRefusedError as error:
-        if error.args[0] == VIDEO:
-            raise ImportRefusedError(f"{path}: {VIDEO}") from error
-        raise
+    read_elements(path, ledger, progress, skip=STYLES, entries=KINDS, take=take)
+    if not (reader.recorded or reader.read or ledger.bad > bad_before):
+        raise ImportRefusedError(f"{path}: is by {recorder}, but has no message: {NO_MESSAGE}")
     ledger.check(path, bad_before, reader.read)
-    return chat
+    return reader.finish()

@@ -6,7 +6,8 @@ from typing import Literal
 
 from worker.lab.importers.captions import read_srt, read_webvtt
 from worker.lab.importers.catalogue import names
-from worker.lab.importers.danmaku import VIDEO, read_danmaku
+from worker.lab.importers.danmaku import read_danmaku
+from worker.lab.importers.danmaku_writers import VIDEO, written_by
 from worker.lab.importers.limits import ImportRefusedError, open_bounded
 from worker.lab.importers.readable import HEAD_BYTES as ENCODING_BYTES
 from worker.lab.importers.readable import encoding_of
@@ -29,7 +30,7 @@ def detect(head: str) -> str:
     if _SRT.match(head.replace("\r\n", "\n")):
         return "srt"
     if start.startswith("<"):
-        return _detect_xml(start)
+        return written_by(start)
     if transcript := what_it_is(start):
         return transcript
     if start.startswith("{") and '"replayChatItemAction"' in start:
@@ -41,16 +42,6 @@ def detect(head: str) -> str:
     if "\0" in start:
         return "a binary file"
     return explain(start) or "text of an unknown kind"
-
-
-def _detect_xml(start: str) -> str:
-    if "<BililiveRecorderRecordInfo" in start:
-        return "bililive-recorder"
-    if "<record_start_time" in start or "<recorder>blrec" in start:
-        return "blrec"
-    if "<d p=" in start or "<chatserver" in start:
-        return VIDEO
-    return "XML of an unknown kind"
 
 
 def _detect_json(start: str) -> str:
