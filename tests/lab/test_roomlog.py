@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from worker.tools import roomlog
 from worker.tools.roomlog import Faults, LogRecord, RoomLogError, Writer, read
@@ -62,6 +63,10 @@ def test_a_compressed_log_that_was_cut_off_is_an_error_and_not_a_shorter_log(tmp
         ("[1]", "neither an event nor a record"),
         ('{"offset": 3, "event": {}}', "needs partition, offset and timestamp_ms"),
         ('{"offset": "3", "event": {}}', "neither an event nor a record"),
+        ('{"partition":0,"offset":18446744073709551615,"timestamp_ms":0}', "neither an event nor a record"),
+        ('{"partition":0,"offset":-1,"timestamp_ms":0}', "neither an event nor a record"),
+        ('{"partition":4294967296,"offset":0,"timestamp_ms":0}', "neither an event nor a record"),
+        ('{"partition":0,"offset":0,"timestamp_ms":99999999999999999999}', "neither an event nor a record"),
         ('{"partition":0,"offset":0,"timestamp_ms":0,"value_base64":"%"}', "value_base64 is not base64"),
         ('{"text":"' + "x" * roomlog.LINE_BYTES_MAX + '"}', "longer than"),
     ],
@@ -76,8 +81,10 @@ def test_a_line_that_is_no_room_log_is_named_with_file_and_line(tmp_path: Path, 
 def test_a_bad_event_is_no_error_of_the_log(tmp_path: Path) -> None:
     """The processor must see and count it, so it becomes a record, with whatever coordinates can be read."""
     path = tmp_path / "room.jsonl"
-    path.write_text('{"type":"nonsense","room_id":7,"at_ms":"soon"}\n')
-    assert list(read(path)) == [LogRecord(0, 0, 0, None, b'{"type":"nonsense","room_id":7,"at_ms":"soon"}')]
+    for at_ms in ('"soon"', "99999999999999999999"):
+        event = f'{{"type":"nonsense","room_id":7,"at_ms":{at_ms}}}'
+        path.write_text(event + "\n")
+        assert list(read(path)) == [LogRecord(0, 0, 0, None, event.encode())]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -115,6 +122,14 @@ def test_a_file_of_bad_lines_alone_is_no_room_log(tmp_path: Path) -> None:
         with pytest.raises(RoomLogError, match=r"photo\.jpg:\d+: neither an event nor a record"):
             list(read(path, faults=faults))
         assert faults.bad == min(count, Faults.HOPELESS), "hopeless files are not read to their end"
+
+
+@pytest.mark.parametrize("text", ["photo", "photo\nphoto", '<xml>\n{"half', '[{"type": 1}]'])
+def test_a_file_that_is_no_room_log_is_not_taken_for_one_that_was_cut_off(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_text(text)
+    with pytest.raises(RoomLogError, match=r"photo\.jpg:\d: neither an event nor a record"):
+        list(read(path, faults=Faults()))
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
@@ -157,10 +172,15 @@ def test_a_byte_order_mark_is_skipped(tmp_path: Path, suffix: str) -> None:
     assert second.offset == 1
 
 
+@pytest.mark.parametrize("text", [b"", b"\n\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n"])
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
-def test_an_empty_log_is_named(tmp_path: Path, suffix: str) -> None:
+def test_an_empty_log_is_named(tmp_path: Path, suffix: str, text: bytes) -> None:
     path = tmp_path / f"room.jsonl{suffix}"
-    path.write_bytes(b"")
+    if suffix == ".gz" and text:
+        text = gzip.compress(text)
+    elif suffix == ".zst" and text:
+        text = zstandard.ZstdCompressor().compress(text)
+    path.write_bytes(text)
     faults = Faults()
     assert list(read(path, faults=faults)) == []
     assert faults.empty == [str(path)]

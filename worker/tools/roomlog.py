@@ -12,7 +12,8 @@ Values are kept to the byte, because a verdict depends on them. Whether an event
 not judged here: that is `ingress.decode`'s business, and a bad one has to be counted there.
 
 A line that is neither ends the reading, or is counted in `Faults` and passed over. The same holds for a log that ends
-in the middle of a line or of its compression, as a crash leaves it. A byte order mark is skipped.
+in the middle of a line or of its compression, as a crash leaves it. What is cut off still begins as an object does.
+A byte order mark is skipped.
 """
 
 import base64
@@ -25,12 +26,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, ClassVar, NamedTuple, Self
+from typing import IO, Annotated, ClassVar, NamedTuple, Self
 
 import msgspec
 import orjson
 import zstandard
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 EVENT_BYTES_MAX = 64 * 1024
 LINE_BYTES_MAX = 2 * EVENT_BYTES_MAX  # an event in base64, and the wrapper around it
@@ -55,7 +56,7 @@ class Faults:
 
     Attributes:
         bad: lines that are no record. first: what is wrong with the first of them, at most `SHOWN_MAX`.
-        cut: where a log ends in the middle. empty: names of logs without any line.
+        cut: where a log ends in the middle. empty: names of logs in whose lines nothing stands.
     """
 
     SHOWN_MAX: ClassVar = 5
@@ -92,12 +93,17 @@ class LogRecord(NamedTuple):
     headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
-class _Line(Struct, gc=False):
-    """What is read of a line; everything else in it passes by unread."""
+_Partition = Annotated[int, Meta(ge=0, le=(1 << 31) - 1)]
+_Offset = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+_Timestamp = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 
-    partition: int | UnsetType = UNSET
-    offset: int | UnsetType = UNSET
-    timestamp_ms: int | UnsetType = UNSET
+
+class _Line(Struct, gc=False):
+    """What is read of a line; everything else in it passes by unread. Numbers are such as Kafka has."""
+
+    partition: _Partition | UnsetType = UNSET
+    offset: _Offset | UnsetType = UNSET
+    timestamp_ms: _Timestamp | UnsetType = UNSET
     key: str | UnsetType | None = UNSET
     event: Raw | UnsetType = UNSET
     value_base64: str | UnsetType | None = UNSET
@@ -126,9 +132,9 @@ def read(path: str | Path, *, partition: int = 0, faults: Faults | None = None) 
         except _LineError as error:
             if faults is None:
                 raise
-            if not whole:
+            if not whole and line.startswith(b"{"):
                 faults.cut.append(f"{name}:{number}")
-                return
+                break
             bad += 1
             faults.pass_over(error)
             if bad >= faults.HOPELESS and not good:
@@ -156,6 +162,7 @@ def _lines_of(path: str | Path, bytes_max: int, faults: Faults | None) -> Iterat
     """
     name = "standard input" if str(path) == STDIO else str(path)
     number = 0
+    empty = True
     try:
         with ExitStack() as stack:
             stream = _open(str(path), stack)
@@ -163,8 +170,10 @@ def _lines_of(path: str | Path, bytes_max: int, faults: Faults | None) -> Iterat
                 number += 1
                 whole = line.endswith(b"\n")
                 if len(line) > bytes_max:
+                    empty = False
                     yield name, number, line, whole or _skip_line(stream, bytes_max)
                 elif text := line.removeprefix(_BYTE_ORDER_MARK).strip():
+                    empty = False
                     yield name, number, text, whole
     except EOFError as error:
         if faults is None:
@@ -173,7 +182,7 @@ def _lines_of(path: str | Path, bytes_max: int, faults: Faults | None) -> Iterat
     except (OSError, zlib.error, zstandard.ZstdError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise RoomLogError(f"{name}: cannot be read after line {number}: {reason}") from error
-    if not number and faults is not None and not faults.cut:
+    if empty and faults is not None and not faults.cut:
         faults.empty.append(name)
 
 
@@ -223,7 +232,7 @@ def _integer(raw: Raw | UnsetType) -> int:
     """`at_ms` of a bare event, or 0 where it is none (the event will be rejected)."""
     if isinstance(raw, Raw):
         try:
-            return msgspec.json.decode(raw, type=int)
+            return msgspec.json.decode(raw, type=_Timestamp)
         except msgspec.MsgspecError:
             return 0
     return 0
