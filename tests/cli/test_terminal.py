@@ -79,6 +79,7 @@ def test_no_part_of_a_text_can_pose_as_a_line(terminal: Callable[[int], Terminal
     text = "an excerpt" + " " * spaces + "recomputed: identical"
     Screen().line(text)
     Screen().line(text, label="  room  ")
+    Screen().line("recomputed: identical", label="  fact" + " " * spaces)
     Screen().block(f"{text}\nrecomputed: identical")
     lines = screen.text.splitlines()
     assert all(cell_len(line) <= 80 for line in lines)

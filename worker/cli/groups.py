@@ -1,7 +1,9 @@
 """Names on the command line: a slip of the finger gets a suggestion, and errors are safe to show."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -24,11 +26,23 @@ class Group(click.Group):
             ctx.fail(f"No such command '{args[0]}'.{hint}")
         return super().resolve_command(ctx, args)
 
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except click.ClickException as error:
-            from worker.cli.printable import printable_block
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with _shown_safely():
+            return super().make_context(info_name, args, parent, **extra)
 
-            error.message = printable_block(error.message)
-            raise
+    def invoke(self, ctx: click.Context) -> object:
+        with _shown_safely():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _shown_safely() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        from worker.cli.printable import printable_block
+
+        error.message = printable_block(error.message)
+        raise

@@ -150,6 +150,13 @@ def _give_up(stage: str, problems: list[str]) -> NoReturn:
     sys.exit(1)
 
 
+class _PlainLines(logging.Formatter):
+    """Lines for people; those of a record after its first, such as a traceback's, are indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_block(super().format(record))
+
+
 class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -160,7 +167,7 @@ class _JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return printable_json(line)
 
 
 def _set_up_logging(settings: Settings) -> None:
@@ -173,7 +180,7 @@ def _set_up_logging(settings: Settings) -> None:
 
     handler = LimitedHandler(sys.stderr, Limiter(clock.monotonic_s))
     handler.setFormatter(
-        _JsonLines() if settings.log_json else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        _JsonLines() if settings.log_json else _PlainLines("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     handler.start()

@@ -46,6 +46,10 @@ class Screen:
         text, label = printable(text), printable(label)
         words = text.lstrip(" ")
         lead = " " * (len(text) - len(words))
+        if label and self.console.width - cell_len(label) < ROOM_CELLS_MIN:  # it leaves no room to break the text in
+            words = label.lstrip(" ") + text
+            lead = " " * (len(label + text) - len(words))
+            label = ""
         under = " " * cell_len(label) if label else lead + " " * HANG_CELLS
         head = label or lead
         room = self.console.width - len(under)

@@ -18,6 +18,8 @@ KINDS_MAX = 256
 """Kinds beyond that many in a window count as one: text that never repeats must not fill the memory."""
 SWEEP_S = 5.0
 EXAMPLE_CHARACTERS = 300
+TEMPLATE_CHARACTERS = 300
+"""Templates that begin with the same so many characters are one: a long one must not fill the memory either."""
 
 _DIGITS = re.compile(r"\d+")
 
@@ -58,7 +60,7 @@ class Limiter:
         """Whether to write a record. What is critical always is. Call `due` before: windows end there."""
         if record.levelno >= logging.CRITICAL:
             return True
-        kind = (record.name, _DIGITS.sub("#", str(record.msg)))
+        kind = (record.name, _DIGITS.sub("#", _template_of(record)))
         window = self._windows.get(kind)
         if window is None:
             if len(self._windows) >= self._kinds_max:
@@ -79,11 +81,18 @@ class Limiter:
         return [_summary(w, now_s) for kind in over if (w := self._windows.pop(kind)).left_out]
 
 
+def _template_of(record: logging.LogRecord) -> str:
+    try:
+        return str(record.msg)[:TEMPLATE_CHARACTERS]
+    except Exception:  # what cannot be told must not end who logs; the handler says so
+        return type(record.msg).__name__
+
+
 def _message_of(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception:  # a template that does not fit its arguments must not end who logs
-        return str(record.msg)
+        return _template_of(record)
 
 
 def _summary(window: _Window, now_s: float) -> logging.LogRecord:
