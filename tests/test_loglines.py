@@ -7,7 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from worker.engine.loglines import EXAMPLE_CHARACTERS, LINES, OTHERS, WINDOW_S, LimitedHandler, Limiter
+from worker.engine.loglines import (
+    EXAMPLE_CHARACTERS,
+    LINES,
+    OTHERS,
+    TEMPLATE_CHARACTERS,
+    WINDOW_S,
+    LimitedHandler,
+    Limiter,
+)
 
 
 class Clock:
@@ -85,6 +93,28 @@ def test_texts_that_never_repeat_are_bounded_too(log: logging.Logger, clock: Clo
     assert len(limiter) == 11
     assert OTHERS in limiter._windows
     assert all(len(window.example) <= EXAMPLE_CHARACTERS for window in limiter._windows.values())
+
+
+def test_long_texts_are_bounded_too(clock: Clock) -> None:
+    limiter = Limiter(clock)
+    for word in "abc":
+        limiter.admits(logging.LogRecord("aiokafka", logging.INFO, "", 0, word * 1_000_000, (), None))
+    assert all(len(template) <= TEMPLATE_CHARACTERS for _, template in limiter._windows)
+
+
+def test_a_message_that_cannot_be_told_ends_nothing(log: logging.Logger, output: io.StringIO) -> None:
+    class Untold(Exception):
+        def __str__(self) -> str:
+            raise ValueError("this has no words")
+
+    logging.raiseExceptions, before = False, logging.raiseExceptions
+    try:
+        for _ in range(LINES + 1):
+            log.error(Untold())
+        log.critical("the end")
+    finally:
+        logging.raiseExceptions = before
+    assert lines(output)[0].endswith("1 more of these left out in the last 0 s, the last one: Untold")
 
 
 def test_what_is_critical_is_always_written_and_last(log: logging.Logger, output: io.StringIO) -> None:
