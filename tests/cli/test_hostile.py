@@ -1,6 +1,8 @@
 """Every command before hostile input: nothing from outside commands the terminal, and nothing poses as a verdict."""
 
 import json
+import logging
+import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +15,9 @@ from confluent_kafka import Producer
 
 from tests.lab.importers.made_up import srt_cue, tweet, twitch
 from tests.policy.build import a_policy, a_rule
+from worker.__main__ import show_safely
 from worker.cli import COMMANDS, cli, load
+from worker.cli.run import _JsonLines, _PlainLines
 from worker.ingress.reject import Reason, Reject, dead_letter
 from worker.lab.mockcluster import MockCluster
 from worker.lab.simulate import simulate
@@ -169,11 +173,45 @@ def test_nothing_from_outside_reaches_the_terminal_as_it_came(
 ) -> None:
     monkeypatch.setenv("STREAM_AUDIT_BROKERS", HOSTILE)
     monkeypatch.setattr("worker.tools.brokertopics.TIMEOUT_S", 1.0)  # the mock cluster never describes a topic
-    result = CliRunner().invoke(cli, [*name.split(), *map(str, CASES[name][at](given))])
+    # With colours, as a terminal has them; without, click would take escapes away before this could see them.
+    result = CliRunner().invoke(cli, [*name.split(), *map(str, CASES[name][at](given))], color=True)
     assert result.exit_code in (0, 1, 2)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     said = result.stdout + result.stderr
     assert said
+    _is_safe(said)
+
+
+@pytest.mark.parametrize("before", [[], ["replay"], ["policy"], ["policy", "check"]])
+@pytest.mark.parametrize("argument", [HOSTILE, f"--{HOSTILE}", f"--help={HOSTILE}", f"-{HOSTILE}"])
+def test_a_hostile_name_for_a_command_or_an_option_is_shown_safely(before: list[str], argument: str) -> None:
+    result = CliRunner().invoke(cli, [*before, argument], color=True)
+    assert result.exit_code == 2
+    _is_safe(result.stderr)
+
+
+def test_a_traceback_is_shown_safely(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError as problem:
+        show_safely(type(problem), problem, problem.__traceback__)
+    said = capsys.readouterr().err
+    assert "ValueError" in said
+    _is_safe(said)
+
+
+@pytest.mark.parametrize("formatter", [_PlainLines("%(levelname)s %(name)s: %(message)s"), _JsonLines()])
+def test_a_log_line_is_safe(formatter: logging.Formatter) -> None:
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError:
+        record = logging.LogRecord(f"x{HOSTILE}", logging.ERROR, "", 0, "the room %s", (HOSTILE,), sys.exc_info())
+    said = formatter.format(record)
+    assert "ValueError" in said
+    _is_safe(said)
+
+
+def _is_safe(said: str) -> None:
     assert not {c for c in said if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"}} - {"\n"}
     assert not [line for line in said.splitlines() if line.startswith(LIE)]
 

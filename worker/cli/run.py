@@ -1,7 +1,6 @@
 """`stream-audit run`: the worker in the foreground."""
 
 import asyncio
-import json
 import logging
 import os
 import sys
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from worker.cli.printable import printable, printable_block
+from worker.cli.printable import printable, printable_block, printable_json
 from worker.settings import Settings, SettingsError, describe, load_settings
 
 if TYPE_CHECKING:
