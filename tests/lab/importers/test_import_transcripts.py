@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from tests.lab.importers.made_up import Importer, whisper
+from tests.lab.importers.transcript_samples import SAMPLES
 from worker.lab.importers import ImportRefusedError
+from worker.lab.importers.catalogue import names
 
 
 def coats(count: int = 25, **more: Any) -> list[dict[str, Any]]:
@@ -115,3 +117,40 @@ def test_a_word_in_the_text_is_no_mark_of_a_format(run: Importer) -> None:
 def test_text_without_times_is_refused_with_the_reason(run: Importer) -> None:
     with pytest.raises(ImportRefusedError, match="a transcript without times"):
         run(speech='{"text": "hello", "usage": {}}')
+
+
+LINES = [(n * 5_000 + 200, n * 5_000 + 4_000, f"先看这件外套第{'零一二三四五六七八九'[n % 10]}款。") for n in range(25)]
+WRITTEN = [(name, number) for name, writers in SAMPLES.items() for number in range(len(writers))]
+
+
+@pytest.mark.parametrize(("name", "number"), WRITTEN)
+def test_every_sample_of_every_format_is_recognised_and_read(run: Importer, name: str, number: int) -> None:
+    room = run(speech=SAMPLES[name][number](LINES))
+    said = [
+        (s["start_ms"] - room.summary.start_ms, s["end_ms"] - room.summary.start_ms, s["text"])
+        for s in room.of("host.speech")
+    ]
+    assert room.summary.formats == {"speech": name}
+    assert [(start, text) for start, _, text in said] == [(start, text) for start, _, text in LINES]
+    assert [end for _, end, _ in said[:-1]] == [end for _, end, _ in LINES[:-1]]
+    assert abs(said[-1][1] - LINES[-1][1]) <= 2_000  # an end that the file leaves out is estimated
+    assert room.summary.unreadable == 0
+
+
+@pytest.mark.parametrize(("name", "number"), WRITTEN)
+def test_a_broken_byte_and_a_cut_end_cost_an_entry_of_any_format(run: Importer, name: str, number: int) -> None:
+    data = SAMPLES[name][number](LINES).encode()
+    wound = "外套".encode()
+    if wound in data:
+        at = data.rindex(wound)
+        broken = data[:at] + data[at + 1 :]
+        if not data.startswith(b"[{'"):  # Python's own text is read whole
+            assert len(run(speech=broken).of("host.speech")) >= 24
+    if name not in ("jianying-draft", "funasr-text") and not data.startswith(b"[{'"):
+        ends = [at for at in range(len(data)) if data.startswith(b"}", at)] or [len(data)]
+        cut = run(speech=data[: ends[len(ends) * 2 // 3] - 2])
+        assert len(cut.of("host.speech")) >= 1
+
+
+def test_the_catalogue_lists_every_format_that_has_samples(run: Importer) -> None:
+    assert set(SAMPLES) | {"webvtt", "srt"} == set(names("speech"))

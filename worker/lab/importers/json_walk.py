@@ -13,8 +13,8 @@ from typing import Any
 
 BROKEN = "\ufffd"
 KEYS_MAX = 1_000  # keys of one object that are looked at
-ENTRY_CHARS = 1 << 20  # an entry longer than this is not repaired
-DEPTH_MAX = 12  # of a path
+ENTRY_CHARS = 1 << 18  # an entry longer than this is not repaired
+TRIES = 2_000  # places that may be the next entry
 _GAP = re.compile(r"[\s,\0\ufeff]*+")
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)
@@ -38,13 +38,14 @@ class Bad:
 
 class Walk:
     """Steps over `text`. `numbers` counts values such as NaN that became None, `escapes` repaired backslashes,
-    `cut` says that the text ended within a value.
+    `cut` says that the text ended within a value, which only the `last` text of a file can.
     """
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, *, last: bool = True) -> None:
+        self.text, self.last = text, last
         self.numbers = self.escapes = self.passed_over = 0
         self.cut = False
+        self._budget = 4 * len(text) + ENTRY_CHARS  # characters that repairs may still look at
         self._decoder = json.JSONDecoder(strict=False, parse_constant=self._no_number)
 
     def _no_number(self, _: str) -> None:
@@ -55,8 +56,8 @@ class Walk:
         found = _GAP.match(self.text, at)
         return found.end() if found else at
 
-    def skip(self, at: int) -> int:
-        """The end of the value at `at`, or of the text if the value has none."""
+    def skip(self, at: int, most: int | None = None) -> int:
+        """The end of the value at `at`, or of the text if the value has none; looks at `most` characters."""
         first = self.text[at : at + 1]
         if first == '"':
             found = _STRING.match(self.text, at)
@@ -65,7 +66,8 @@ class Walk:
             found = _SCALAR.match(self.text, at)
             return found.end() if found else at
         depth = 0
-        for token in _BRACKET.finditer(self.text, at):
+        stop = len(self.text) if most is None else min(len(self.text), at + most)
+        for token in _BRACKET.finditer(self.text, at, stop):
             kind = self.text[token.start()]
             if kind in "{[":
                 depth += 1
@@ -73,7 +75,7 @@ class Walk:
                 depth -= 1
                 if depth == 0:
                     return token.end()
-        return len(self.text)
+        return stop
 
     def members(self, at: int) -> Iterator[tuple[str, int]]:
         """(key, place of its value) of the object at `at`; after damage it goes on at the next key."""
@@ -128,9 +130,12 @@ class Walk:
         """The objects of the list at `at`, or the object there; a bad one costs itself."""
         if self.text[at : at + 1] == "{":
             value, _ = self.decode(at)
-            yield value if isinstance(value, dict | Bad) else Bad(at, "is no object")
+            if self.last and isinstance(value, Bad) and self.skip(at) >= len(self.text):
+                self.cut = True
+            elif isinstance(value, dict | Bad):
+                yield value
             return
-        at, mark = at + 1, ""
+        at, mark, common = at + 1, "", set[str]()
         while True:
             at = self.gap(at)
             if at >= len(self.text):
@@ -139,24 +144,37 @@ class Walk:
             if self.text[at] in "]}":
                 return
             value, end = self.decode(at)
+            if isinstance(value, Bad):
+                value, end, found = self._after(at, value, mark, common)
+                if not found:
+                    if isinstance(value, Bad):
+                        yield value
+                    return
+                yield found
             if isinstance(value, dict):
                 if not mark and (first := _FIRST_KEY.match(self.text, at)):
-                    mark = first[1]
+                    mark, common = first[1], set(value)
+                common &= value.keys()
                 yield value
-                at = end
-                continue
-            if not isinstance(value, Bad):
+            else:
                 yield Bad(at, "is no object")
-                at = end
-                continue
-            again = self._next_start(at + 1, mark)
-            if again < 0 and self.skip(at) >= len(self.text):
-                self.cut = True
-                return
-            yield value
+            at = end
+
+    def _after(self, at: int, bad: Bad, mark: str, common: set[str]) -> tuple[Any, int, Bad | None]:
+        """(next entry, its end, `bad`) after the bad entry at `at`, or (`bad` or None if the text was cut, 0, None).
+
+        Objects within the bad entry may begin with the same key, but they lack what all entries have in common.
+        """
+        again = self._next_start(at + 1, mark)
+        for _ in range(TRIES):
             if again < 0:
-                return
-            at = again
+                break
+            value, end = self.decode(again)
+            if isinstance(value, dict) and common <= value.keys():
+                return value, end, bad
+            again = self._next_start(max(end, again + 1), mark)
+        self.cut = self.cut or self.skip(at) >= len(self.text)
+        return (None if self.cut else bad), 0, None
 
     def _next_start(self, at: int, mark: str) -> int:
         """Where the next object begins whose first key is `mark` (any key if that is empty), or -1."""
@@ -173,9 +191,10 @@ class Walk:
         except ValueError as error:
             why = getattr(error, "msg", "a number that is too long")
             place = getattr(error, "pos", at)
-        end = self.skip(at)
-        if end - at > ENTRY_CHARS or self.text[at] not in "{[":
+        if self._budget < 0 or self.text[at] not in "{[":
             return Bad(place, why), at
+        end = self.skip(at, ENTRY_CHARS)
+        self._budget -= end - at
         fixed, numbers, escapes = _repaired(self.text[at:end])
         if not numbers and not escapes:
             return Bad(place, why), at

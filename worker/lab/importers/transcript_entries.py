@@ -17,7 +17,10 @@ _TAG = re.compile(r"<\|[^|<>]{0,40}\|>")
 _PICTURES = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf\ufe0f]")
 _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,4}):(\d{1,2})(?:[.,](\d{1,3}))?")
 _SPACED = re.compile(r"(?<=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])\s+(?=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])")
-_UNIT = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[A-Za-z0-9'\u2019]+)|([，。！？；,.!?;])|.", re.DOTALL)
+_BROKEN = re.compile("\ufffd+")
+_UNIT = re.compile(
+    r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\ufffd]|[A-Za-z0-9'\u2019]+)|([，。！？；,.!?;])|.", re.DOTALL
+)
 
 
 @dataclass(slots=True)
@@ -191,7 +194,7 @@ def by_characters(entry: Entry) -> list[Piece]:
             stamps = json.loads(stamps)
         except (ValueError, RecursionError):
             return []
-    text = without_tags(words(entry.get("text")))
+    text = _BROKEN.sub("\ufffd", without_tags(words(entry.get("text"))))
     times = [
         (milliseconds(pair[0], 1), milliseconds(pair[1], 1))
         for pair in items(stamps) if isinstance(pair, list) and len(pair) == 2

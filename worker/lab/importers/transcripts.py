@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from worker.lab.importers.limits import ImportRefusedError, open_bounded
 from worker.lab.importers.readable import BROKEN_FEW, BROKEN_RATIO, HEAD_BYTES, encoding_of
 from worker.lab.importers.recording import Ledger, Progress, Speech
 from worker.lab.importers.spoken import spoken
-from worker.lab.importers.transcript_entries import Entry, Piece, by_characters, items, subtitle_text
+from worker.lab.importers.transcript_entries import Entry, Piece, by_characters, subtitle_text
 from worker.lab.importers.transcript_entries import milliseconds as ms
 
 BAD_MAX = 2_000  # unreadable entries of one file; reading stops there
@@ -22,6 +23,10 @@ LINES_LOOKED_AT = 20  # of a file of JSON lines, until one is recognised
 REPR_CHARS = 8 << 20  # a Python literal is read whole, at forty times its size
 DRAFT, TEXTS, CSV = "jianying-draft", "funasr-text", "whisper.cpp-csv"
 TRANSCRIPT_FORMATS = tuple(dict.fromkeys([d.name for d in DIALECTS] + [TEXTS, DRAFT, CSV]))
+TIMELESS = (
+    "has no times of sentences, and its times of characters do not fit the text; let FunASR write sentence_info "
+    "(sentence_timestamp=True), or SenseVoice keep its VAD segments"
+)
 _REPR = re.compile(r"\s{0,100}[\[{]\s{0,100}(?:\{\s{0,100})?'")
 _NO_NUMBER = re.compile(r"(?<![\w'\"])-?(?:nan|inf)(?![\w'\"])")
 _CSV_HEAD = re.compile(r"\s{0,9}start,end,(?:speaker,)?text\s*(?:\n|\Z)")
@@ -41,6 +46,8 @@ class Found:
     """Entries with a broken character."""
     bad: int = 0
     """Entries that were not understood."""
+    timeless: bool = False
+    """Whether a text had no times that fit it."""
 
 
 def what_it_is(text: str) -> str:
@@ -89,8 +96,10 @@ def read_transcript(path: Path, wanted: str, ledger: Ledger, progress: Progress)
     else:
         if _REPR.match(text):
             text = _from_repr(path, text)
-        for line, value in _values(text):
-            _read_value(path, Walk(value), line, wanted, found, ledger)
+        for line, walk in _values(text):
+            _read_value(walk, line, wanted, found, ledger)
+    if found.timeless and not found.pieces:
+        raise ImportRefusedError(f"{path}: {TIMELESS}")
     if not found.pieces and ledger.bad == bad_before:
         raise ImportRefusedError(f"{path}: has no segment; an empty transcript says nothing about the host")
     _check_broken(path, text, found, ledger)
@@ -122,18 +131,19 @@ def _check_broken(path: Path, text: str, found: Found, ledger: Ledger) -> None:
         ledger.warnings.append(f"{found.broken} of {len(found.pieces)} segments have broken characters")
 
 
-def _values(text: str) -> Iterator[tuple[int, str]]:
-    """(line, text) of each outermost value: one for a JSON file, many for JSON lines."""
+def _values(text: str) -> Iterator[tuple[int, Walk]]:
+    """(line, its text) of each outermost value: one for a JSON file, many for JSON lines."""
     walk = Walk(text)
     at = walk.gap(0)
     after = walk.gap(walk.skip(at))
     lines = text.startswith("{", at) and "\n" in text[at:after] and text.startswith("{", after)
     if not lines:
-        yield 1, text
+        yield 1, walk
         return
-    for number, line in enumerate(text.split("\n"), 1):
+    rows = text.split("\n")
+    for number, line in enumerate(rows, 1):
         if line.strip():
-            yield number, line
+            yield number, Walk(line, last=number == len(rows))
 
 
 def _from_repr(path: Path, text: str) -> str:
@@ -141,7 +151,9 @@ def _from_repr(path: Path, text: str) -> str:
     if len(text) > REPR_CHARS:
         raise ImportRefusedError(f"{path}: a printed Python list of this size is not read; save it with json.dump")
     try:
-        value = ast.literal_eval(_NO_NUMBER.sub("None", text.strip()))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = ast.literal_eval(_NO_NUMBER.sub("None", text.strip()))
         return json.dumps(value, ensure_ascii=False)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise ImportRefusedError(
@@ -149,22 +161,22 @@ def _from_repr(path: Path, text: str) -> str:
         ) from error
 
 
-def _read_value(path: Path, walk: Walk, line: int, wanted: str, found: Found, ledger: Ledger) -> None:
+def _read_value(walk: Walk, line: int, wanted: str, found: Found, ledger: Ledger) -> None:
     """Adds the pieces of one outermost value; counts what was repaired, left out or cut off."""
     at = walk.gap(0)
     before = ledger.bad
     if wanted == DRAFT:
         _read_draft(walk, at, found, ledger)
     elif wanted == TEXTS:
-        _read_texts(path, walk, at, line, found, ledger)
+        _read_texts(walk, at, line, found, ledger)
     else:
         dialects = [d for d in DIALECTS if d.name == wanted]
         dialect = next((d for d in dialects if next(entry_lists(walk, at, d), None) is not None), None)
         if dialect is None:
             if wanted.startswith("funasr"):  # a line of the web socket without sentences
-                _read_texts(path, walk, at, line, found, ledger)
+                _read_texts(walk, at, line, found, ledger)
             dialect = dialects[0]
-        _read_lists(path, walk, at, line, dialect, found, ledger)
+        _read_lists(walk, at, line, dialect, found, ledger)
         if wanted == "tencent" and not found.pieces and ledger.bad == before:
             found.pieces += _tencent_result(walk, at)
         if wanted == "stable-ts":
@@ -181,12 +193,12 @@ def _read_value(path: Path, walk: Walk, line: int, wanted: str, found: Found, le
 
 
 def _read_lists(
-    path: Path, walk: Walk, at: int, line: int, dialect: Dialect, found: Found, ledger: Ledger
+    walk: Walk, at: int, line: int, dialect: Dialect, found: Found, ledger: Ledger
 ) -> None:  # fmt: skip
     for place in entry_lists(walk, at, dialect):
         for entry in walk.entries(place):
             if isinstance(entry, Bad):
-                _bad(path, walk, entry, line, found, ledger)
+                _bad(walk, entry, line, found, ledger)
                 continue
             piece = dialect.take(entry)
             if piece is None:
@@ -195,14 +207,14 @@ def _read_lists(
                 keep(piece, found, ledger)
 
 
-def _bad(path: Path, walk: Walk, bad: Bad, line: int, found: Found, ledger: Ledger) -> None:
+def _bad(walk: Walk, bad: Bad, line: int, found: Found, ledger: Ledger) -> None:
     found.bad += 1
     number = len(found.pieces) + found.bad
     place = f"character {bad.at - walk.text.rfind(chr(10), 0, bad.at)}"
     ledger.unreadable(line + walk.text.count("\n", 0, bad.at), f"segment {number}: {bad.why} ({place})")
     if ledger.bad > BAD_MAX:
         first, why = ledger.bad_lines[0]
-        raise ImportRefusedError(f"{path}: more than {BAD_MAX} entries are unreadable (first: line {first}: {why})")
+        raise ImportRefusedError(f"more than {BAD_MAX} entries are unreadable (first: line {first}: {why})")
 
 
 def keep(piece: Piece, found: Found, ledger: Ledger) -> None:
@@ -276,13 +288,13 @@ def _read_draft(walk: Walk, at: int, found: Found, ledger: Ledger) -> None:
         ledger.warnings.append("a CapCut draft has the times of the edit, which need not be those of the broadcast")
 
 
-def _read_texts(path: Path, walk: Walk, at: int, line: int, found: Found, ledger: Ledger) -> None:
+def _read_texts(walk: Walk, at: int, line: int, found: Found, ledger: Ledger) -> None:
     """FunASR's and SenseVoice's text with a time for each character, and the lines of FunASR's web socket."""
     places = [at] if walk.text[at : at + 1] in ("{", "[") else []
     for place in places:
         for entry in walk.entries(place):
             if isinstance(entry, Bad):
-                _bad(path, walk, entry, line, found, ledger)
+                _bad(walk, entry, line, found, ledger)
                 continue
             if entry.get("mode") not in (None, "offline", "2pass-offline"):
                 ledger.drop("partial result that a later one replaces")
@@ -291,11 +303,8 @@ def _read_texts(path: Path, walk: Walk, at: int, line: int, found: Found, ledger
             if not pieces and "<|nospeech|>" in str(entry.get("text")):
                 ledger.drop("FunASR heard no speech")
             elif not pieces and entry.get("text"):
-                count = len(items(entry.get("timestamp")))
-                raise ImportRefusedError(
-                    f"{path}: line {line}: has no times of sentences, and {count} times of characters, which do not "
-                    "fit the text; let FunASR write sentence_info (sentence_timestamp=True), or SenseVoice keep its "
-                    "VAD segments"
-                )
+                found.bad += 1
+                found.timeless = True
+                ledger.unreadable(line, "has no time for each character, and none for sentences")
             for piece in pieces:
                 keep(piece, found, ledger)
