@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import subprocess
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -226,3 +228,17 @@ def test_a_record_that_is_no_violation_ends_with_a_sentence(tmp_path: Path, comm
     result = CliRunner().invoke(cli, [command, line["headers"]["ce_id"], "--from", str(path), "--from", str(log)])
     assert (result.exit_code, isinstance(result.exception, SystemExit)) == (1, True), result.exception
     assert "no violation that this version can read" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["simulate", "loop", "-o", "-"], ["replay", str(GOLDEN), "-o", "-"]])
+def test_records_that_are_kept_to_the_byte_are_not_written_to_a_terminal(command: list[str]) -> None:
+    ours, theirs = os.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "worker", *command], stdout=theirs, stderr=subprocess.PIPE, text=True, check=False,
+            cwd=POLICIES.parents[1],
+        )  # fmt: skip
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert (done.returncode, "standard output is a terminal" in done.stderr) == (2, True)

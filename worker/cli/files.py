@@ -3,6 +3,7 @@
 A file that is not there, or cannot be read or written, is wrong usage: exit code 2.
 """
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def places_or_usage_error(given: Iterable[Path]) -> list[Path]:
 
 
 class OutputFile(click.ParamType):
-    """A path where a file can be written, or - for standard output where `dash` allows it."""
+    """A path where a file can be written, or - for standard output where `dash` allows it and it is no terminal."""
 
     name = "file"
 
@@ -41,6 +42,8 @@ class OutputFile(click.ParamType):
         """The path as it was given."""
         path = Path(value)
         if value == "-" and self.dash:
+            if sys.stdout.isatty():  # what is written is not ours, and could command the terminal
+                self.fail("standard output is a terminal; name a file, or send it through a pipe", param, ctx)
             return value
         if path.is_dir():
             self.fail(f"{value} is a directory; name a file in it", param, ctx)
