@@ -27,7 +27,7 @@ RESULTS = Path("build/evaluate/results.sqlite")
 @click.option("--seeds", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Rooms per archetype.")
 @click.option("--first-seed", type=click.IntRange(0), default=1_000, show_default=True, help="Seed of the first room.")
 @click.option("--hours", type=click.FloatRange(0.1, 48), default=6.0, show_default=True, help="Length of each room.")
-@click.option("--no-challenges", is_flag=True, help="As on a platform that challenges nobody.")
+@click.option("--no-challenges", is_flag=True, help="As on a platform that challenges no one.")
 @click.option("--ablation-seeds", type=click.IntRange(0), default=0, show_default=True,
               help="Judge that many rooms per guilty archetype again, without one signal at a time; with "
                    "--no-challenges also without one discount.")  # fmt: skip

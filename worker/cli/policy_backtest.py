@@ -44,7 +44,7 @@ def backtest(
     """Judge a room log twice, under old and under new policies, and say what would change.
 
     LOGs are files, each a partition of its own; or a topic with --bootstrap. Rooms whose beginning lies before --from
-    are judged by what is in the range. Both sets of policies count as in force throughout. Nobody has labelled these
+    are judged by what is in the range. Both sets of policies count as in force throughout. No one has labelled these
     rooms: rules *would fire*, rightly or not. Exit code 1 when the log cannot be read.
     """
     import os

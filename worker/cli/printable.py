@@ -19,7 +19,7 @@ _WIDE_SPACE = "\u3000"  # the space of Chinese text
 
 
 def printable(text: str) -> str:
-    """Return `text` as one line in which everything can be seen; what cannot stands as an escape such as `\\x1b`.
+    """Return `text` as one line in which everything can be seen; what cannot is an escape such as `\\x1b`.
 
     Escaped are control characters and with them ANSI escapes, line separators, bidi controls, zero-width and private
     characters, and what is no Unicode text. Markup is no concern here: consoles of `terminal` know none.

@@ -1,6 +1,6 @@
 """A log judged under old and under new policies: what would fire more, what less, and what it costs.
 
-Nobody has said what is true of these rooms, so nothing here is right or wrong: rules *would fire*.
+No one has said what is true of these rooms, so nothing here is right or wrong: rules *would fire*.
 Both sets of policies are taken as in force throughout, whatever their `effective_from_ms` says; of several versions
 of one policy the highest counts.
 """

@@ -1,4 +1,4 @@
-"""Finds a violation and the log of its room again, in files or in Kafka, and judges that log anew."""
+"""Finds a violation and the log of its room again, in files or in Kafka, and judges that log again."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -125,7 +125,7 @@ def _holds_violations(path: Path) -> bool:
 
 
 def recompute(judge: Judge, records: Iterator[LogRecord], violation_id: str) -> ViolationLine | None:
-    """Judges `records` anew and returns the violation of that id; None when it does not come out again."""
+    """Judge `records` and return the violation of that id; None when it does not come out again."""
     for step in Replay(judge).run(records):
         for record in step.of(VIOLATIONS_TOPIC):
             if dict(record.headers).get("ce_id") == violation_id.encode():

@@ -66,7 +66,7 @@ class Side:
 
 
 class _Sides(Judge):
-    """Stands where a processor has its judge. What leaves a processor is nobody's: it says that nothing was decided."""
+    """Takes the place of a processor's judge. What leaves the processor belongs to no side: nothing was decided."""
 
     def __init__(self, sides: Sequence[Side]) -> None:
         super().__init__(PolicyBook([]))
