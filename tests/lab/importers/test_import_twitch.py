@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from tests.lab.importers.made_up import START_MS, Importer, tweet, twitch
-from worker.lab.importers import ImportRefusedError
 
 
 def test_the_offset_counts_although_created_at_is_squeezed(run: Importer) -> None:
@@ -91,9 +90,38 @@ def test_embedded_images_cost_no_memory(tmp_path: Path) -> None:
     assert grown_kib < 16 * 1_024  # of 64 MiB
 
 
-def test_a_file_cut_short_is_refused(run: Importer) -> None:
-    with pytest.raises(ImportRefusedError, match="no whole TwitchDownloader chat"):
-        run(twitch(tweet(1), tweet(2))[:-40])
+def test_a_file_cut_short_is_read_as_far_as_it_goes(run: Importer) -> None:
+    whole = twitch(*(tweet(n, str(n)) for n in range(1, 40)))
+    for cut in (2, 40, 200, 3_000):
+        room = run(whole[:-cut])
+        said = [c["text"] for c in room.of("viewer.comment")]
+        assert said == [str(n) for n in range(1, len(said) + 1)] and len(said) >= 38 - cut // 150
+        assert room.summary.unreadable == 0
+        assert any("no whole JSON" in warning for warning in room.summary.warnings)
+        assert room.summary.start_ms == START_MS
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"\xff", b"\x00", b'"', b"{", b"}", b"[", b"]", b"\\ud83d", b"\\x", b"NaN", b",", b'": NaN, "', b"\n",
+        b"\xed\xa0\x80",
+    ],
+)  # fmt: skip
+def test_damage_in_one_comment_costs_at_most_that_comment(run: Importer, damage: bytes) -> None:
+    whole = twitch(*(tweet(n, f"text {n}") for n in range(1, 60))).encode()
+    for mark in (b"text 30", b'"commenter": {"_id": "501"'):
+        at = whole.index(mark, whole.index(b"30-501")) + 4
+        room = run(whole[:at] + damage + whole[at:])
+        assert len(room.of("viewer.comment")) >= 58
+        assert room.summary.unreadable <= 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_a_chat_is_the_same_in_every_encoding(run: Importer, encoding: str) -> None:
+    room = run(twitch(*(tweet(n, f"多少钱 {n}") for n in range(1, 60))).encode(encoding))
+    assert len(room.of("viewer.comment")) == 59
+    assert room.summary.start_ms == START_MS and not room.summary.changed
 
 
 def test_bad_comments_name_their_number(run: Importer) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from tests.lab.importers.made_up import START_MS, Importer, youtube, youtube_action
 from worker.lab.importers import ImportRefusedError
+from worker.lab.importers.youtube import WRONG_PLACE
 
 
 def test_a_replay_keeps_its_offsets_and_finds_its_start_from_absolute_times(run: Importer) -> None:
@@ -145,3 +146,39 @@ def test_a_time_far_beyond_the_recording_is_unreadable_and_makes_no_million_hear
     room = run("".join(youtube(n * 1_000) for n in range(1, 40)) + youtube(10**12, timestampUsec=0))
     assert "--max-hours" in room.summary.unreadable_first[0]["why"]
     assert len(room.of("room.heartbeat")) == 1
+
+
+def many(count: int = 60) -> list[str]:
+    return [youtube(n * 1_000) for n in range(1, count)]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [(b"\\ud83d", "\ufffd"), (b"\\ude00", "\ufffd"),
+     (b"\\ud83d\\ude00", "😀"), (b"\xff", "\ufffd"), (b"\x08", ""), (b"\\x", "\\x"),
+     (b"\xed\xa0\x80", "\ufffd\ufffd\ufffd")],
+)  # fmt: skip
+def test_a_broken_character_costs_itself_only(run: Importer, written: bytes, read: str) -> None:
+    lines = [line.encode() for line in many()]
+    lines[30] = lines[30].replace(b"how much is it?", b"how" + written)
+    room = run(b"".join(lines))
+    assert [c["text"] for c in room.of("viewer.comment")][30] == "how" + read
+    assert sum(room.summary.changed.values()) == (read != "😀")
+    assert room.summary.unreadable == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32-le", "gb18030"])
+def test_a_chat_is_the_same_in_every_encoding(run: Importer, encoding: str) -> None:
+    lines = [youtube(n * 1_000, message={"runs": [{"text": f"这件多少钱 {n}"}]}) for n in range(1, 60)]
+    room = run("".join(lines).encode(encoding))
+    assert [c["text"] for c in room.of("viewer.comment")] == [f"这件多少钱 {n}" for n in range(1, 60)]
+    assert not room.summary.changed
+
+
+def test_one_wrong_place_or_sending_time_does_not_make_hours(run: Importer) -> None:
+    lines = many()
+    lines[20] = lines[20].replace('"videoOffsetTimeMsec": "21000"', '"videoOffsetTimeMsec": "28821000"')
+    lines[40] = lines[40].replace(str((START_MS + 41_000) * 1_000), str((START_MS + 28_841_000) * 1_000))
+    room = run("".join(lines))
+    assert room.offsets("viewer.comment") == [n * 1_000 for n in range(1, 60)]
+    assert room.summary.changed == {WRONG_PLACE: 1}

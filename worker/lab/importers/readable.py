@@ -20,6 +20,7 @@ HEAD_BYTES = MIB
 LINE_BYTES = 65_536
 BROKEN_BYTES = "line with bytes that are no text (now U+FFFD)"
 BROKEN_FEW, BROKEN_RATIO = 3, 0.2  # more broken lines than both mean another encoding
+REPAIRED_JSON = "entry whose JSON was repaired"
 NO_CHARACTER = "text of which no character is left"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 

@@ -10,13 +10,17 @@ nor time.
 
 import mmap
 from codecs import BOM_UTF8
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Raw, Struct, field
 
 from worker.lab.importers.limits import ImportRefusedError, open_bounded
+from worker.lab.importers.readable import REPAIRED_JSON, encoding_of, open_lines, repaired_json
 from worker.lab.importers.recording import (
     DUPLICATE,
     NO_TEXT,
@@ -29,6 +33,7 @@ from worker.lab.importers.recording import (
     Progress,
     Seconds,
 )
+from worker.lab.importers.twitch_pieces import comments, objects
 
 
 class _Streamer(Struct):
@@ -72,6 +77,11 @@ class _Comment(Struct):
     id: str = field(default="", name="_id")
 
 
+T = TypeVar("T")
+
+EDGE_BYTES = 1 << 20  # of both ends of a broken file, where streamer and video are looked for
+_STREAMER = msgspec.json.Decoder(_Streamer)
+_VIDEO = msgspec.json.Decoder(_Video)
 _FILE = msgspec.json.Decoder(_File)
 _COMMENT = msgspec.json.Decoder(_Comment)
 # `msg-id` of Twitch's USERNOTICE for subscriptions that somebody paid for now.
@@ -90,13 +100,41 @@ def read_twitch(path: Path, ledger: Ledger, progress: Progress) -> Chat:
         view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     try:
         decoded = _FILE.decode(view[3:] if bytes(view[:3]) == BOM_UTF8 else view)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ImportRefusedError(f"{path}: is no whole TwitchDownloader chat: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _broken(path, bytes(view[:EDGE_BYTES]), bytes(view[-EDGE_BYTES:]), ledger, progress, str(error))
     progress(len(view))
-    return _chat(path, decoded, ledger)
+    return _chat(path, decoded, decoded.comments, ledger)
 
 
-def _chat(path: Path, file: _File, ledger: Ledger) -> Chat:
+def _broken(path: Path, head: bytes, tail: bytes, ledger: Ledger, progress: Progress, why: str) -> Chat:
+    """Reads a file that is no whole JSON, or no UTF-8, comment by comment."""
+    encoding, mark = encoding_of(head)
+    about = head[mark:].decode(encoding, "replace").encode() + tail[: len(tail) // 4 * 4].decode(
+        encoding, "replace"
+    ).encode("utf-8", "replace")
+    file = _File([], _first(_STREAMER, about, b"streamer"), _first(_VIDEO, about, b"video"))
+    with open_lines(path, ledger.limits.chat_bytes, "--max-chat-mb", ledger, progress) as lines:
+        pieces = comments(lines, ledger.limits.line_bytes)
+        first = next(pieces, None)
+        if first is None:
+            raise ImportRefusedError(f"{path}: is no whole TwitchDownloader chat: {why}")
+        chat = _chat(path, file, chain([first], pieces), ledger)
+        lines.check()
+    if encoding == "utf-8":
+        ledger.warnings.append(f"the file is no whole JSON ({why}); its comments were read one by one")
+    return chat
+
+
+def _first(decoder: msgspec.json.Decoder[T], data: bytes, key: bytes) -> T | None:
+    for found in objects(data, key):
+        try:
+            return decoder.decode(repaired_json(found))
+        except (msgspec.DecodeError, RecursionError):
+            continue
+    return None
+
+
+def _chat(path: Path, file: _File, raws: Iterable[Raw | bytes], ledger: Ledger) -> Chat:
     video, streamer = file.video or _Video(), file.streamer or _Streamer()
     title = (video.title or "").replace(streamer.name, "…") if streamer.name else video.title or ""
     chat = Chat("twitch", ledger, host=str(streamer.id), room=str(streamer.id), title=title)
@@ -111,11 +149,9 @@ def _chat(path: Path, file: _File, ledger: Ledger) -> Chat:
     if video.end > video.start:
         chat.length_ms = min(round((video.end - video.start) * 1_000), ledger.limits.span_ms)
     bad_before, read, whole, seen = ledger.bad, 0, True, set[str]()
-    for number, raw in enumerate(file.comments, 1):
-        try:
-            comment = _COMMENT.decode(raw)
-        except msgspec.DecodeError as error:
-            ledger.unreadable(number, f"comment {number}: {error}")
+    for number, raw in enumerate(raws, 1):
+        comment = _comment(raw, number, ledger)
+        if comment is None:
             continue
         read += 1
         if comment.id and comment.id in seen:
@@ -129,6 +165,22 @@ def _chat(path: Path, file: _File, ledger: Ledger) -> Chat:
     if read and whole:
         ledger.warnings.append("chat times are whole seconds: delays of replies are known to 1 s")
     return chat
+
+
+def _comment(raw: Raw | bytes, number: int, ledger: Ledger) -> _Comment | None:
+    """One comment, repaired if need be; None if it was counted as unreadable."""
+    try:
+        return _COMMENT.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        comment = _COMMENT.decode(repaired_json(bytes(raw)))
+    except (msgspec.DecodeError, RecursionError) as error:
+        # The library's message names the place, never the content.
+        ledger.unreadable(number, f"comment {number}: {error}")
+        return None
+    ledger.changed[REPAIRED_JSON] += 1
+    return comment
 
 
 def _meaning(comment: _Comment, chat: Chat, start_ms: int) -> list[Item]:

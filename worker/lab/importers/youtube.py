@@ -6,14 +6,16 @@ download's start and therefore negative for the backlog. Tickers repeat paid mes
 moderator are retracted: the viewers of the room no longer saw them either.
 """
 
+import re
 from pathlib import Path
 from statistics import median_low
 
 import msgspec
 from msgspec import Raw, Struct
 
-from worker.lab.importers.limits import open_bounded
+from worker.lab.importers.clocks import NEIGHBOURS, outliers
 from worker.lab.importers.money import parse_amount
+from worker.lab.importers.readable import REPAIRED_JSON, open_lines, repaired_json
 from worker.lab.importers.recording import (
     BEFORE,
     DUPLICATE,
@@ -28,6 +30,7 @@ from worker.lab.importers.recording import (
     Progress,
 )
 
+WRONG_PLACE = "message far from its neighbours (placed by its sending time)"
 WAITING_ROOM_MS = 5_000  # replays give every message of the waiting room the offset 0
 
 
@@ -119,6 +122,7 @@ class _Line(Struct, rename="camel"):
     video_offset_time_msec: str | int | None = None
 
 
+_HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]")
 _LINE = msgspec.json.Decoder(_Line)
 _RENDERER = msgspec.json.Decoder(_Renderer)
 _PAID = {"liveChatPaidMessageRenderer": "super_chat", "liveChatPaidStickerRenderer": "super_sticker"}
@@ -143,7 +147,7 @@ class _Reader:
     def line(self, data: bytes, number: int) -> None:
         ledger = self.chat.ledger
         try:
-            line = _LINE.decode(data)
+            line = self.decoded(data)
             replay = line.replay_chat_item_action
             if replay is None:
                 self.read += 1
@@ -161,10 +165,24 @@ class _Reader:
             ledger.unreadable(number, str(error))
         except RecursionError:
             ledger.unreadable(number, "nests too deep")
-        except ValueError:
+        except (ValueError, OverflowError):
             ledger.unreadable(number, "a time is no number")
         else:
             self.read += 1
+
+    def decoded(self, data: bytes) -> _Line:
+        """The line, repaired if need be. Raises msgspec.DecodeError, RecursionError."""
+        # Renderers are decoded later, so half a surrogate pair in one is looked for here.
+        if _HALF.search(data) is None:
+            try:
+                return _LINE.decode(data)
+            except msgspec.DecodeError:
+                pass
+        repaired = repaired_json(data)
+        line = _LINE.decode(repaired)
+        if repaired != data:
+            self.chat.ledger.changed[REPAIRED_JSON] += 1
+        return line
 
     def action(self, action: _Action, offset_ms: int, line: int) -> None:
         single = action.mark_chat_item_as_deleted_action or action.remove_chat_item_action
@@ -226,9 +244,23 @@ class _Reader:
             return [Gift(offset_ms, author, "membership_gift", ref=renderer.id)]
         return []
 
+    def distrust(self, start: int) -> None:
+        """Place by its sending time what stands far from its neighbours in the video, but was sent among them."""
+        timed = [item for item in self.pending if item[1] > 0 and item[0].offset_ms != 0]
+        for wrong in outliers([sent - item.offset_ms for item, sent, _ in timed], start):
+            near = timed[max(0, wrong - NEIGHBOURS) : wrong + NEIGHBOURS + 1]
+            item, sent, _ = timed[wrong]
+            if abs(sent - median_low(other[1] for other in near)) < abs(
+                item.offset_ms - median_low(other[0].offset_ms for other in near)
+            ):
+                item.offset_ms = sent - start
+                self.chat.ledger.changed[WRONG_PLACE] += 1
+
     def finish(self) -> Chat:
         chat, start = self.chat, median_low(self.starts) if self.starts else None
         chat.started_at_ms = start
+        if start is not None:
+            self.distrust(start)
         for item, sent_ms, line in self.pending:
             banned_ms = None if isinstance(item, HostText) else self.deleted_authors.get(item.author)
             if item.ref in self.deleted or (banned_ms is not None and item.offset_ms <= banned_ms):
@@ -247,22 +279,19 @@ def read_yt_dlp(path: Path, ledger: Ledger, progress: Progress) -> Chat:
         ImportRefusedError: too large, or too many unreadable lines.
     """
     reader, bad_before, limits = _Reader(ledger), ledger.bad, ledger.limits
-    with open_bounded(path, limits.chat_bytes, "--max-chat-mb") as file:
-        number, complete = 0, True
-        while data := file.readline(limits.line_bytes):
+    with open_lines(path, limits.chat_bytes, "--max-chat-mb", ledger, progress) as lines:
+        number = 0
+        while data := lines.readline(limits.line_bytes):
             number += 1
-            progress(len(data))
-            complete = data.endswith(b"\n")
-            if not complete and len(data) == limits.line_bytes:
+            if not lines.whole:
                 ledger.unreadable(number, f"longer than {limits.line_bytes} bytes")
-                while (rest := file.readline(limits.line_bytes)) and not rest.endswith(b"\n"):
-                    progress(len(rest))
-                continue
-            if not complete and not _is_json(data):
+                while not lines.whole and lines.readline(limits.line_bytes):
+                    pass
+            elif not data.endswith(b"\n") and not _is_json(data):
                 ledger.warnings.append(f"line {number}, the last, is cut short: the capture ended abruptly")
-                continue
-            if data.strip():
+            elif data.strip():
                 reader.line(data, number)
+        lines.check()
     ledger.check(path, bad_before, reader.read)
     return reader.finish()
 
