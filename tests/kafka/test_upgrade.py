@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 
-from tests.support.changelog_fixture import HALF, SENT, changelog_of, log_of
+from tests.support.changelog_fixture import HALF, POLICIES, SENT, changelog_of, log_of
 from tests.support.engine import Log, Sent, Worker
 from tests.support.headers import header
 from tests.support.kafka import KafkaCluster
@@ -43,11 +43,11 @@ def ids(sent: list[Sent]) -> set[str]:
 
 def test_a_release_goes_on_from_the_state_of_the_first_one_of_its_version(log: Log, tmp_path: Path) -> None:
     left_by(PRESENT, log)
-    with Worker(log, tmp_path) as worker:
+    with Worker(log, tmp_path, POLICIES_DIR=str(PRESENT / POLICIES)) as worker:
         log.wait_quiet(worker)
         assert worker.term() == 0, worker.log()
     before = set(json.loads((PRESENT / SENT).read_text()))
-    assert before | ids(log.read(VIOLATIONS_TOPIC)) == ids(oracle(log).violations)
+    assert before | ids(log.read(VIOLATIONS_TOPIC)) == ids(oracle(log, PRESENT / POLICIES).violations)
 
 
 def test_a_release_of_another_version_runs_beside_the_old_one_which_can_come_back(log: Log, tmp_path: Path) -> None:

@@ -51,8 +51,8 @@ def recovered(writes: list[Write]) -> RoomStore:
 def test_state_of_the_first_release_of_this_version_is_gone_on_from_without_loss() -> None:
     log = log_of(PRESENT)
     before = set(json.loads((PRESENT / SENT).read_text()))
-    after = {id_of(violation) for violation in judged(recovered(changelog_of(PRESENT)), log[HALF:])}
-    assert before | after == {id_of(violation) for violation in judged(RoomStore("changelog", 0), log)}
+    after = {id_of(violation) for violation in judged(recovered(changelog_of(PRESENT)), log[HALF:], PRESENT)}
+    assert before | after == {id_of(violation) for violation in judged(RoomStore("changelog", 0), log, PRESENT)}
     assert after - before
 
 
@@ -90,7 +90,7 @@ def test_an_older_reader_passes_over_fields_that_it_does_not_know() -> None:
     longer_rooms = [_with_one_more_field(write) for write in changelog_of(PRESENT)]
     assert longer_rooms != changelog_of(PRESENT)
     log = log_of(PRESENT)[HALF:]
-    assert judged(recovered(longer_rooms), log) == judged(recovered(changelog_of(PRESENT)), log)
+    assert judged(recovered(longer_rooms), log, PRESENT) == judged(recovered(changelog_of(PRESENT)), log, PRESENT)
 
 
 def _with_one_more_field(write: Write) -> Write:

@@ -1,8 +1,10 @@
 """Writes what a later version must be able to go on from: a room log, the changelog of its first half, the layout.
 
+The policies that judged the first half lie beside them, so that a change of a rule that ships changes nothing here.
+
     python -m tests.support.changelog_fixture tests/data/changelog/VERSION
 
-VERSION is `snapshot.VERSION`. The folder of a released version is never written anew; that of one that no release has
+VERSION is `snapshot.VERSION`. The folder of a released version is never written again; that of one that no release has
 had yet may be removed and written again.
 """
 
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,12 +25,14 @@ from tests.support.headers import Headed, header
 from tests.support.oracle import judge
 from worker.audit.room import Room
 from worker.partition.rooms import PartitionProcessor
+from worker.resources import POLICIES_DIR
 from worker.state.codec import Caps, Meta, Write
 from worker.state.rooms import RoomStore
 from worker.topics import VIOLATIONS_TOPIC
 
 SEED, ROOMS, STEPS, HALF = 11, 8, 1_600, 800
 EVENTS, CHANGELOG, LAYOUT, SENT = "events.jsonl.zst", "changelog.jsonl.zst", "layout.json", "violations.json"
+POLICIES = "policies"
 
 
 class LogRecord(NamedTuple):
@@ -40,9 +45,10 @@ class LogRecord(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def judged(store: RoomStore, records: list[LogRecord]) -> list[Any]:
-    """The violations that records lead to, on top of a store."""
-    processor = PartitionProcessor(topic="live.room.events", partition=0, rooms=store, judge=judge())
+def judged(store: RoomStore, records: list[LogRecord], folder: Path) -> list[Any]:
+    """The violations that records lead to, on top of a store, by the policies in a folder."""
+    rules = judge(folder / POLICIES)
+    processor = PartitionProcessor(topic="live.room.events", partition=0, rooms=store, judge=rules)
     found: list[Any] = []
     for first in range(0, len(records), 100):
         found += processor.process(records[first : first + 100]).of(VIOLATIONS_TOPIC)
@@ -99,12 +105,12 @@ def layout() -> dict[str, Any]:
 
 
 def write(folder: Path) -> None:
-    """Writes the four files; a folder that exists is an error."""
-    folder.mkdir(parents=True)
+    """Writes the four files and the policies; a folder that exists is an error."""
+    shutil.copytree(POLICIES_DIR, folder / POLICIES, ignore=shutil.ignore_patterns("*.md"))
     log = list(room_log(SEED, rooms=ROOMS, steps=STEPS))
     records = [LogRecord(offset, at, key, value) for offset, (key, value, at) in enumerate(log)]
     store = RoomStore("changelog", 0)
-    sent = judged(store, records[:HALF])
+    sent = judged(store, records[:HALF], folder)
     writes = store.capture(HALF, max(room.max_at_ms for room in store.live.values()), 0, -1)
 
     def text(*values: bytes) -> list[object]:
