@@ -38,6 +38,8 @@ def test_spacing_order_comments_and_what_is_the_default_anyway_are_no_difference
         ({"caps": "{per_hour: 5}"}, {"caps": "{per_hour: 6}"}, "caps.per_hour 5 → 6 (more may go through)"),
         ({"caps": "{per_hour: 5}"}, {}, "caps.per_hour 5 → none (more may go through)"),
         ({}, {"when": "idle.minutes > 5"}, "when ai_presenter.certainty >= POSSIBLE → idle.minutes > 5"),
+        ({}, {"when": "|\n      idle.minutes > 5\n      && idle.certainty >= POSSIBLE"},
+         "when ai_presenter.certainty >= POSSIBLE → idle.minutes > 5 && idle.certainty >= POSSIBLE"),
         ({}, {"ladder": "[{action: notify, for: 2h}]"},
          'ladder ["reduce_live_recommendation", "reduce_account_recommendation", "limit_commerce"] → '
          '[{"action": "notify", "for": "2h"}]'),

@@ -262,3 +262,12 @@ def test_what_lies_over_a_policy_counts_where_both_hold() -> None:
     over = a_policy(*(a_rule(f"T-O-{i}") for i in range(40)), name="over")
     assert any("80 rules may hold" in p for p in problems_of(below, over))
     load_policies({"below": below, "over": over.replace("regions: [CN]", "regions: [DE]")})
+
+
+def test_what_a_refused_file_defines_is_not_called_missing_in_the_others() -> None:
+    parent = a_policy(a_rule("T-ONE-01"))
+    heir = a_policy(a_rule("T-TWO-01"), name="heir").replace("rules:\n", "inherits: [wechat_channels]\nrules:\n", 1)
+    assert problems_of(parent.replace("version: 1", "version: one"), heir) == (
+        "f0.yaml:2:10: version must be a whole number, is 'one'",
+    )
+    assert "f0.yaml:1:1: inherits 'wechat_channels', which no file defines" in problems_of(heir)[0]

@@ -11,8 +11,11 @@ PLATFORMS: tuple[str, ...] = get_args(Platform)
 RULES_MAX = EPISODES_MAX  # a room keeps one episode a rule
 
 
-def across(policies: list[Policy]) -> list[Problem]:
-    """What is wrong between files: names, versions, inheritance, ids."""
+def across(policies: list[Policy], *, complete: bool = True) -> list[Problem]:
+    """What is wrong between files: names, versions, inheritance, ids.
+
+    Unless the policies are `complete`, a parent that is not among them may stand in a file that was refused.
+    """
     problems: list[Problem] = []
 
     def note(policy: Policy, what: str, rule: Rule | None = None) -> None:
@@ -36,7 +39,7 @@ def across(policies: list[Policy]) -> list[Problem]:
                 note(policy, f"id {rule.id} also stands in {first.file}; ids are unique, rename one", rule)
     for policy in policies:
         for parent in policy.inherits:
-            if parent not in by_name:
+            if complete and parent not in by_name:
                 known = ", ".join(sorted(by_name))
                 note(policy, f"inherits '{parent}', which no file defines, expected one of {known}")
         ancestors = _ancestors(policy.inherits, by_name)

@@ -148,7 +148,9 @@ def _exemption(old: Json, new: Json) -> str:
 def _say(value: Json) -> str:
     if value is None:
         return "none"
-    return value.strip(SPACES) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):  # an expression may have several lines
+        return " ".join(line.strip(SPACES) for line in value.strip(SPACES).split("\n"))
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _meaning(change: Change) -> str:

@@ -77,7 +77,7 @@ def load_policies(files: Mapping[str, str], *, run_tests: bool = True) -> Policy
         with suppress(Missing):
             policies.append(_policy(document, text))
         problems += document.problems
-    problems += across(policies)
+    problems += across(policies, complete=len(policies) == len(files))
     if not problems and run_tests:
         problems = [problem for policy in policies for rule in policy.rules for problem in run_cases(rule, policy)]
     if problems:
