@@ -246,3 +246,24 @@ def test_explain_says_when_the_log_does_not_lead_there(logs: Path, tmp_path: Pat
     assert (result.exit_code, "recomputed: no log" in result.stdout) == (1, True)
     result = _run("explain", "zzzz", "--from", out)
     assert (result.exit_code, "no violation zzzz" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"replayChatItemAction": {"actions": []}}\n', "WEBVTT\n\n00:00.000 --> 00:01.000\nhello\n", "{"],
+    ids=["chat", "subtitles", "cut"],
+)
+def test_a_recording_in_place_of_a_room_log_ends_with_code_1_and_the_way_on(text: str, tmp_path: Path) -> None:
+    (tmp_path / "recording").write_text(text)
+    result = _run("replay", tmp_path / "recording")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-2].startswith("Error: ")
+    assert "`stream-audit import`" in result.stderr.splitlines()[-1]
+
+
+def test_a_log_of_which_one_event_can_be_judged_is_a_room_log(logs: Path, tmp_path: Path) -> None:
+    first = (logs / "honest.jsonl").read_text().splitlines()[0]
+    (tmp_path / "log.jsonl").write_text("{}\n" + first + "\n")
+    result = _run("replay", tmp_path / "log.jsonl")
+    assert result.exit_code == 0
+    assert "stream-audit import" not in result.stderr

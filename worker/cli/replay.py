@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from worker.tools.roomlog import Faults, LogRecord
 
 MEMORY_EVERY = 500_000
+NOT_A_ROOM_LOG = "A recording (chat, subtitles) becomes a room log by `stream-audit import`."
 LEVELS = ("", "watch", "label", "limit", "restrict")
 
 
@@ -63,8 +64,8 @@ def replay(
 
     A FILE holds one event or Kafka record a line (JSONL, also .gz and .zst, - for standard input). Several files
     stand for several partitions. Lines that are no records are counted and left out, and a log that was cut off, as a
-    crash leaves it, is read as far as it goes. Exit code 0: no live rule is violated; 1: some is, or a log cannot be
-    read.
+    crash leaves it, is read as far as it goes. Exit code 0: no live rule is violated; 1: some is, a log cannot be
+    read, or no event could be judged.
 
     \b
     Example:
@@ -98,6 +99,10 @@ def replay(
         except (RoomLogError, BreakerTripped) as error:
             problem = str(error)
     counts = run.counts()
+    seen = bool(counts.read or faults.bad or faults.cut)
+    nothing = seen and counts.read == counts.dead_lettered
+    if nothing and not problem:
+        problem = "no event could be judged"
     if as_json:
         _print_json(run, counts, faults, problem)
     else:
@@ -105,6 +110,8 @@ def replay(
     tell_faults(faults)
     if problem:
         note(f"Error: {problem}")
+    if nothing:
+        note(NOT_A_ROOM_LOG)
     if problem or any(mode == "live" for _, mode, _ in counts.violations_by_rule()):
         raise SystemExit(1)
 
@@ -159,7 +166,7 @@ def _print_tables(run: "Replay", counts: "Counts", all_rooms: bool, *, to_stderr
     for (rule, mode, step), count in sorted(counts.violations_by_rule().items()):
         screen.line(f"{rule} {mode} step {step}: {count:,} violation records")
     for (action, reason), count in sorted(counts.requests.items()):
-        screen.line(f"asked for, {action}, {reason}: {count:,}")
+        screen.line(f"requests, {action}, {reason}: {count:,}")
     for reason, count in sorted(counts.rejected.items()):
         screen.line(f"dead letters, {reason}: {count:,}")
     screen.line(f"{len(run.rooms()):,} rooms, {counts.violations:,} violation records")
