@@ -148,3 +148,22 @@ def test_commands_print_through_the_terminal_alone() -> None:
                 if called in ("print", "Console", "click.echo", "click.secho") and path.name not in own:
                     found.append(f"{path.name}:{node.lineno}: {called}")
     assert found == ["__init__.py:76: click.echo"], "the version alone, before anything is loaded"
+
+
+def test_a_command_to_copy_runs_where_path_does_not_lead_to_this_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminal: Callable[[int], Terminal]
+) -> None:
+    program = tmp_path / "my venv" / "stream-audit"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    monkeypatch.setattr(sys, "argv", [str(program)])
+
+    def said() -> str:
+        screen = terminal(80)
+        Screen().command("Next: stream-audit replay stream-audit .jsonl")
+        return screen.text
+
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert said() == f"Next: '{program}' replay stream-audit .jsonl\n"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert said() == "Next: stream-audit replay stream-audit .jsonl\n"

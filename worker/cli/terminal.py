@@ -4,9 +4,12 @@ What is printed is `printable`. No console knows markup, so brackets in a text a
 the terminal goes on indented, so that no part of a text can pose as a line of its own. Pipes get plain lines, unbroken.
 """
 
+import shlex
+import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,6 +23,7 @@ from rich.text import Text
 from worker.cli.printable import printable, printable_block, printable_json
 from worker.clock import monotonic_s
 
+PROGRAM = "stream-audit"
 PIPE_WIDTH = 1_000
 FOLDED_CELLS_MIN = 8
 ROOM_CELLS_MIN = 10
@@ -32,6 +36,15 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else PIPE_WIDTH
     return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+
+
+def _program() -> str:
+    """How to call this program again: by its name where PATH leads to it, else by the path it was called by."""
+    called = Path(sys.argv[0])
+    found = shutil.which(PROGRAM)
+    if called.name != PROGRAM or not called.exists() or (found and called.samefile(found)):
+        return PROGRAM
+    return shlex.quote(printable(str(called)))
 
 
 class Screen:
@@ -75,8 +88,9 @@ class Screen:
         click.echo(printable_json(value, indent=indent), err=self._stderr)
 
     def command(self, text: str) -> None:
-        """Print a command to copy: no line break in it."""
-        self.console.print(Text(printable(text), "bold"), soft_wrap=True)
+        """Print a command to copy: no line break in it, and our own program under the name that runs it here."""
+        text = printable(text).replace(f"{PROGRAM} ", f"{_program()} ", 1)
+        self.console.print(Text(text, "bold"), soft_wrap=True)
 
     def table(
         self,
