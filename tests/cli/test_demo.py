@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.kafka import wait_until
+from worker.cli.demo import _times
 from worker.lab.demo.cast import CAST, cast
 from worker.lab.simulate import truth
 from worker.tools.roomlog import read
@@ -184,3 +185,7 @@ def test_keep_tells_the_broker_and_what_to_try_and_it_works(tmp_path: Path) -> N
             assert demo.wait(60) == 0
         finally:
             demo.kill()
+
+
+def test_a_rule_that_opened_more_than_once_is_named_once_with_its_count() -> None:
+    assert _times(["CN-FLEET-01", "CN-DVH-01", "CN-FLEET-01"]) == "CN-FLEET-01 ×2, CN-DVH-01"

@@ -1,5 +1,6 @@
 """`demo`: embedded broker, the real worker and simulated rooms in one terminal, with a live table."""
 
+from collections import Counter
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,6 +185,11 @@ def _summarise(screen: "Screen", play: "Play", facts: dict[str, Any], as_json: b
         screen.command(f"  curl {facts['metrics']}")
 
 
+def _times(rules: list[str]) -> str:
+    """The rules in the order in which they opened, and how often when that is more than once."""
+    return ", ".join(f"{rule} ×{count}" if count > 1 else rule for rule, count in Counter(rules).items())
+
+
 def _print_summary(screen: "Screen", play: "Play", facts: dict[str, Any]) -> None:
     names = ("room", "what it is", "rules opened")
     opened = [(room_id, play.rows[room_id].truth.title, ", ".join(rules))
@@ -197,7 +203,7 @@ def _print_summary(screen: "Screen", play: "Play", facts: dict[str, Any]) -> Non
     )
     if shadow := facts["shadow_on_honest_rooms"]:
         count = sum(map(len, shadow.values()))
-        where = "; ".join(f"{room_id}: {', '.join(rules)}" for room_id, rules in shadow.items())
+        where = "; ".join(f"{room_id}: {_times(rules)}" for room_id, rules in shadow.items())
         what = f"shadow rules opened {count} times on honest rooms and recommended nothing: {where}"
         screen.line(what, style="yellow")
     for room_id, rules in facts["missed"].items():
