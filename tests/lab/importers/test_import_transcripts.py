@@ -105,6 +105,12 @@ def test_a_file_in_another_encoding_is_refused_not_imported_as_noise(run: Import
         run(speech=data)
 
 
+def test_an_entry_that_is_none_does_not_hide_the_format(run: Importer) -> None:
+    room = run(speech=json.dumps({"segments": [None, *coats()]}))
+    assert len(room.of("host.speech")) == 25
+    assert room.summary.unreadable == 1
+
+
 def test_a_word_in_the_text_is_no_mark_of_a_format(run: Importer) -> None:
     for text in (
         '{"note": "segments, transcription, \\"segments\\": ["}',

@@ -149,6 +149,11 @@ def utterances(lines: list[Line], text: str, **more: Any) -> list[dict[str, Any]
     return milliseconds(lines, "start_time", "end_time", text, **more)
 
 
+def captions(lines: list[Line], **more: Any) -> dict[str, Any]:
+    rows = milliseconds(lines, "start_time", "end_time", "original_subtitle", **more)
+    return {str(n): row for n, row in enumerate(rows, 1)}
+
+
 def jsonl(values: list[Any]) -> str:
     return "".join(dumps(value) + "\n" for value in values)
 
@@ -262,6 +267,11 @@ SAMPLES: dict[str, tuple[Writer, ...]] = {
         draft,
         lambda ls: draft(ls, extra=True),
         lambda ls: json.dumps(json.loads(draft(ls)), indent=2),
+    ),
+    "videocaptioner": (
+        lambda ls: dumps(captions(ls, translated_subtitle="")),
+        lambda ls: json.dumps(captions(ls), indent=2),
+        lambda ls: json.dumps(captions(ls, translated_subtitle="coat", words=[])),
     ),
     "bilibili-subtitle": (
         lambda ls: dumps({"font_size": 0.4, "type": "AIsubtitle", "body": bilibili(ls, sid=1, location=2, music=0.01)}),

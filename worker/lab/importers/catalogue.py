@@ -54,6 +54,7 @@ FORMATS: tuple[Format, ...] = (
     _speech("bcut", "Bcut", "1 ms", "confidence, mostly"),
     _speech("jianying-asr", "CapCut's (剪映) recogniser", "1 ms", "confidence, mostly"),
     _speech("jianying-draft", "CapCut's (剪映) draft_content.json, not encrypted", "of the edit", "confidence"),
+    _speech("videocaptioner", "VideoCaptioner's JSON", "1 ms", "confidence"),
     _speech("bilibili-subtitle", "Bilibili's subtitles as JSON", "10 ms", "confidence"),
 )
 """Chat first; then speech, the best-known first."""

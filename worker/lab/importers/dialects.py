@@ -68,6 +68,8 @@ DIALECTS: tuple[Dialect, ...] = (
     _dialect("funasr-http", "sentences", ("sentences",), "start sentence", funasr),
     _dialect("funasr-onnx", "stamp_sents", ("stamp_sents",), "text_seg", funasr),
     _dialect("funasr", "sentence_info", ("sentence_info", "[].sentence_info"), "start", funasr),
+    _dialect("videocaptioner", "1", ("*",), "start_time original_subtitle",
+             plain("start_time", "end_time", "original_subtitle", 1)),
     _dialect("faster-whisper", "start end text", (LIST, ""), "text", whisper, doubts=True),
 )  # fmt: skip
 """In the order in which they are tried."""
@@ -91,11 +93,16 @@ def entry_lists(walk: Walk, at: int, dialect: Dialect) -> Iterator[int]:
             return
 
 
-def outer_keys(walk: Walk, at: int) -> set[str]:
-    """The keys of the object at `at`, or of the first object in the list there."""
-    if walk.text[at : at + 1] == "[":
-        at = next((place for place in walk.elements(at) if walk.text[place] == "{"), len(walk.text))
-    return walk.keys(at)
+def outer_keys(walk: Walk, place: int) -> set[str]:
+    """The keys of the object at `place`, or of the first object in the list there."""
+    at: int | None = place
+    if walk.text[place : place + 1] == "[":
+        at = _first_object(walk, place)
+    return set() if at is None else walk.keys(at)
+
+
+def _first_object(walk: Walk, at: int) -> int | None:
+    return next((place for place in walk.elements(at) if walk.text[place] == "{"), None)
 
 
 def recognise(walk: Walk, at: int) -> Dialect | None:
@@ -107,7 +114,7 @@ def recognise(walk: Walk, at: int) -> Dialect | None:
         place = next(entry_lists(walk, at, dialect), None)
         if place is None:
             continue
-        first = place if walk.text[place] == "{" else next(walk.elements(place), None)
+        first = place if walk.text[place] == "{" else _first_object(walk, place)
         if first is None or dialect.entry <= walk.keys(first):
             return dialect
     return None

@@ -77,12 +77,12 @@ class Walk:
                     return token.end()
         return stop
 
-    def members(self, at: int) -> Iterator[tuple[str, int]]:
-        """(key, place of its value) of the object at `at`; after damage it goes on at the next key."""
+    def members(self, at: int, most: int = KEYS_MAX) -> Iterator[tuple[str, int]]:
+        """(key, place of its value) of the object at `at`, `most` of them; after damage it goes on at the next key."""
         if self.text[at : at + 1] != "{":
             return
         at += 1
-        for _ in range(KEYS_MAX):
+        for _ in range(most):
             at = self.gap(at)
             if self.text[at : at + 1] == "}":
                 return
@@ -106,7 +106,9 @@ class Walk:
             at = self.gap(max(at + 1, self.skip(at)))
 
     def find(self, at: int, path: tuple[str, ...]) -> Iterator[int]:
-        """The places that `path` leads to: keys, `[]` for every value of a list, `[0]` for its first alone."""
+        """The places that `path` leads to: keys, `*` for every value of an object, `[]` for every value of a
+        list, `[0]` for its first alone.
+        """
         if not path:
             yield at
             return
@@ -117,6 +119,9 @@ class Walk:
                     yield from self.find(place, rest)
                 else:
                     self.passed_over += 1
+        elif step == "*":
+            for _, place in self.members(at, len(self.text)):
+                yield from self.find(place, rest)
         elif step == "[]":
             for place in self.elements(at):
                 yield from self.find(place, rest)
