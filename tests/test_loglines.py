@@ -128,6 +128,12 @@ def test_what_is_critical_is_always_written_and_last(log: logging.Logger, output
     ]
 
 
+def test_what_is_critical_is_admitted_however_often_it_comes(clock: Clock) -> None:
+    limiter = Limiter(clock)
+    record = logging.LogRecord("worker", logging.CRITICAL, "", 0, "the worker stops", (), None)
+    assert all(limiter.admits(record) for _ in range(2 * LINES))
+
+
 def test_a_handler_that_closes_tells_what_it_left_out(log: logging.Logger, output: io.StringIO) -> None:
     for _ in range(LINES + 7):
         log.error("broken")

@@ -130,6 +130,13 @@ def test_redaction_knows_digits_of_every_script() -> None:
 def _by_tables(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
     """(line, method, what) of each place that asks the interpreter's tables of characters."""
     for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="str"), attr=method) if method in {*BY_TABLE, *AT_WHITE_SPACE}:
+                yield node.lineno, method, f"str.{method}"
+            case ast.ImportFrom(module="re"):
+                yield node.lineno, "re", "from re import: patterns are looked for as re.…"
+            case ast.Import(names=names) if any(one.name == "re" and one.asname for one in names):
+                yield node.lineno, "re", "import re as: patterns are looked for as re.…"
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         owner, method = node.func.value, node.func.attr
@@ -158,7 +165,8 @@ def test_what_decides_reads_characters_by_tables_of_our_own() -> None:
 @pytest.mark.parametrize(
     "line",
     ["x.lower()", "x.strip()", "x.split()", "x.isdigit()", r're.compile(r"\d+")', 're.compile("a", re.IGNORECASE)',
-     r're.sub(r"\s", "", x)', r're.compile(rf"\b{x}")'],
+     r're.sub(r"\s", "", x)', r're.compile(rf"\b{x}")', "map(str.lower, x)", "sorted(x, key=str.casefold)",
+     "from re import compile", "import re as regex"],
 )  # fmt: skip
 def test_a_reader_of_the_interpreters_tables_would_be_found(line: str) -> None:
     assert list(_by_tables(ast.parse(line)))
