@@ -105,6 +105,11 @@ def test_a_file_in_another_encoding_is_refused_not_imported_as_noise(run: Import
         run(speech=data)
 
 
+def test_half_a_surrogate_pair_in_a_result_of_text_alone_is_repaired(run: Importer) -> None:
+    room = run(speech='{"Data": {"Result": "[0:1.200,0:3.000]  a\\ud800b\\n"}}')
+    assert [segment["text"] for segment in room.of("host.speech")] == ["a\ufffdb"]
+
+
 def test_an_entry_that_is_none_does_not_hide_the_format(run: Importer) -> None:
     room = run(speech=json.dumps({"segments": [None, *coats()]}))
     assert len(room.of("host.speech")) == 25

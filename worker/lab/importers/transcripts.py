@@ -178,7 +178,8 @@ def _read_value(walk: Walk, line: int, wanted: str, found: Found, ledger: Ledger
             dialect = dialects[0]
         _read_lists(walk, at, line, dialect, found, ledger)
         if wanted == "tencent" and not found.pieces and ledger.bad == before:
-            found.pieces += _tencent_result(walk, at)
+            for piece in _tencent_result(walk, at):
+                keep(piece, found, ledger)
         if wanted == "stable-ts":
             for place in walk.find(at, ("nonspeech_sections",)):
                 found.quiet += _quiet(walk, place)
