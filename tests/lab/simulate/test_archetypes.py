@@ -22,7 +22,8 @@ from worker.topics import DEAD_LETTERS_TOPIC, VIOLATIONS_TOPIC
 HOUR_MS = 3_600_000
 HONEST = [name for name, archetype in ARCHETYPES.items() if archetype.honest]
 GUILTY = [name for name, archetype in ARCHETYPES.items() if not archetype.honest]
-SEEDS = (101, 102, 103)
+SEEDS = (101, pytest.param(102, marks=pytest.mark.slow), pytest.param(103, marks=pytest.mark.slow))
+"""One seed shows quickly that an archetype is judged as it should be; the others that it was no luck."""
 SWITCH_MS = 20 * 60_000
 HOURS = {"llm_avatar": 2.5, "scripted_avatar": 6, "subtle_llm_avatar": 6, "standby": 6, "farm_avatar": 6,
          "human_then_avatar": 6, "human_then_loop": 4}  # fmt: skip
