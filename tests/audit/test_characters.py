@@ -56,6 +56,7 @@ def test_the_table_is_what_the_script_writes() -> None:
     assert unicode_tables.WRITTEN.read_text(encoding="utf-8") == unicode_tables.text()
 
 
+@pytest.mark.slow
 @PYTHONS
 def test_letters_are_those_of_python_3_11() -> None:
     assert [c for c in CHARACTERS if ord(c) not in SURROGATES and letters(c) != plainly(c)] == []

@@ -1,11 +1,13 @@
 """The benchmark's job does the same for everybody."""
 
 import orjson
+import pytest
 
 from tests.bench.corpus import corpus
 from tests.bench.job import Job, Oracle
 
 
+@pytest.mark.slow
 def test_job_equals_its_oracle() -> None:
     """Flat lists and kept events emit the same records, and enough of them to matter."""
     job, oracle = Job(), Oracle()

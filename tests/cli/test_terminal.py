@@ -46,6 +46,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Terminal]:
     return put
 
 
+@pytest.mark.slow
 def test_every_character_that_commands_or_hides_becomes_an_escape() -> None:
     seen = printable(EVERY_CHARACTER)
     assert not {c for c in seen if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}}

@@ -139,6 +139,7 @@ def paused_by_hand(free: Iterable[tuple[str, str, int, bool]]) -> list[str]:
     return parked
 
 
+@pytest.mark.slow
 def test_what_is_parked_is_what_a_clerk_would_park_who_reads_the_log() -> None:
     wanted = paused_by_hand(judged(NEVER, 500))
     found = [name for name, kind, _, _ in judged(TOUCHY, 500) if kind == "parked"]
