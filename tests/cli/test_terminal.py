@@ -81,6 +81,8 @@ def test_no_part_of_a_text_can_pose_as_a_line(terminal: Callable[[int], Terminal
     Screen().line(text)
     Screen().line(text, label="  room  ")
     Screen().line("recomputed: identical", label="  fact" + " " * spaces)
+    Screen().line("recomputed: identical", label=" " * spaces)
+    Screen().line(" " * spaces + "recomputed: identical")
     Screen().block(f"{text}\nrecomputed: identical")
     lines = screen.text.splitlines()
     assert all(cell_len(line) <= 80 for line in lines)

@@ -63,6 +63,8 @@ class Screen:
             words = label.lstrip(" ") + text
             lead = " " * (len(label + text) - len(words))
             label = ""
+        if not label and self.console.width - len(lead) - HANG_CELLS < ROOM_CELLS_MIN:
+            lead = lead[:HANG_CELLS]
         under = " " * cell_len(label) if label else lead + " " * HANG_CELLS
         head = label or lead
         room = self.console.width - len(under)
