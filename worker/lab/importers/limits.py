@@ -61,13 +61,3 @@ def open_bounded(path: Path, max_bytes: int, option: str) -> BinaryIO:
         file.close()
         raise ImportRefusedError(f"{path}: {reason}")
     return file
-
-
-def require_utf8(data: bytes, path: Path) -> str:
-    """`data` as text without a byte order mark; `ImportRefusedError` with the byte's position if it is not
-    UTF-8.
-    """
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ImportRefusedError(f"{path}: byte {error.start} is not UTF-8; convert the file to UTF-8 first") from error

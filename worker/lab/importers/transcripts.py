@@ -22,7 +22,6 @@ BROKEN_WARN = 0.01
 LINES_LOOKED_AT = 20  # of a file of JSON lines, until one is recognised
 REPR_CHARS = 8 << 20  # a Python literal is read whole, at forty times its size
 DRAFT, TEXTS, CSV = "jianying-draft", "funasr-text", "whisper.cpp-csv"
-TRANSCRIPT_FORMATS = tuple(dict.fromkeys([d.name for d in DIALECTS] + [TEXTS, DRAFT, CSV]))
 TIMELESS = (
     "has no times of sentences, and its times of characters do not fit the text; let FunASR write sentence_info "
     "(sentence_timestamp=True), or SenseVoice keep its VAD segments"
