@@ -16,6 +16,8 @@ from worker.partition.rooms import PartitionProcessor
 from worker.state.codec import ChangelogError
 from worker.state.rooms import RoomStore
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 2_000
 RECORDS = [
     Sent(0, offset, timestamp, key, value, ())

@@ -17,6 +17,8 @@ from worker.ingress.decode import decode
 from worker.ingress.reject import Reject
 from worker.lab.importers import ImportRefusedError, Limits
 
+pytestmark = pytest.mark.slow
+
 FAR_FUTURE_MS = 5_000_000_000_000
 ROUNDS = int(os.environ.get("IMPORT_FUZZ_ROUNDS", "150"))
 SEED = int(os.environ.get("IMPORT_FUZZ_SEED", "0"))

@@ -18,6 +18,8 @@ from worker.lab.importers.formats import read_speech
 from worker.lab.importers.recording import Ledger
 from worker.lab.importers.roomlog import align_speech
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = int(os.environ.get("TRANSCRIPT_FUZZ_ROUNDS", "60"))
 SEED = os.environ.get("TRANSCRIPT_FUZZ_SEED", "0")
 LINES = [(n * 3_000 + 200, n * 3_000 + 2_500, f"看这件{'一二三四五六七八'[n]}。") for n in range(8)]

@@ -66,7 +66,7 @@ def test_an_honest_room_is_never_touched(name: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
-@pytest.mark.parametrize("name", GUILTY)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in HOURS else n for n in GUILTY])
 def test_a_guilty_room_gets_its_violations_and_no_others(name: str, seed: int) -> None:
     opened, _ = _judged(name, seed, HOURS.get(name, 1.25))
     assert opened == set(truth(name, seed).expects)
