@@ -1,0 +1,251 @@
+"""Judge rooms slowly, from the contract alone.
+
+`judge` is the entry point for comparisons. At each look it sorts what the log holds so far by effective time and
+computes every fact again. Of what only statistics tell it knows nothing: the caller gives a function for that.
+
+To compare it with another judge, record at which offsets that one looked at rules and what its statistics said there.
+Then call `judge(records, policies, lambda look: said[look.offset], looks=set(said), phases=…)`, and compare decisions.
+`account` gives the counts to compare, `sights` the facts, and `Look.blocks` says which blocks must abstain, and why.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+from tests.meaning import claims
+from tests.meaning.episodes import Decision, Moment, decisions
+from tests.meaning.label import Label, Sight, Span, label_of, marks_of, off_spans
+from tests.meaning.log import MINUTE, Entry, Record, baseline_of
+from tests.meaning.rules import Verdict, World, in_force, verdict
+from tests.meaning.scan import LEASE_MS, Placed, Session, scan
+from tests.meaning.windows import Block, closed_blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What statistics say at one look. Only the caller knows: levels, signals, and facts that blocks establish."""
+
+    levels: Mapping[str, int] = field(default_factory=dict)
+    signals: Mapping[str, float] = field(default_factory=dict)
+    ai_presenter: tuple[int, str] = (claims.NONE, "")  # certainty, by
+    recorded: tuple[int, str] = (claims.NONE, "")
+    idle_minutes: int = 0
+    idle: int = claims.NONE
+    replies: bool = False
+    software: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A room at one record of its log: its session, that session's records that count, and its closed blocks."""
+
+    room_id: str
+    offset: int
+    append: int
+    newest: int
+    watermark: int
+    session: Session
+    own: tuple[Entry, ...]
+    blocks: tuple[Block, ...]
+    sight: Sight  # what a reading of the label stands on, before anyone is accused
+
+    @property
+    def off(self) -> list[Span]:
+        """When the label was off for certain, effective time."""
+        return off_spans(marks_of(self.own), self.sight)
+
+
+Levels = Callable[[Look], Measured]
+
+
+def quiet(_look: Look) -> Measured:
+    """Statistics that say nothing."""
+    return Measured()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One room's log as placed, with what the operator said of it."""
+
+    room_id: str
+    placed: tuple[Placed, ...]
+    phase_ms: int
+    gaps: tuple[int, ...]  # offsets before which records were lost
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look found: the world that rules read, and since when facts are as they are."""
+
+    look: Look
+    world: World
+    label: Label
+    runs: Mapping[str, tuple[int, int]]  # fact → certainty, append time since when
+
+
+def look_at(room: Room, upto: int) -> Look | None:
+    """The room as it is after `upto` records. None: it has no session that was described."""
+    so_far = room.placed[:upto]
+    now = so_far[-1]
+    if now.current is None or now.current.host is None:
+        return None
+    mine = [p for p in so_far if p.session == now.current.number]
+    own = tuple(p.entry for p in mine if p.status == "applied" and p.entry.kind not in ("statistic", "counter"))
+    blocks = tuple(closed_blocks(so_far, now.current.number, room.phase_ms))
+    heard = max((p.entry.tells for p in mine if p.entry.cls == "G"), default=0)
+    lost = tuple(p.newest for p, q in pairwise(so_far) if q.entry.offset in room.gaps)
+    blind = blind_spans(so_far, now.current)
+    least = min((p.append - p.entry.e for p in mine), default=0)
+    sight = Sight(now.current.start, now.newest, now.watermark, heard, None, least, now.current.whole, blind, lost)
+    return Look(room.room_id, now.entry.offset, now.append, now.newest, now.watermark, now.current, own, blocks, sight)
+
+
+def blind_spans(so_far: Sequence[Placed], session: Session) -> tuple[Span, ...]:
+    """When a missing label says nothing: off the air, or while another session claimed the room."""
+    latest = {p.current.number: p.current for p in so_far if p.current is not None}
+    open_still = {n for n, other in latest.items() if n != session.number and other.closed_e is None}
+    if not open_still:
+        return session.breaks
+    claims_of_others = [
+        (p.append, p.append + LEASE_MS)
+        for p in so_far
+        if p.entry.kind == "descriptor" and p.append + LEASE_MS > session.start
+        and (p.status == "foreign" or p.session in open_still)
+    ]  # fmt: skip
+    return (*session.breaks, *claims_of_others)
+
+
+def run_of(name: str, certainty: int, at: int, joined: Mapping[int, int], before: Seen | None) -> tuple[int, int]:
+    """Since when (append time) a fact has had its certainty: an unbroken row of looks, or its first record."""
+    since = at
+    if before is not None and before.runs.get(name, (-1, 0))[0] == certainty:
+        since = before.runs[name][1]
+    return certainty, min(since, joined.get(certainty, since))
+
+
+def see(room: Room, upto: int, levels: Levels, before: Seen | None) -> Seen | None:
+    """Compute all facts at one look. `before`: the look before it, for how long facts have been as they are."""
+    look = look_at(room, upto)
+    if look is None:
+        return None
+    if before is not None and before.look.session.number != look.session.number:
+        before = None
+    measured = levels(look)
+    joins = {name: claims.join(name, look.own) for name in claims.FACTS}
+    facts: dict[str, dict[str, Any]] = {
+        name: {"certainty": joined.certainty, **joined.says} for name, joined in joins.items()
+    }
+    if measured.ai_presenter[0] > facts["ai_presenter"]["certainty"]:
+        facts["ai_presenter"] |= dict(zip(("certainty", "by"), measured.ai_presenter, strict=True))
+    facts |= rest_of(look, measured)
+    since = {name: joined.since for name, joined in joins.items()}
+    runs = {
+        name: run_of(name, fact["certainty"], look.append, since.get(name, {}), before)
+        for name, fact in facts.items()
+        if "certainty" in fact
+    }
+    accused = run_of(
+        "accused", int(facts["ai_presenter"]["certainty"] >= claims.POSSIBLE), look.append,
+        {1: since["ai_presenter"][claims.POSSIBLE]} if claims.POSSIBLE in since["ai_presenter"] else {}, before,
+    )  # fmt: skip
+    runs["accused"] = accused
+    label = label_of(look.own, replace(look.sight, accused=accused[1] if accused[0] else None))
+    facts["label"] = {name: getattr(label, name) for name in Label.__slots__}
+    held = {name: look.append - run[1] for name, run in runs.items() if run[0]}
+    return Seen(look, World(facts, measured.levels, held), label, runs)
+
+
+def rest_of(look: Look, measured: Measured) -> dict[str, dict[str, Any]]:
+    """The facts that no claims join: registers, and what was measured."""
+    own = look.own
+    frame = claims.frame(own)
+    played = (claims.POSSIBLE, "same_source_audio") if frame["same_source_audio"] else (claims.NONE, "")
+    recorded = max(measured.recorded, played)
+    newest = claims.newest_of(own, "room.opened", "room.heartbeat")
+    assert newest is not None
+    event = newest.event
+    beat = claims.newest_of(own, "room.heartbeat")
+    return {
+        "recorded": {"certainty": recorded[0], "by": recorded[1]},
+        "idle": {"certainty": measured.idle, "minutes": measured.idle_minutes},
+        "software_promotion": {"certainty": claims.NONE, "by": "", "mentions": 0, "selling": False, "teaching": False,
+                               **measured.software},
+        "likeness": claims.likeness(own),
+        "registration": claims.registration(own),
+        "driven": {"replies": measured.replies, "challenges_passed": claims.challenges_passed(own)},
+        "frame": frame,
+        "fleet": claims.fleet(own),
+        "history": {"upheld": {}},
+        "signals": dict(measured.signals),
+        "room": {"platform": event["platform"], "region": event["region"], "selling": event["selling"],
+                 "viewers": beat.event["viewers"] if beat else 0, "paused": claims.paused(own),
+                 "age_minutes": max(0, look.newest - look.session.start) // MINUTE,
+                 "shop_systems": [shop["system"] for shop in event.get("shop_ids") or []]},
+    }  # fmt: skip
+
+
+def rooms_of(
+    records: Sequence[Record], *, phases: Mapping[str, int] | None = None, gaps: Collection[int] = ()
+) -> list[Room]:
+    """The rooms of one partition's log, each with its records placed."""
+    baseline = baseline_of(records)
+    names = dict.fromkeys(str(record.event["room_id"]) for record in records)
+    rooms = []
+    for name in names:
+        phase = (phases or {}).get(name, 0)
+        own = [record for record in records if record.event["room_id"] == name]
+        offsets = [record.offset for record in own]
+        lost = tuple(offsets[i] for gap in gaps if (i := bisect_right(offsets, gap - 1)) < len(offsets))
+        rooms.append(Room(name, tuple(scan(own, baseline_ms=baseline, phase_ms=phase)), phase, lost))
+    return rooms
+
+
+def sights(room: Room, levels: Levels, looks: Collection[int] | None) -> Iterable[tuple[int, Seen]]:
+    """What every look finds, by the number of records up to it."""
+    before: Seen | None = None
+    for upto in range(1, len(room.placed) + 1):
+        if looks is not None and room.placed[upto - 1].entry.offset not in looks:
+            continue
+        seen = see(room, upto, levels, before)
+        if seen is not None:
+            yield upto, seen
+        before = seen
+
+
+def judge(
+    events: Sequence[Record],
+    policies: Sequence[Mapping[str, Any]],
+    levels: Levels = quiet,
+    *,
+    looks: Collection[int] | None = None,
+    phases: Mapping[str, int] | None = None,
+    gaps: Collection[int] = (),
+) -> list[Decision]:
+    """Judge the rooms of one partition's log and return all that is said, in the order of the log.
+
+    `events`: records in log order. `policies`: documents as in worker/policies. `levels`: what statistics say at a
+    look. `looks`: offsets at which rules are looked at (None: at every record). `phases`: room → where its blocks
+    begin, ms. `gaps`: offsets before which the operator says that records were lost.
+    """
+    said: list[Decision] = []
+    for room in rooms_of(events, phases=phases, gaps=gaps):
+        moments = []
+        for _, seen in sights(room, levels, looks):
+            look, about = seen.look, seen.world.facts["room"]
+            live = look.session.closed_e is None
+            rules = in_force(policies, about["platform"], about["region"], look.newest) if live else []
+            found: tuple[tuple[Any, Verdict], ...] = tuple((rule, verdict(rule, seen.world)) for rule in rules)
+            moments.append(Moment(look.offset, look.append, look.session.number, look.session.names[0], live, found))
+        said += decisions(room.room_id, moments)
+    return sorted(said, key=lambda d: (d.offset, d.room_id, d.rule, d.transition != "cleared"))
+
+
+def account(events: Sequence[Record]) -> dict[str, int]:
+    """How many records were applied, duplicate, late, foreign, rejected."""
+    counts = dict.fromkeys(("applied", "duplicate", "late", "foreign", "rejected"), 0)
+    for room in rooms_of(events):
+        for placed in room.placed:
+            counts[placed.status] += 1
+    return counts
