@@ -84,6 +84,11 @@ def judged(log: Log, worker: Worker) -> dict[int, int]:
     return ends
 
 
+def covers(committed: dict[int, int], ends: dict[int, int]) -> bool:
+    """Whether all that was judged is committed; the identity agent's answers may have come since."""
+    return all(committed.get(partition, 0) >= end for partition, end in ends.items())
+
+
 def test_a_broker_that_is_gone_fills_no_log_and_holds_up_no_shutdown(
     log: Log, gone: Callable[[Take], None], tmp_path: Path
 ) -> None:
@@ -124,11 +129,11 @@ def test_a_shutdown_with_a_living_broker_flushes_everything(log: Log, tmp_path: 
     with Worker(log, tmp_path, **RARE_COMMITS) as worker:
         worker.wait_ready()
         ends = judged(log, worker)
-        assert log.committed() != ends
+        assert not covers(log.committed(), ends)
         code, took_s = term(worker)
         assert (code, took_s < ENDS_WITHIN_S) == (0, True), worker.log()
         assert "not flushed" not in worker.log()
-    assert log.committed() == ends
+    assert covers(log.committed(), ends)
 
 
 def test_a_broker_that_comes_back_in_time_gets_everything(
@@ -142,4 +147,4 @@ def test_a_broker_that_comes_back_in_time_gets_everything(
         wait_until(lambda: not worker.get("readyz"), timeout_s=10, what=worker.log)
         os.kill(mortal.pid(), signal.SIGCONT)
         assert worker.wait() == 0, worker.log()
-    assert log.committed() == ends
+    assert covers(log.committed(), ends)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from faust.transport.drivers import aiokafka as stock
 from faust.types import RecordMetadata
 
@@ -50,7 +50,7 @@ class BatchProducer(stock.Producer):  # type: ignore[misc]
             async with asyncio.timeout(self.request_timeout):
                 acks = await self._submit(topic, partition, records)
                 written = [await ack for ack, _ in acks]
-        except TimeoutError as late:
+        except (TimeoutError, UnknownTopicOrPartitionError) as late:  # the latter: no metadata came in time
             raise SendError(f"{topic}-{partition}: not acknowledged within {self.request_timeout:g} s") from late
         except KafkaError as refused:
             raise SendError(f"{topic}-{partition}: {type(refused).__name__}: {refused}") from refused
