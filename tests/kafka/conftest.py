@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.kafka import KafkaCluster, KafkaUnavailableError
 
-BROKERS = {"kafka", "mortal", "secured"}
+BROKERS = {"kafka", "mortal", "secured", "broker"}
 """Fixtures that start a real Kafka: who asks for one is marked `kafka`."""
 
 

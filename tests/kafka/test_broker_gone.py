@@ -30,39 +30,39 @@ DEFAULTS = {
 RARE_COMMITS = {**DEFAULTS, "COMMIT_INTERVAL_S": "60"}
 """A quarter of the partitions every 15 s, so most of what was just read is not committed."""
 
-Take = Callable[[KafkaCluster], None]
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[KafkaCluster]:
+    """A broker that may be frozen for minutes and is the same afterwards.
+
+    With Kafka's own 9 s, its controller would find it overdue on waking and list no broker for a moment.
+    A client that asks then never finds it again. Such a broker can't be restarted: the old session bars it.
+    """
+    with KafkaCluster(brief=True, extra={"broker.session.timeout.ms": 600_000}) as cluster:
+        yield cluster
 
 
 @pytest.fixture
-def log(mortal: KafkaCluster, topic_name: Callable[[str], str]) -> Iterator[Log]:
-    log = Log(mortal, topic_name("") + ".").create()
+def log(broker: KafkaCluster, topic_name: Callable[[str], str]) -> Iterator[Log]:
+    log = Log(broker, topic_name("") + ".").create()
     yield log
     log.delete()
 
 
-def kill(kafka: KafkaCluster) -> None:
-    kafka.kill9()
-
-
-def freeze(kafka: KafkaCluster) -> None:
-    """Its host still takes connections; nobody answers on them."""
-    os.kill(kafka.pid(), signal.SIGSTOP)
+@pytest.fixture
+def mortal_log(mortal: KafkaCluster, topic_name: Callable[[str], str]) -> Iterator[Log]:
+    """For the test that kills the broker: it stands again before the topics go."""
+    log = Log(mortal, topic_name("") + ".").create()
+    yield log
+    mortal.restart()
+    log.delete()
 
 
 @pytest.fixture
-def gone(mortal: KafkaCluster) -> Iterator[Callable[[Take], None]]:
-    """`gone(kill)` or `gone(freeze)` takes the broker away; it comes back after the test."""
-    taken: list[Take] = []
-
-    def take(how: Take) -> None:
-        taken.append(how)
-        how(mortal)
-
-    yield take
-    if kill in taken:
-        mortal.restart()
-    else:
-        os.kill(mortal.pid(), signal.SIGCONT)
+def freeze(broker: KafkaCluster) -> Iterator[Callable[[], None]]:
+    """`freeze()`: its host still takes connections, and nobody answers on them; it thaws after the test."""
+    yield lambda: os.kill(broker.pid(), signal.SIGSTOP)
+    os.kill(broker.pid(), signal.SIGCONT)
 
 
 def term(worker: Worker) -> tuple[int, float]:
@@ -90,14 +90,14 @@ def covers(committed: dict[int, int], ends: dict[int, int]) -> bool:
 
 
 def test_a_broker_that_is_gone_fills_no_log_and_holds_up_no_shutdown(
-    log: Log, gone: Callable[[Take], None], tmp_path: Path
+    mortal: KafkaCluster, mortal_log: Log, tmp_path: Path
 ) -> None:
-    with Worker(log, tmp_path, **DEFAULTS) as worker:
+    with Worker(mortal_log, tmp_path, **DEFAULTS) as worker:
         worker.wait_ready()
-        judged(log, worker)
-        log.wait_quiet(worker)
+        judged(mortal_log, worker)
+        mortal_log.wait_quiet(worker)
         before = len(worker.path.read_text().splitlines())
-        gone(kill)
+        mortal.kill9()
         gone_s = time.monotonic()
         wait_until(lambda: time.monotonic() - gone_s > GONE_FOR_S, timeout_s=2 * GONE_FOR_S, what="time")
         lines = worker.path.read_text().splitlines()[before:]
@@ -110,11 +110,11 @@ def test_a_broker_that_is_gone_fills_no_log_and_holds_up_no_shutdown(
         assert "nothing was left to flush" in worker.log()
 
 
-def test_a_shutdown_says_what_it_could_not_flush(log: Log, gone: Callable[[Take], None], tmp_path: Path) -> None:
+def test_a_shutdown_says_what_it_could_not_flush(log: Log, freeze: Callable[[], None], tmp_path: Path) -> None:
     with Worker(log, tmp_path, **RARE_COMMITS) as worker:
         worker.wait_ready()
         judged(log, worker)
-        gone(freeze)
+        freeze()
         code, took_s = term(worker)
         assert took_s < ENDS_WITHIN_S
         assert code == 1
@@ -137,14 +137,14 @@ def test_a_shutdown_with_a_living_broker_flushes_everything(log: Log, tmp_path: 
 
 
 def test_a_broker_that_comes_back_in_time_gets_everything(
-    log: Log, mortal: KafkaCluster, gone: Callable[[Take], None], tmp_path: Path
+    log: Log, broker: KafkaCluster, freeze: Callable[[], None], tmp_path: Path
 ) -> None:
     with Worker(log, tmp_path, **RARE_COMMITS) as worker:
         worker.wait_ready()
         ends = judged(log, worker)
-        gone(freeze)
+        freeze()
         worker.process.send_signal(signal.SIGTERM)
         wait_until(lambda: not worker.get("readyz"), timeout_s=10, what=worker.log)
-        os.kill(mortal.pid(), signal.SIGCONT)
+        os.kill(broker.pid(), signal.SIGCONT)
         assert worker.wait() == 0, worker.log()
     assert covers(log.committed(), ends)

@@ -227,7 +227,7 @@ class KafkaCluster:
     # ---- topics
     @cached_property
     def admin(self) -> AdminClient:
-        """One client for the cluster's life: a call's future dies with its client."""
+        """One client from start to restart: a call's future dies with its client."""
         return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
 
     def create_topic(self, name: str, partitions: int = 1, **config: object) -> str:
@@ -326,6 +326,7 @@ class KafkaCluster:
                     break
                 except (KafkaException, OSError, TimeoutError) as problem:
                     last = f"{step.__name__.removeprefix('_probe_')}: {problem}"
+                    self.__dict__.pop("admin", None)  # one that was told of no broker never finds it again
                 if time.monotonic() > deadline:
                     raise KafkaUnavailableError(f"Kafka not ready within {timeout_s:g} s ({last}):\n{self.log(0)}")
                 time.sleep(0.1)
