@@ -214,8 +214,7 @@ class KafkaCluster:
 
     def log(self, i: int = 0, tail: int = 4000) -> str:
         """The last `tail` characters of a node's log."""
-        path = self._directory(i) / "log"
-        return path.read_text(errors="replace")[-tail:] if path.exists() else "(no log)"
+        return (self._directory(i) / "log").read_text(errors="replace")[-tail:]
 
     def pid(self, i: int = 0) -> int:
         return self._brokers[i].pid
