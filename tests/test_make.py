@@ -12,6 +12,7 @@ import pytest
 import yaml
 from vulture import Vulture
 
+pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROGRAMS = ("bash", "sh", "env", "git", "make", "uname", "false", "true", "touch", "sed", "head")
 

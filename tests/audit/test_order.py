@@ -51,6 +51,7 @@ def families(room: Room) -> dict[str, Family]:
     return {name: room.families[name] for name in sorted(room.families)}
 
 
+@pytest.mark.slow
 @settings(SEEDS, max_examples=15)
 @given(st.integers(0, 2**32), st.integers(0, 2**32))
 def test_disorder_within_lateness_gives_the_same_evidence_facts_and_bytes(seed: int, order: int) -> None:

@@ -22,6 +22,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "rooms"
 PARTITION = 2
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_violation_in_kafka_is_recomputed_from_the_log_in_kafka() -> None:
     """Two rooms share the partition; the violation's own room is judged from its session's first record on."""
@@ -46,6 +47,7 @@ def test_a_violation_in_kafka_is_recomputed_from_the_log_in_kafka() -> None:
         assert (result.exit_code, "looked in live.audit.violations" in result.stderr) == (1, True)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_violation_under_a_published_policy_is_recomputed_under_it() -> None:
     """The policies' topic is read when the record says that it was in force; without it, another severity comes out."""

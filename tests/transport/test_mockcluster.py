@@ -39,6 +39,7 @@ def test_the_driver_reads_every_record_of_a_mock_cluster_once_and_commits() -> N
         asyncio.run(body(cluster.bootstrap))
 
 
+@pytest.mark.slow
 def test_records_are_let_go_when_they_are_acknowledged_not_when_they_are_committed() -> None:
     settings = dataclasses.replace(QUICK, commit_interval_s=600, batch_records=1)
     values = [f"event {i}".encode() for i in range(2000)]
