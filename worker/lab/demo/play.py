@@ -65,7 +65,9 @@ class Play:
             for topic in TOPICS:
                 cluster.create_topic(topic, PARTITIONS)
             self.bootstrap = cluster.bootstrap
-            self.worker = stack.enter_context(Worker(cluster.bootstrap, self._out / WORKER_LOG_FILE))
+            self.banner = cluster.banner
+            worker = Worker(cluster.bootstrap, cluster.banner, self._out / WORKER_LOG_FILE)
+            self.worker = stack.enter_context(worker)
             self._log = stack.enter_context(Writer(self._out / LOG_FILE))
             self._violations = stack.enter_context(Writer(self._out / VIOLATIONS_FILE))
             self.watcher = Watcher(cluster.bootstrap, self._log)
