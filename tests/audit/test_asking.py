@@ -175,8 +175,8 @@ def requests_of(log: list[Any], restart_at: int | None = None) -> list[Request]:
         apply(room, event, i)
         if i == restart_at:
             room = snapshot.decode(snapshot.encode(room), snapshot.take_changed_chunks(room))
-        if room.asking is not None:
-            found += requests.take(room.asking)
+        if room.session.asking is not None:
+            found += requests.take(room.session.asking)
     return found
 
 
@@ -245,8 +245,8 @@ def test_more_looks_are_asked_for_while_detectors_stand_between_watch_and_label_
 def test_a_closed_room_asks_for_nothing() -> None:
     failures = [event for at in range(2 * MINUTE, 30 * MINUTE, 2 * MINUTE) for event in challenged(at)]
     room = a_room(in_time([ev(e.RoomOpened, 0)], beats(30 * MINUTE), failures, [ev(e.RoomClosed, 30 * MINUTE)]))
-    assert room.asking is not None
-    assert all(request.at_ms <= T0 + 30 * MINUTE for request in requests.take(room.asking))
+    assert room.session.asking is not None
+    assert all(request.at_ms <= T0 + 30 * MINUTE for request in requests.take(room.session.asking))
     feed(room, [ev(e.ReviewDecided, 5 * HOUR)])
-    assert room.asking.due_ms == requests.FOREVER_MS
-    assert requests.take(room.asking) == []
+    assert room.session.asking.due_ms == requests.FOREVER_MS
+    assert requests.take(room.session.asking) == []

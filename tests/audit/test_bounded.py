@@ -21,6 +21,12 @@ EVENTS = 100_000
 SNAPSHOT_MAX = 16 * 1024
 """Bytes of a room whose texts are short. The largest of 100 seeds takes 14,028: seven panes are full at once."""
 BOUNDS = {
+    "reviews": r.REVIEWS_MAX,
+    "seen_viewer": r.SEEN_MAX,
+    "seen_other": r.SEEN_MAX,
+    "episodes": 0,  # no rules look here
+}
+SESSION_BOUNDS = {
     "panes": 8,  # lateness, and the pane that is being filled
     "prompts": r.PROMPTS_MAX,
     "answered_due_ms": r.PROMPTS_MAX,
@@ -29,11 +35,7 @@ BOUNDS = {
     "label_marks": r.LABEL_MARKS_MAX,
     "mentions": r.MENTIONS_MAX,
     "excerpts": r.EXCERPTS_MAX,
-    "reviews": r.REVIEWS_MAX,
     "breaks": r.BREAKS_MAX,
-    "seen_viewer": r.SEEN_MAX,
-    "seen_other": r.SEEN_MAX,
-    "episodes": 0,  # no rules look here
     "marks": 0,
     "failures": 0,
     "families": 6,
@@ -96,42 +98,46 @@ def random_event(rng: Random, at_ms: int) -> Any:
 
 def _sent(room: Room) -> None:
     """Requests leave a room with the batch in which they fell due."""
-    if room.asking is not None:
-        requests.take(room.asking)
+    if room.session.asking is not None:
+        requests.take(room.session.asking)
 
 
 def check(room: Room) -> None:
     """Every container of the room against its bound; a list without one fails."""
-    for name in Room.__struct_fields__:
-        value = getattr(room, name)
-        if isinstance(value, list | dict | bytearray):
-            assert len(value) <= BOUNDS[name], name
-    for pane in room.panes.values():
+    for owner, bounds in ((room, BOUNDS), (room.session, SESSION_BOUNDS)):
+        for name in owner.__struct_fields__:
+            value = getattr(owner, name)
+            if isinstance(value, list | dict | bytearray):
+                assert len(value) <= bounds[name], name
+    for pane in room.session.panes.values():
         for name, most in PANE_BOUNDS.items():
             assert len(getattr(pane, name)) <= most, name
         assert packed.count(pane.speech) <= r.SPEECH_PER_PANE
     for name, most in BLOCK_BOUNDS.items():
-        assert len(getattr(room.block, name)) <= most, name
-    if room.asking is not None:
+        assert len(getattr(room.session.block, name)) <= most, name
+    if room.session.asking is not None:
         for name, most in ASKING_BOUNDS.items():
-            assert len(getattr(room.asking, name)) <= most, name
-    if room.delays is not None:
-        assert room.delays.count <= timing.DELAYS_MAX and len(room.delays.taken) <= timing.TAKEN_MAX
-    if room.pauses is not None:
-        assert room.pauses.count <= timing.PAUSES_MAX
-    if room.sketch is not None:
-        assert len(room.sketch.bins) == 4 * sketch.BINS
-        assert len(room.sketch.before + room.sketch.latest) <= sketch.SPANS * sketch.KEYS * sketch.KEY_BYTES
-    if room.said is not None:
-        assert len(room.said.now) == len(room.said.before) == 512
-    if room.speech is not None and room.speech.store is not None:
-        assert len(room.speech.recent) <= RECENT
-        assert len(room.speech.store.times) <= 4 * CAPACITY
-        assert all(len(band) <= 2 * CAPACITY for band in room.speech.store.bands)
-    assert all(len(x.text) <= 120 for x in room.excerpts)
-    if room.ties is not None:
+            assert len(getattr(room.session.asking, name)) <= most, name
+    if room.session.delays is not None:
+        assert room.session.delays.count <= timing.DELAYS_MAX and len(room.session.delays.taken) <= timing.TAKEN_MAX
+    if room.session.pauses is not None:
+        assert room.session.pauses.count <= timing.PAUSES_MAX
+    if room.session.sketch is not None:
+        assert len(room.session.sketch.bins) == 4 * sketch.BINS
+        assert (
+            len(room.session.sketch.before + room.session.sketch.latest)
+            <= sketch.SPANS * sketch.KEYS * sketch.KEY_BYTES
+        )
+    if room.session.said is not None:
+        assert len(room.session.said.now) == len(room.session.said.before) == 512
+    if room.session.speech is not None and room.session.speech.store is not None:
+        assert len(room.session.speech.recent) <= RECENT
+        assert len(room.session.speech.store.times) <= 4 * CAPACITY
+        assert all(len(band) <= 2 * CAPACITY for band in room.session.speech.store.bands)
+    assert all(len(x.text) <= 120 for x in room.session.excerpts)
+    if room.session.ties is not None:
         for name, most in TIES_BOUNDS.items():
-            assert len(getattr(room.ties, name)) <= most, name
+            assert len(getattr(room.session.ties, name)) <= most, name
 
 
 @pytest.mark.parametrize("pace_ms", [1, 300, 20_000])
@@ -165,6 +171,7 @@ def test_no_seed_of_a_hundred_breaks_the_bound_of_a_snapshot(pace_ms: int) -> No
 def test_a_container_of_each_part_is_known_to_this_test() -> None:
     parts: tuple[tuple[type, Collection[str]], ...] = (
         (Room, BOUNDS),
+        (r.Session, SESSION_BOUNDS),
         (r.Pane, PANE_BOUNDS),
         (r.Block, BLOCK_BOUNDS),
         (r.Ties, TIES_BOUNDS),
@@ -217,5 +224,5 @@ def test_a_room_whose_session_ended_takes_less_than_four_kilobytes_and_no_speech
     log = random_log(seed, minutes=30)
     room = a_room([*log, ev(e.RoomClosed, max(event.at_ms for event in log) - T0)])
     _sent(room)
-    assert room.speech is None
+    assert room.session.speech is None
     assert len(snapshot.encode(room)) <= 4 * 1024

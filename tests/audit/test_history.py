@@ -49,7 +49,7 @@ def test_the_registry_brings_the_hosts_history_into_the_rooms_log() -> None:
         apply(room, state, number)
 
     say(1, [e.Upheld("R-1", NOW_MS - DAY_MS)])
-    assert room.facts.history.host == {"R-1": [NOW_MS - DAY_MS]}
+    assert room.session.facts.history.host == {"R-1": [NOW_MS - DAY_MS]}
     assert room.changed & FACT_BIT["history"]
     say(2, None)
-    assert room.facts.history.host == {"R-1": [NOW_MS - DAY_MS]}, "a registry that says nothing changes nothing"
+    assert room.session.facts.history.host == {"R-1": [NOW_MS - DAY_MS]}, "a registry that says nothing changes nothing"

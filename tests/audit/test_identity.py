@@ -11,7 +11,7 @@ from worker.audit.lifecycle import Status
 
 
 def facts(*events: Any) -> Facts:
-    return a_room([beat(0), *events]).facts
+    return a_room([beat(0), *events]).session.facts
 
 
 @pytest.mark.parametrize(("similarity", "certainty"), [(0.69, 0), (0.70, 1), (0.8499, 1), (0.85, 2), (0.95, 3)])
@@ -73,7 +73,7 @@ def test_of_several_fleets_the_one_that_weighs_most_holds() -> None:
 def test_an_answer_is_never_late_and_one_for_a_session_that_is_over_is_no_ones_mistake() -> None:
     room = a_room([beat(0), beat(5 * MINUTE)])
     assert feed(room, [ev(e.FleetMatched, 0), ev(e.RegistrationState, 1)]) == [Status.APPLIED, Status.APPLIED]
-    assert room.facts.fleet.size == 2 and room.facts.registration.known
+    assert room.session.facts.fleet.size == 2 and room.session.facts.registration.known
     assert feed(room, [ev(e.FleetMatched, 0, session_id="s0")]) == [Status.LATE]
     feed(room, [ev(e.RoomClosed, 5 * MINUTE)])
     answers = [ev(e.RestrictionTested, 6 * MINUTE), ev(e.FleetMatched, 4 * MINUTE)]

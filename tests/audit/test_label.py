@@ -19,37 +19,37 @@ def after(*events: object, until_ms: int = 0) -> Room:
 
 
 def test_a_label_from_the_start_is_continuous() -> None:
-    fact = after(label(0), until_ms=20 * MINUTE).facts.label
+    fact = after(label(0), until_ms=20 * MINUTE).session.facts.label
     assert (fact.visible, fact.continuous, fact.ever) == (True, True, True)
 
 
 def test_a_room_without_a_label_has_none() -> None:
-    assert after(until_ms=MINUTE).facts.label == Label()
+    assert after(until_ms=MINUTE).session.facts.label == Label()
 
 
 @pytest.mark.parametrize(("shown_ms", "continuous"), [(120_000, True), (120_001, False)])
 def test_a_label_may_come_up_to_a_minute_after_ai_was_first_known(shown_ms: int, continuous: bool) -> None:
     room = after(ev(e.WatermarkRead, 60_000), label(shown_ms), until_ms=2 * MINUTE)
-    assert room.facts.label.continuous is continuous
+    assert room.session.facts.label.continuous is continuous
 
 
 @pytest.mark.parametrize(("now_ms", "continuous"), [(13 * MINUTE, False), (16 * MINUTE + 20 * SECOND, True)])
 def test_a_gap_heals_after_ten_minutes_of_being_visible(now_ms: int, continuous: bool) -> None:
     room = after(label(0), label(4 * MINUTE, False), label(5 * MINUTE), until_ms=now_ms)
-    assert room.facts.label.continuous is continuous
-    assert room.facts.label.since_ms == T0 + 5 * MINUTE
+    assert room.session.facts.label.continuous is continuous
+    assert room.session.facts.label.since_ms == T0 + 5 * MINUTE
 
 
 def test_a_label_that_went_away_is_not_continuous_and_the_gap_is_dated() -> None:
-    fact = after(label(0), label(4 * MINUTE, False), until_ms=30 * MINUTE).facts.label
+    fact = after(label(0), label(4 * MINUTE, False), until_ms=30 * MINUTE).session.facts.label
     assert (fact.visible, fact.continuous, fact.ever, fact.since_ms) == (False, False, True, T0 + 4 * MINUTE)
 
 
 def test_the_hosts_own_label_declares_ai_and_the_platforms_does_not() -> None:
-    declared = after(label(0, by="host")).facts.ai_presenter
+    declared = after(label(0, by="host")).session.facts.ai_presenter
     assert (declared.certainty, declared.declared) == (Certainty.POSSIBLE, True)
-    assert after(label(0, by="platform")).facts.ai_presenter.certainty == Certainty.NONE
-    assert after(label(0, False, by="host")).facts.ai_presenter.certainty == Certainty.NONE
+    assert after(label(0, by="platform")).session.facts.ai_presenter.certainty == Certainty.NONE
+    assert after(label(0, False, by="host")).session.facts.ai_presenter.certainty == Certainty.NONE
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_the_hosts_own_label_declares_ai_and_the_platforms_does_not() -> None:
 )
 def test_only_a_host_who_takes_off_the_platforms_label_hides_it(put_up_by: str, taken_by: str, tampered: bool) -> None:
     room = after(label(0, by=put_up_by), label(1_000, False, by=taken_by))
-    assert (room.facts.tamper.certainty == Certainty.POSSIBLE) is tampered
+    assert (room.session.facts.tamper.certainty == Certainty.POSSIBLE) is tampered
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,10 @@ def test_unlabelled_bets_only_on_blocks_without_a_label_for_half_of_their_time()
     for off_ms, bets in ((150_000, False), (149_999, True)):
         looks = [ev(e.DetectorScore, at, score=0.99) for at in range(0, 300_000, 10_000)]
         room = a_room(in_time(beats(7 * MINUTE), looks, [label(0), label(off_ms, False)]))
-        assert "AI" in room.families
-        assert (room.evidence("UNLABELLED") is room.families["AI"]) is bets  # AI stands in until a labelled block
+        assert "AI" in room.session.families
+        assert (
+            room.evidence("UNLABELLED") is room.session.families["AI"]
+        ) is bets  # AI stands in until a labelled block
 
 
 def test_flickering_out_of_order_for_minutes_stays_bounded_and_stops_nothing() -> None:
@@ -92,8 +94,8 @@ def test_flickering_out_of_order_for_minutes_stays_bounded_and_stops_nothing() -
     for i in range(100):
         feed(room, [label(50_000 + i, False), label(i, True)])
     feed(room, [label(60_000, False), *beats(12 * MINUTE, from_ms=60_000)])
-    assert len(room.label_marks) == LABEL_MARKS_MAX
-    assert room.facts.label.continuous is False
+    assert len(room.session.label_marks) == LABEL_MARKS_MAX
+    assert room.session.facts.label.continuous is False
 
 
 @pytest.mark.parametrize(
@@ -108,5 +110,5 @@ def test_flickering_out_of_order_for_minutes_stays_bounded_and_stops_nothing() -
 def test_only_a_hosts_own_label_of_an_avatar_declares_the_presenter(kind: str, by: str, certainty: Certainty) -> None:
     """A host who labels product pictures as generated says nothing of herself."""
     room = after(ev(e.LabelState, 0, kind=kind, by=by))
-    assert room.facts.label.visible
-    assert room.facts.ai_presenter.certainty == certainty
+    assert room.session.facts.label.visible
+    assert room.session.facts.ai_presenter.certainty == certainty

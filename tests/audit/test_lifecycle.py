@@ -40,10 +40,10 @@ INTO = {
 @pytest.mark.parametrize(("before", "what", "after"), TABLE)
 def test_every_phase_and_event(before: str, what: str, after: str) -> None:
     room = a_room(INTO[before])
-    assert Phase(room.phase).name == before
+    assert Phase(room.session.phase).name == before
     kind, fields = COLUMNS[what]
     feed(room, [ev(kind, 10_000, **fields)])
-    assert Phase(room.phase).name == after
+    assert Phase(room.session.phase).name == after
 
 
 def test_the_table_of_moves_covers_every_phase_but_the_closed_one() -> None:
@@ -54,23 +54,23 @@ def test_the_table_of_moves_covers_every_phase_but_the_closed_one() -> None:
 @pytest.mark.parametrize("kind", [e.ViewerComment, e.HostSpeech, e.WatermarkRead, e.RoomHeartbeat, e.ChallengeResult])
 def test_after_the_close_an_event_is_out_of_session_and_one_of_before_is_late(kind: type) -> None:
     room = a_room([beat(0), ev(e.RoomClosed, 100_000)])
-    before = room.facts
+    before = room.session.facts
     assert feed(room, [ev(kind, 100_001), ev(kind, 100_000), ev(kind, 90_000)]) == [
         Status.OUT_OF_SESSION, Status.LATE, Status.LATE,
     ]  # fmt: skip
-    assert room.facts == before and room.max_at_ms == T0 + 100_000
+    assert room.session.facts == before and room.max_at_ms == T0 + 100_000
 
 
 def test_an_event_of_another_session_is_out_of_session_and_changes_nothing() -> None:
     room = a_room([beat(0)])
     assert feed(room, [ev(e.WatermarkRead, 10, session_id="other")]) == [Status.OUT_OF_SESSION]
-    assert room.facts == Facts() and room.max_at_ms == T0
+    assert room.session.facts == Facts() and room.max_at_ms == T0
 
 
 def test_an_event_without_a_session_belongs_to_the_present_one() -> None:
     room = a_room([beat(0)])
     assert feed(room, [ev(e.WatermarkRead, 10, session_id=None)]) == [Status.APPLIED]
-    assert room.facts.ai_presenter.certainty
+    assert room.session.facts.ai_presenter.certainty
 
 
 def test_a_room_first_heard_without_a_session_takes_the_first_that_is_named() -> None:
@@ -78,8 +78,8 @@ def test_a_room_first_heard_without_a_session_takes_the_first_that_is_named() ->
     for named in (ask(2_000), beat(2_000), ev(e.RoomOpened, 2_000)):
         room = a_room([ev(e.WatermarkRead, 0, session_id=None)])
         assert feed(room, [named]) == [Status.APPLIED]
-        assert room.session_id == "s1" and room.session_start_ms == T0
-        assert room.facts.ai_presenter.certainty
+        assert room.session.id == "s1" and room.session.start_ms == T0
+        assert room.session.facts.ai_presenter.certainty
 
 
 def second(at_ms: int, **fields: object) -> e.RoomHeartbeat:
@@ -93,39 +93,39 @@ def test_a_next_session_ends_the_one_before_it_with_or_without_a_close() -> None
     closed = a_room([*marked, ev(e.RoomClosed, 2_000), second(60_000)])
     unclosed = a_room([*marked, ask(2_000), second(60_000)])
     for room in (closed, unclosed):
-        assert (room.session_id, Phase(room.phase)) == ("s2", Phase.LIVE)
-        assert room.facts == Facts()
-        assert room.session_start_ms == room.max_at_ms == T0 + 60_000
-        assert room.families == {} and room.excerpts == ()
+        assert (room.session.id, Phase(room.session.phase)) == ("s2", Phase.LIVE)
+        assert room.session.facts == Facts()
+        assert room.session.start_ms == room.max_at_ms == T0 + 60_000
+        assert room.session.families == {} and room.session.excerpts == ()
 
 
 def test_a_session_that_the_next_one_ends_lets_rules_look_before_anything_is_forgotten() -> None:
     room = a_room([beat(0), ev(e.WatermarkRead, 1_000)])
     assert apply(room, second(60_000), 9) == Status.SESSION_ENDED
     assert room.changed & SESSION_BIT
-    assert room.phase == Phase.CLOSED and room.closed_ms == T0 + 1_000
-    assert room.facts.ai_presenter.certainty and room.session_id == "s1"
+    assert room.session.phase == Phase.CLOSED and room.session.closed_ms == T0 + 1_000
+    assert room.session.facts.ai_presenter.certainty and room.session.id == "s1"
     assert apply(room, second(60_000), 9) == Status.APPLIED
-    assert room.first_offset == 9
+    assert room.session.first_offset == 9
 
 
 def test_a_descriptor_of_an_earlier_or_equal_start_begins_nothing() -> None:
     room = a_room([beat(0)])
     stray = beat(60_000, session_id="s0", started_at_ms=T0)
     assert feed(room, [stray]) == [Status.OUT_OF_SESSION]
-    assert room.session_id == "s1"
+    assert room.session.id == "s1"
 
 
 def test_the_last_block_of_a_session_counts_though_it_was_never_full() -> None:
     looks = [ev(e.DetectorScore, at, score=0.99) for at in range(0, 100_000, 10_000)]
     room = a_room(in_time([beat(0)], looks, [ev(e.RoomClosed, 120_000)]))
-    assert room.families["AI"].values[0] == 1.0
-    assert room.panes == {}
+    assert room.session.families["AI"].values[0] == 1.0
+    assert room.session.panes == {}
 
 
 def test_viewers_who_still_waited_when_the_session_closed_accuse_nobody() -> None:
     room = a_room([beat(0), say(1_000), *(ask(20_000 + i) for i in range(5)), ev(e.RoomClosed, 40_000)])
-    assert room.counts.prompts == 0 and "NONINT" not in room.families
+    assert room.session.counts.prompts == 0 and "NONINT" not in room.session.families
 
 
 def test_six_hours_of_silence_end_a_session_and_one_millisecond_less_does_not() -> None:
@@ -134,15 +134,15 @@ def test_six_hours_of_silence_end_a_session_and_one_millisecond_less_does_not() 
     feed(at_six, [ask(SILENCE_MS)])
     after_six = a_room(marked)
     feed(after_six, [ask(SILENCE_MS + 1)])
-    assert at_six.facts.ai_presenter.certainty and not after_six.facts.ai_presenter.certainty
+    assert at_six.session.facts.ai_presenter.certainty and not after_six.session.facts.ai_presenter.certainty
     forgotten = a_room([ask(SILENCE_MS + 1)])
-    assert after_six.session_start_ms == forgotten.session_start_ms
+    assert after_six.session.start_ms == forgotten.session.start_ms
 
 
 def test_a_silent_room_that_was_closed_begins_anew_too() -> None:
     room = a_room([beat(0), ev(e.RoomClosed, 1_000)])
     assert feed(room, [ask(1_000 + SILENCE_MS + 1)]) == [Status.APPLIED]
-    assert room.phase == Phase.UNKNOWN
+    assert room.session.phase == Phase.UNKNOWN
 
 
 @pytest.mark.parametrize("hours", [0, 1, 48])
@@ -160,7 +160,7 @@ def test_a_reviewers_clock_moves_no_event_time() -> None:
     feed(room, [ev(e.ReviewDecided, 4 * MINUTE)])
     assert feed(room, [ask(1_000)]) == [Status.APPLIED]
     feed(room, [ev(e.ReviewDecided, 7 * HOUR), ask(8 * HOUR)])
-    assert room.session_start_ms == T0 + 8 * HOUR and not room.facts.ai_presenter.certainty
+    assert room.session.start_ms == T0 + 8 * HOUR and not room.session.facts.ai_presenter.certainty
 
 
 def test_breaks_never_pile_up() -> None:
@@ -168,9 +168,9 @@ def test_breaks_never_pile_up() -> None:
     for i in range(1, 40):
         log += [ev(e.RoomPaused, i * SECOND), ev(e.RoomResumed, i * SECOND + 400)]
     room = a_room(log)
-    assert len(room.breaks) == 8
+    assert len(room.session.breaks) == 8
     feed(room, beats(12 * MINUTE, from_ms=60_000))
-    assert len(room.breaks) == 0
+    assert len(room.session.breaks) == 0
 
 
 def test_after_six_hours_a_room_of_no_consequence_is_as_one_that_was_forgotten() -> None:
@@ -178,8 +178,8 @@ def test_after_six_hours_a_room_of_no_consequence_is_as_one_that_was_forgotten()
     later = [beat(2 * SILENCE_MS), ask(2 * SILENCE_MS + 1_000), ask(2 * SILENCE_MS + 2_000)]
     kept = a_room([beat(0), ask(1_000), ev(e.WatermarkRead, 2_000), *later])
     forgotten = a_room(later)
-    kept.offset = kept.first_offset = forgotten.offset = forgotten.first_offset = 0
-    kept.prompts = forgotten.prompts = ()
-    kept.excerpts = forgotten.excerpts = ()
-    kept.panes = forgotten.panes = {}
+    kept.offset = kept.session.first_offset = forgotten.offset = forgotten.session.first_offset = 0
+    kept.session.prompts = forgotten.session.prompts = ()
+    kept.session.excerpts = forgotten.session.excerpts = ()
+    kept.session.panes = forgotten.session.panes = {}
     assert kept == forgotten

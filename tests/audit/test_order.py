@@ -48,7 +48,7 @@ def ending(log: list[Any]) -> list[Any]:
 
 
 def families(room: Room) -> dict[str, Family]:
-    return {name: room.families[name] for name in sorted(room.families)}
+    return {name: room.session.families[name] for name in sorted(room.session.families)}
 
 
 @pytest.mark.slow
@@ -58,14 +58,14 @@ def test_disorder_within_lateness_gives_the_same_evidence_facts_and_bytes(seed: 
     log = random_log(seed, minutes=25)
     end = ending(log)
     plain, other = a_room(log + end), a_room(disordered(log, order) + end)
-    assert plain.counts.late == other.counts.late == 0
+    assert plain.session.counts.late == other.session.counts.late == 0
     assert families(other) == families(plain)  # to the last bit
-    assert other.facts == plain.facts
-    assert other.counts == plain.counts
+    assert other.session.facts == plain.session.facts
+    assert other.session.counts == plain.session.counts
     for room in (plain, other):
-        room.offset = room.first_offset = 0
-        room.excerpts = tuple(msgspec.structs.replace(quoted, offset=0) for quoted in room.excerpts)
-        room.families = families(room)  # in the order of first bets, which a late challenge may change
+        room.offset = room.session.first_offset = 0
+        room.session.excerpts = tuple(msgspec.structs.replace(quoted, offset=0) for quoted in room.session.excerpts)
+        room.session.families = families(room)  # in the order of first bets, which a late challenge may change
     assert snapshot.encode(other) == snapshot.encode(plain)
     assert snapshot.take_changed_chunks(other) == snapshot.take_changed_chunks(plain)
 
@@ -85,7 +85,11 @@ def test_events_sent_again_are_counted_once(seed: int, choice: int) -> None:
     statuses = feed(room, repeated)
     assert statuses.count(Status.DUPLICATE) == len(repeated) - len(log)
     plain = a_room(log)
-    assert families(room) == families(plain) and room.facts == plain.facts and room.counts == plain.counts
+    assert (
+        families(room) == families(plain)
+        and room.session.facts == plain.session.facts
+        and room.session.counts == plain.session.counts
+    )
 
 
 def test_the_sixty_fourth_id_back_is_still_known_and_the_next_is_not() -> None:
@@ -109,7 +113,7 @@ def test_a_repeat_beyond_the_ring_of_ids_weighs_nothing_while_its_pane_is_open(k
     end = beats(20 * MINUTE, from_ms=82_000)
     once, twice = a_room([beat(0), *first, *flood, *end]), a_room([beat(0), *first, *flood, *first, *end])
     for room in (once, twice):
-        room.offset, room.counts = 0, type(room.counts)()
+        room.offset, room.session.counts = 0, type(room.session.counts)()
         room.seen_viewer, room.seen_other = bytearray(), bytearray()
         room.seen_viewer_at = room.seen_other_at = 0
     assert once == twice
@@ -149,7 +153,7 @@ def test_speech_chunks_newer_than_their_core_equal_the_uninterrupted_run(core_at
     chunks.update(snapshot.take_changed_chunks(later))
     restored = snapshot.decode(core, chunks)
     feed(restored, log[core_at:])
-    assert restored.speech is not None and restored.speech.count > core_at
+    assert restored.session.speech is not None and restored.session.speech.count > core_at
     assert snapshot.encode(restored) == snapshot.encode(plain)
 
 
@@ -157,8 +161,11 @@ def test_replies_of_one_pane_answer_the_same_in_either_order() -> None:
     log = [beat(0), ask(1_000), ask(15_000), ask(85_000)]
     replies = [ev(e.HostReply, 90_500), ev(e.HostReply, 95_000)]
     tail = beats(7 * MINUTE, from_ms=100_000)
-    assert a_room([*log, *replies, *tail]).answered_due_ms == a_room([*log, *replies[::-1], *tail]).answered_due_ms
-    early = [a_room([*log, *order, beat(161_000)]).answered_due_ms for order in (replies, replies[::-1])]
+    assert (
+        a_room([*log, *replies, *tail]).session.answered_due_ms
+        == a_room([*log, *replies[::-1], *tail]).session.answered_due_ms
+    )
+    early = [a_room([*log, *order, beat(161_000)]).session.answered_due_ms for order in (replies, replies[::-1])]
     assert early[0] == early[1]
 
 
@@ -170,4 +177,4 @@ def test_pauses_in_order_and_everything_else_in_disorder_voids_the_same_prompts(
     tail = beats(400_000, from_ms=140_000)
     early = a_room([beat(0), asked[0], asked[1], asked[2], pause, asked[3], asked[4], resume, *late, *tail])
     disorder = a_room([beat(0), asked[0], asked[1], pause, resume, asked[3], asked[2], *late, asked[4], *tail])
-    assert early.counts.prompts == disorder.counts.prompts == 3
+    assert early.session.counts.prompts == disorder.session.counts.prompts == 3

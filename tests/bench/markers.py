@@ -58,7 +58,11 @@ def _unmarked(then: Call) -> Call:
     """The same in a room in which no marker has spoken yet."""
 
     def call(room: Room) -> None:
-        room.marked, room.facts.ai_presenter, room.facts.tamper = AiPresenter(), AiPresenter(), Tamper()
+        room.session.marked, room.session.facts.ai_presenter, room.session.facts.tamper = (
+            AiPresenter(),
+            AiPresenter(),
+            Tamper(),
+        )
         then(room)
 
     return call
@@ -67,14 +71,14 @@ def _unmarked(then: Call) -> Call:
 def _said(text: str, *, first: bool = False) -> Call:
     def call(room: Room) -> None:
         if first:
-            room.mentions = ()
+            room.session.mentions = ()
         software.read(room, text, T0 + NOW, "speech", 1)
 
     return call
 
 
 def _absent(room: Room) -> None:
-    room.absent_since_ms = T0 + NOW - 10 * MINUTE
+    room.session.absent_since_ms = T0 + NOW - 10 * MINUTE
 
 
 def _fleets(count: int, kind: str = "voice") -> Callable[[Room], None]:

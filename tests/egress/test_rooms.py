@@ -61,7 +61,7 @@ def test_coverage_is_the_share_of_blocks_with_data() -> None:
     for i in range(4):
         step(family, T0 + (i + 1) * BLOCK_MS, (1.0, None if i % 2 else 1.0))
     family.since_ms = T0
-    room.families = {"NONINT": family}
+    room.session.families = {"NONINT": family}
     body = body_of(room)
     assert body["signals"]["unanswered"] == {"value": 1.0, "blocks": family.blocks[0], "at_ms": T0 + 4 * BLOCK_MS}
     assert body["signals"]["excitation"]["value"] is None

@@ -67,9 +67,9 @@ def test_a_version_that_is_known_but_not_in_force_changes_no_record() -> None:
         decisions = look(judge, room, 1)
         room.reviews.append((decisions[0].violation_id, "overturned", "appeal"))
         decisions += look(judge, room, 2, REVIEW_BIT)
-        room.session_id = "s2"
+        room.session.id = "s2"
         decisions += look(judge, room, 3)
-        room.phase = Phase.CLOSED
+        room.session.phase = Phase.CLOSED
         decisions += look(judge, room, 4, SESSION_BIT)
         said.append([(d.kind, d.policy.version, d.rule.policy.version) for d in decisions])
     assert said[0] == said[1]

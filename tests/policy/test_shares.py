@@ -19,7 +19,7 @@ GIVEN = "{ai_presenter: {certainty: CONFIRMED}, share: {label.visible: 0.4}}"
 
 def show(judge: Judge, room: Room, visible: bool, minutes: float) -> int:
     """The label comes or goes; returns how many decisions that leads to."""
-    room.facts.label = Label(visible, False, True, "digital_human", "host", -1.0, T0 + int(minutes * MINUTE))
+    room.session.facts.label = Label(visible, False, True, "digital_human", "host", -1.0, T0 + int(minutes * MINUTE))
     return len(look(judge, room, minutes, FACT_BIT["label"]))
 
 
@@ -53,7 +53,7 @@ def test_a_share_of_an_accusing_fact_never_makes_a_decision_confirmed() -> None:
     when = 'idle.certainty >= SUSPECTED && share("idle", duration("10m")) >= 0.5'
     judge, room = a_judge(a_rule(when=when, given="{idle: {certainty: CONFIRMED}, share: {idle: 0.9}}",
                                  expect="[reduce_live_recommendation]")), a_room()  # fmt: skip
-    room.facts.idle = Idle(Certainty.CONFIRMED, T0)
+    room.session.facts.idle = Idle(Certainty.CONFIRMED, T0)
     look(judge, room, 0, FACT_BIT["idle"])
     opened = only(look(judge, room, 10))
     assert opened.certainty == Certainty.POSSIBLE
@@ -66,9 +66,9 @@ def test_it_begins_anew_with_a_session_and_with_the_policy_that_asks() -> None:
     judge, room = Judge(load_policies(texts)), a_room()
     set_ai(room, Certainty.CONFIRMED)
     look(judge, room, 0)
-    assert room.marks == {}
+    assert room.session.marks == {}
     look(judge, room, 60)
-    assert room.marks == {"label.visible": [(T0 + 60 * MINUTE, False)]}
+    assert room.session.marks == {"label.visible": [(T0 + 60 * MINUTE, False)]}
     assert not any(d.rule.id == "T-TWO-02" for d in look(judge, room, 89))
     assert any(d.rule.id == "T-TWO-02" for d in look(judge, room, 90))
 
@@ -77,7 +77,7 @@ def test_a_fact_that_flickers_is_unknown_and_bounded() -> None:
     room = a_room()
     for n in range(1_000):
         shares.note(room, {"label.visible": n % 2 == 0}, T0 + n * 1_000)
-    assert len(room.marks["label.visible"]) == shares.MARKS_MAX
+    assert len(room.session.marks["label.visible"]) == shares.MARKS_MAX
     assert shares.of(room, "label.visible", 20 * MINUTE, T0 + 999_000) is None
     assert shares.of(room, "label.visible", MINUTE, T0 + 999_000) == pytest.approx(0.5, abs=0.02)
 

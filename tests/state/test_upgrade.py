@@ -21,7 +21,6 @@ from tests.support.changelog_fixture import (
     log_of,
 )
 from worker.audit import snapshot
-from worker.audit.room import Room
 from worker.policy.caps import Ledger
 from worker.state import codec
 from worker.state.codec import ChangelogError, Write
@@ -98,8 +97,7 @@ def _with_one_more_field(write: Write) -> Write:
         return write
     at_ms, core = codec.split(write.value)
     fields = msgspec.msgpack.decode(core[9:])
-    added_since = msgspec.to_builtins(Room(""))[len(fields) :]
-    longer = msgspec.msgpack.encode([*fields, *added_since, {"later": 1}])
+    longer = msgspec.msgpack.encode([*fields[:-1], [*fields[-1], {"later": 1}], {"later": 1}])
     return write._replace(value=codec.prefixed(at_ms, core[:1] + xxh3_64_digest(longer) + longer))
 
 

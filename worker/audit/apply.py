@@ -73,8 +73,8 @@ def apply(room: Room, event: e.Event, offset: int) -> Status:
     max_at_ms = room.max_at_ms
     session = event.session_id
     if (
-        (session != room.session_id and session is not None)
-        or room.phase == _CLOSED
+        (session != room.session.id and session is not None)
+        or room.session.phase == _CLOSED
         or at_ms - max_at_ms > SILENCE_MS  # a new room's is 0
     ):
         status = admit(room, event, offset)
@@ -82,14 +82,14 @@ def apply(room: Room, event: e.Event, offset: int) -> Status:
             return status
         max_at_ms = room.max_at_ms
     if at_ms < max_at_ms - LATENESS_MS and not isinstance(event, _NEVER_LATE):
-        room.counts.late += 1
+        room.session.counts.late += 1
         return _LATE
     handler, once = HANDLERS[event.__class__]
     if once is not _REPEATABLE and not _remember(room, event.id, once is _VIEWER):
         return _DUPLICATE
-    if at_ms > max_at_ms and room.phase != _CLOSED and event.__class__ is not e.ReviewDecided:
+    if at_ms > max_at_ms and room.session.phase != _CLOSED and event.__class__ is not e.ReviewDecided:
         room.max_at_ms = at_ms
-        if at_ms - LATENESS_MS >= room.due_ms:
+        if at_ms - LATENESS_MS >= room.session.due_ms:
             close_due(room, at_ms - LATENESS_MS)
     handler(room, event, offset)
     return _APPLIED
@@ -122,52 +122,52 @@ def _remember(room: Room, event_id: str, by_viewer: bool) -> bool:
 
 def _describe(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: int) -> None:
     if (
-        event.started_at_ms != room.started_at_ms
-        or event.selling is not room.selling
-        or event.platform != room.platform
-        or event.region != room.region
-        or event.host_id != room.host_id
-        or event.shop_ids != room.shop_ids
-        or (event.title or "") != room.title
-        or (event.operator_id or "") != room.operator_id
-        or (event.device_id or "") != room.device_id
-        or (event.ip_hash or "") != room.ip_hash
-        or (event.category or "") != room.category
+        event.started_at_ms != room.session.started_at_ms
+        or event.selling is not room.session.selling
+        or event.platform != room.session.platform
+        or event.region != room.session.region
+        or event.host_id != room.session.host_id
+        or event.shop_ids != room.session.shop_ids
+        or (event.title or "") != room.session.title
+        or (event.operator_id or "") != room.session.operator_id
+        or (event.device_id or "") != room.session.device_id
+        or (event.ip_hash or "") != room.session.ip_hash
+        or (event.category or "") != room.session.category
     ):
         _take_descriptor(room, event, offset)
-    if room.phase == _UNKNOWN:
+    if room.session.phase == _UNKNOWN:
         move(room, "describe", event.at_ms)
 
 
 def _take_descriptor(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: int) -> None:
     before = announce.shown(room)
     title = event.title or ""
-    if title and title != room.title:
+    if title and title != room.session.title:
         software.read(room, title, event.at_ms, "title", offset)
-    room.started_at_ms = event.started_at_ms
-    room.selling = event.selling
-    room.platform = event.platform
-    room.region = event.region
-    room.host_id = event.host_id
-    room.shop_ids = event.shop_ids
-    room.title = title
-    room.operator_id = event.operator_id or ""
-    room.device_id = event.device_id or ""
-    room.ip_hash = event.ip_hash or ""
-    room.category = event.category or ""
+    room.session.started_at_ms = event.started_at_ms
+    room.session.selling = event.selling
+    room.session.platform = event.platform
+    room.session.region = event.region
+    room.session.host_id = event.host_id
+    room.session.shop_ids = event.shop_ids
+    room.session.title = title
+    room.session.operator_id = event.operator_id or ""
+    room.session.device_id = event.device_id or ""
+    room.session.ip_hash = event.ip_hash or ""
+    room.session.category = event.category or ""
     room.changed |= FACT_BIT["room"]
     announce.redescribed(room, before)
 
 
 def _on_heartbeat(room: Room, event: e.RoomHeartbeat, offset: int) -> None:
-    if event.at_ms < room.heartbeat_ms:
+    if event.at_ms < room.session.heartbeat_ms:
         return  # overtaken by a newer one, which said it all
-    room.heartbeat_ms = event.at_ms
+    room.session.heartbeat_ms = event.at_ms
     _describe(room, event, offset)
-    room.viewers = event.viewers
-    if event.paused != (room.phase == _PAUSED):
+    room.session.viewers = event.viewers
+    if event.paused != (room.session.phase == _PAUSED):
         move(room, "pause" if event.paused else "resume", event.at_ms)
-    if room.absent_since_ms or room.facts.idle.certainty:
+    if room.session.absent_since_ms or room.session.facts.idle.certainty:
         frame.refresh_idle(room)
 
 
@@ -188,29 +188,29 @@ def _on_closed(room: Room, event: e.RoomClosed, offset: int) -> None:
 
 
 def _on_joined(room: Room, event: e.ViewerJoined, offset: int) -> None:
-    room.counts.joined += 1
+    room.session.counts.joined += 1
 
 
 def _on_left(room: Room, event: e.ViewerLeft, offset: int) -> None:
-    room.counts.left += 1
+    room.session.counts.left += 1
 
 
 def _on_liked(room: Room, event: e.ViewerLiked, offset: int) -> None:
-    room.counts.liked += event.count
+    room.session.counts.liked += event.count
 
 
 def _on_followed(room: Room, event: e.ViewerFollowed, offset: int) -> None:
-    room.counts.followed += 1
+    room.session.counts.followed += 1
 
 
 def _on_shared(room: Room, event: e.ViewerShared, offset: int) -> None:
-    room.counts.shared += 1
+    room.session.counts.shared += 1
 
 
 def _on_comment(room: Room, event: e.ViewerComment, offset: int) -> None:
-    room.counts.comments += 1
+    room.session.counts.comments += 1
     text = event.text
-    if event.viewer_id == room.host_id:
+    if event.viewer_id == room.session.host_id:
         software.read(room, text, event.at_ms, "comment", offset)
         return
     if event.question or (event.question is None and is_question(text)):
@@ -220,17 +220,17 @@ def _on_comment(room: Room, event: e.ViewerComment, offset: int) -> None:
 
 
 def _on_gift(room: Room, event: e.ViewerGift, offset: int) -> None:
-    room.counts.gifts += 1
+    room.session.counts.gifts += 1
     _prompt(room, event, GIFT, "", offset)
 
 
 def _on_order(room: Room, event: e.ViewerOrder, offset: int) -> None:
-    room.counts.orders += event.quantity
+    room.session.counts.orders += event.quantity
     _prompt(room, event, ORDER, "", offset)
 
 
 def _on_tally(room: Room, event: e.ViewerTally, offset: int) -> None:
-    counts = room.counts
+    counts = room.session.counts
     counts.joined += event.joined
     counts.left += event.left
     counts.liked += event.liked
@@ -245,7 +245,7 @@ def _prompt(
     room: Room, event: e.ViewerComment | e.ViewerGift | e.ViewerOrder, kind: int, text: str, offset: int
 ) -> None:
     """Keep a prompt in its pane: those with the smallest hashes, whatever order they arrive in."""
-    if room.phase == _PAUSED or (room.breaks and meets_break(room, event.at_ms)):
+    if room.session.phase == _PAUSED or (room.session.breaks and meets_break(room, event.at_ms)):
         return
     pane = open_pane(room, event.at_ms)
     rank = xxh3_64_intdigest(event.id.encode())
@@ -269,8 +269,8 @@ def _on_speech(room: Room, event: e.HostSpeech, offset: int) -> None:
     rank = xxh3_64_intdigest(event.id.encode())
     if rank.to_bytes(8, "big") in pane.speech:
         return  # repeated; as msgpack writes large numbers
-    room.counts.speech += 1
-    room.last_speech_ms = max(room.last_speech_ms, event.at_ms)
+    room.session.counts.speech += 1
+    room.session.last_speech_ms = max(room.session.last_speech_ms, event.at_ms)
     software.read(room, event.text, event.at_ms, "speech", offset)
     if event.voice_id is not None:
         announce.see(room, "voice", event.voice_id, event.at_ms)
@@ -279,14 +279,14 @@ def _on_speech(room: Room, event: e.HostSpeech, offset: int) -> None:
     pane.speech = packed.add(pane.speech, utterance)
     if packed.count(pane.speech) > SPEECH_PER_PANE:
         pane.speech = packed.pack(sorted(spoken_in(pane), key=lambda u: u.rank)[:SPEECH_PER_PANE])
-    if room.absent_since_ms:
+    if room.session.absent_since_ms:
         frame.refresh_idle(room)
 
 
 def _on_reply(room: Room, event: e.HostReply, offset: int) -> None:
-    room.counts.replies += 1
-    if event.medium == "sign" and room.asking is not None:
-        room.asking.signs = True
+    room.session.counts.replies += 1
+    if event.medium == "sign" and room.session.asking is not None:
+        room.session.asking.signs = True
     _note_reply(room, event.at_ms)
     if event.comment_id is not None:
         pane = open_pane(room, event.at_ms)
@@ -295,17 +295,17 @@ def _on_reply(room: Room, event: e.HostReply, offset: int) -> None:
 
 
 def _on_action(room: Room, event: e.HostAction, offset: int) -> None:
-    room.counts.actions += 1
+    room.session.counts.actions += 1
     if event.kind in ("thank_gift", "pin_comment"):
         _note_reply(room, event.at_ms)
 
 
 def _note_reply(room: Room, at_ms: int) -> None:
-    room.last_reply_ms = max(room.last_reply_ms, at_ms)
+    room.session.last_reply_ms = max(room.session.last_reply_ms, at_ms)
     pane = open_pane(room, at_ms)
     if at_ms not in pane.replies:
         pane.replies = tuple(sorted((*pane.replies, at_ms)))[:REPLIES_PER_PANE]
-    if room.absent_since_ms:
+    if room.session.absent_since_ms:
         frame.refresh_idle(room)
 
 
@@ -313,19 +313,19 @@ def _note_reply(room: Room, at_ms: int) -> None:
 
 
 def _on_detector(room: Room, event: e.DetectorScore, offset: int) -> None:
-    room.counts.markers += 1
+    room.session.counts.markers += 1
     detectors.collect(open_pane(room, event.at_ms), event)
 
 
 def _on_challenge_issued(room: Room, event: e.ChallengeIssued, offset: int) -> None:
-    room.counts.markers += 1
+    room.session.counts.markers += 1
     pane = open_pane(room, event.at_ms)
     new = (event.at_ms, xxh3_64_intdigest(event.id.encode()), xxh3_64_intdigest(event.challenge_id.encode()))
     pane.issued = tuple(sorted({*pane.issued, new}, key=_rank))[:CHALLENGES_PER_PANE]
 
 
 def _on_challenge_result(room: Room, event: e.ChallengeResult, offset: int) -> None:
-    room.counts.markers += 1
+    room.session.counts.markers += 1
     pane = open_pane(room, event.at_ms)
     rank, posed = xxh3_64_intdigest(event.id.encode()), xxh3_64_intdigest(event.challenge_id.encode())
     new = (event.at_ms, rank, posed, challenge.OUTCOMES[event.outcome])
@@ -345,7 +345,7 @@ def _on_review(room: Room, event: e.ReviewDecided, offset: int) -> None:
 
 def _marker(then: Handler) -> Handler:
     def count_and_apply(room: Room, event: e.Event, offset: int) -> None:
-        room.counts.markers += 1
+        room.session.counts.markers += 1
         then(room, event, offset)
 
     return count_and_apply

@@ -13,7 +13,7 @@ from worker.audit.askers import Askers
 from worker.audit.events import ANSWERS, Event, ReviewDecided, RoomHeartbeat, RoomOpened
 from worker.audit.facts import FACT_BIT, SESSION_BIT, Facts
 from worker.audit.history import kept_until_ms
-from worker.audit.room import BLOCK_MS, BREAKS_MAX, LATENESS_MS, Block, Counts, Phase, Room, block_start
+from worker.audit.room import BLOCK_MS, BREAKS_MAX, LATENESS_MS, Phase, Room, Session, block_start
 from worker.audit.signals import replies
 from worker.audit.windows import close_all
 
@@ -48,28 +48,28 @@ class Status(IntEnum):
 
 def move(room: Room, what: str, at_ms: int) -> None:
     """Take one step of the table; pausing and resuming set the clocks of breaks."""
-    before = Phase(room.phase)
+    before = Phase(room.session.phase)
     after = NEXT[before, what]
     if after == before:
         return
-    room.phase = after
+    room.session.phase = after
     room.changed |= FACT_BIT["room"]
     if after == Phase.PAUSED:
-        room.paused_since_ms = at_ms
+        room.session.paused_since_ms = at_ms
         replies.void_open(room, at_ms)
     elif before == Phase.PAUSED:
-        _remember_break(room, room.paused_since_ms, at_ms)
-        room.resumed_ms = room.unbroken_since_ms = at_ms
+        _remember_break(room, room.session.paused_since_ms, at_ms)
+        room.session.resumed_ms = room.session.unbroken_since_ms = at_ms
     if after == Phase.CLOSED:
-        room.closed_ms = at_ms
+        room.session.closed_ms = at_ms
         room.changed |= SESSION_BIT
 
 
 def _remember_break(room: Room, start_ms: int, end_ms: int) -> None:
     """Until its blocks have closed. More breaks than are kept run together: abstaining too much accuses nobody."""
-    if len(room.breaks) >= BREAKS_MAX:
-        start_ms, room.breaks = room.breaks[-1][0], room.breaks[:-1]
-    room.breaks = (*room.breaks, (start_ms, end_ms))
+    if len(room.session.breaks) >= BREAKS_MAX:
+        start_ms, room.session.breaks = room.session.breaks[-1][0], room.session.breaks[:-1]
+    room.session.breaks = (*room.session.breaks, (start_ms, end_ms))
 
 
 def admit(room: Room, event: Event, offset: int) -> Status:
@@ -83,27 +83,27 @@ def admit(room: Room, event: Event, offset: int) -> Status:
     if event.at_ms - room.max_at_ms > SILENCE_MS and kept_until_ms(room) < event.at_ms - SILENCE_MS:
         forget(room)
     if _begins(room, event):
-        if room.max_at_ms and room.phase != Phase.CLOSED:
+        if room.max_at_ms and room.session.phase != Phase.CLOSED:
             end(room, room.max_at_ms)
             return Status.SESSION_ENDED
         begin(room, event.session_id or "", event.at_ms, offset)
         return Status.APPLIED
-    if room.phase == Phase.CLOSED:
-        if event.at_ms <= room.closed_ms:
-            room.counts.late += 1
+    if room.session.phase == Phase.CLOSED:
+        if event.at_ms <= room.session.closed_ms:
+            room.session.counts.late += 1
             return Status.LATE
         return _turn_away(room, event)
-    if not room.session_id and event.session_id is not None:
-        room.session_id = event.session_id
+    if not room.session.id and event.session_id is not None:
+        room.session.id = event.session_id
         return Status.APPLIED
-    if event.session_id is None or event.session_id == room.session_id:
+    if event.session_id is None or event.session_id == room.session.id:
         return Status.APPLIED
     return _turn_away(room, event)
 
 
 def _turn_away(room: Room, event: Event) -> Status:
     if isinstance(event, ANSWERS):  # the session that asked has ended meanwhile: nobody's mistake
-        room.counts.late += 1
+        room.session.counts.late += 1
         return Status.LATE
     return Status.OUT_OF_SESSION
 
@@ -111,9 +111,9 @@ def _turn_away(room: Room, event: Event) -> Status:
 def _begins(room: Room, event: Event) -> bool:
     if not room.max_at_ms or event.at_ms - room.max_at_ms > SILENCE_MS:
         return True
-    if not isinstance(event, RoomOpened | RoomHeartbeat) or room.session_id in ("", event.session_id):
+    if not isinstance(event, RoomOpened | RoomHeartbeat) or room.session.id in ("", event.session_id):
         return False
-    return event.started_at_ms > room.started_at_ms
+    return event.started_at_ms > room.session.started_at_ms
 
 
 def forget(room: Room) -> None:
@@ -128,42 +128,41 @@ def forget(room: Room) -> None:
 def end(room: Room, at_ms: int) -> None:
     """End the session: everything open folds, and rules are told. What only a running session needs goes: events that
     come after are out of session, and reviews read facts, families, episodes and quotations alone."""
-    if room.asking is not None:
-        requests.end(room.asking)
+    if room.session.asking is not None:
+        requests.end(room.session.asking)
     close_all(room)
     move(room, "close", at_ms)
-    room.identities_due_ms = 0
+    room.session.identities_due_ms = 0
     _keep_what_is_read(room)
 
 
 def _keep_what_is_read(room: Room) -> None:
-    fresh = Room(room_id=room.room_id)
+    session, fresh = room.session, Session()
     for name in _WHILE_IT_RUNS:
-        setattr(room, name, getattr(fresh, name))
-    if room.askers is not None:
-        room.askers = Askers(discounted=room.askers.discounted)
-    if room.delays is not None:
-        room.delays.taken = ()
+        setattr(session, name, getattr(fresh, name))
+    if session.askers is not None:
+        session.askers = Askers(discounted=session.askers.discounted)
+    if session.delays is not None:
+        session.delays.taken = ()
 
 
 def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
-    """Begin a session: evidence, facts, panes, episodes start from nothing; identity and recent ids stay."""
-    fresh = Room(room_id=room.room_id)
-    for name in _OF_THE_SESSION:
-        setattr(room, name, getattr(fresh, name))
-    room.facts = Facts(history=room.facts.history)
-    room.block, room.counts = Block(), Counts()
-    room.session_id = session_id
-    room.first_offset = offset
-    room.session_start_ms = room.unbroken_since_ms = room.max_at_ms = at_ms
-    room.block_start_ms = block_start(room.room_id, at_ms)
-    room.asking = requests.begin(f"{room.room_id}/{session_id}", at_ms)
-    room.due_ms = min(room.block_start_ms + BLOCK_MS, room.asking.due_ms - LATENESS_MS)
+    """Begin a session: evidence, facts, panes start from nothing; what outlives a session stays."""
+    asking = requests.begin(f"{room.room_id}/{session_id}", at_ms)
+    block_start_ms = block_start(room.room_id, at_ms)
+    room.session = Session(
+        id=session_id,
+        first_offset=offset,
+        start_ms=at_ms,
+        unbroken_since_ms=at_ms,
+        block_start_ms=block_start_ms,
+        asking=asking,
+        due_ms=min(block_start_ms + BLOCK_MS, asking.due_ms - LATENESS_MS),
+        facts=Facts(history=room.session.facts.history),
+    )
+    room.max_at_ms = at_ms
     room.changed |= FACT_BIT["room"]
 
 
-_KEPT = {"room_id", "partition", "offset", "seen_viewer", "seen_other", "seen_viewer_at", "seen_other_at",
-         "published_ms", "changed", "facts", "reviews", "episodes"}  # fmt: skip
 _WHILE_IT_RUNS = ("panes", "prompts", "answered_due_ms", "block", "speech", "said", "challenges", "posed", "breaks",
                   "excitation", "label_marks", "mentions")  # fmt: skip
-_OF_THE_SESSION = tuple(name for name in Room.__struct_fields__ if name not in _KEPT)

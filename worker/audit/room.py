@@ -262,23 +262,18 @@ class Ties(Struct, gc=False, array_like=True):
     answered: bool = False
 
 
-class Room(Struct, gc=False, array_like=True):
-    """A live room.
+class Session(Struct, gc=False, array_like=True):
+    """One broadcast of a room: its descriptor, and all that its events have told.
 
     Attributes:
-        offset: last source offset applied; anything at or below is a replay.
-        first_offset: source offset at which the present session began.
-        max_at_ms: newest event time accepted; the watermark is 60 s behind.
+        first_offset: source offset at which it began.
+        start_ms: event time of its first event that this worker saw.
         due_ms: watermark at which the oldest open pane, or the block, must close, or a request falls due.
-        changed: bits of facts that changed since rules last looked (see `audit.facts`).
     """
 
-    room_id: str
-    partition: int = 0
-    offset: int = -1
+    id: str = ""
     first_offset: int = -1
     phase: int = 0
-    session_id: str = ""
     platform: str = "other"
     region: str = ""
     host_id: str = ""
@@ -291,19 +286,12 @@ class Room(Struct, gc=False, array_like=True):
     title: str = ""
     started_at_ms: int = 0
     viewers: int = 0
-    max_at_ms: int = 0
     due_ms: int = FOREVER_MS
-    session_start_ms: int = 0  # event time of the first event of the session that this worker saw
+    start_ms: int = 0
     closed_ms: int = 0
     paused_since_ms: int = 0
-    published_ms: int = 0
     heartbeat_ms: int = 0
     block_start_ms: int = 0
-    changed: int = 0
-    seen_viewer: bytearray = bytearray()
-    seen_other: bytearray = bytearray()
-    seen_viewer_at: int = 0
-    seen_other_at: int = 0
     panes: dict[int, Pane] = {}
     prompts: tuple[Prompt, ...] = ()
     answered_due_ms: tuple[int, ...] = ()  # when prompts fall due that were answered, at most one per block
@@ -313,8 +301,8 @@ class Room(Struct, gc=False, array_like=True):
     families: dict[str, Family] = {}
     speech: SpeechRing | None = None
     said: Said | None = None
-    play_tokens: float = 30.0
-    play_tokens_long: float = 120.0
+    play_tokens: int = 180  # in sixths (`signals.loop`)
+    play_tokens_long: int = 720
     play_refill_ms: int = 0
     challenges: tuple[tuple[int, int], ...] = ()  # last 12 results: at_ms, failed 0/1
     last_speech_ms: int = 0
@@ -326,8 +314,6 @@ class Room(Struct, gc=False, array_like=True):
     label_marks: tuple[tuple[int, bool], ...] = ()  # when the label came and went
     mentions: tuple[tuple[int, int], ...] = ()  # of virtual-host software: at_ms, code
     excerpts: tuple[Excerpt, ...] = ()
-    episodes: dict[str, Episode] = {}
-    reviews: list[tuple[str, str, str]] = []  # violation_id, outcome, by: waiting for the policy layer
     breaks: tuple[tuple[int, int], ...] = ()  # that ended, start and end ms, until their blocks have closed
     marks: dict[str, list[tuple[int, bool]]] = {}  # since when what rules ask the share of has held or not
     identities_due_ms: int = 0  # event time at which to tell the room's identities (`audit.announce`)
@@ -343,6 +329,30 @@ class Room(Struct, gc=False, array_like=True):
     failures: tuple[tuple[str, int, int], ...] = ()  # rules that fail here: id, version of the policy, times in a row
     posed: tuple[int, ...] = ()  # challenges whose result has not come: hash of the id
 
+
+class Room(Struct, gc=False, array_like=True):
+    """A live room: what outlives its sessions, and the present one.
+
+    Attributes:
+        offset: last source offset applied; anything at or below is a replay.
+        max_at_ms: newest event time accepted; the watermark is 60 s behind.
+        changed: bits of facts that changed since rules last looked (see `audit.facts`).
+    """
+
+    room_id: str
+    partition: int = 0
+    offset: int = -1
+    max_at_ms: int = 0
+    published_ms: int = 0
+    changed: int = 0
+    seen_viewer: bytearray = bytearray()
+    seen_other: bytearray = bytearray()
+    seen_viewer_at: int = 0
+    seen_other_at: int = 0
+    episodes: dict[str, Episode] = {}
+    reviews: list[tuple[str, str, str]] = []  # violation_id, outcome, by: waiting for the policy layer
+    session: Session = field(default_factory=Session)
+
     @property
     def watermark_ms(self) -> int:
         """Event time up to which this room's log is taken as complete."""
@@ -354,7 +364,7 @@ class Room(Struct, gc=False, array_like=True):
         From LIMIT up PLAY rests on its longer allowance; AI stands in for UNLABELLED until a label was seen.
         """
         if family == "PLAY" and self.level("PLAY") >= Level.LIMIT:
-            return self.families.get("PLAY_LONG")
+            return self.session.families.get("PLAY_LONG")
         return self._family(family)
 
     def level(self, family: str) -> int:
@@ -365,10 +375,12 @@ class Room(Struct, gc=False, array_like=True):
         state = self._family(family)
         if state is None:
             return Level.NONE
-        if state.level >= Level.RESTRICT and (self.ties is None or state.name not in self.ties.allowed):
+        ties = self.session.ties
+        if state.level >= Level.RESTRICT and (ties is None or state.name not in ties.allowed):
             return Level.LIMIT
         return state.level
 
     def _family(self, name: str) -> Family | None:
-        state = self.families.get(name)
-        return self.families.get("AI") if state is None and name == "UNLABELLED" else state
+        families = self.session.families
+        state = families.get(name)
+        return families.get("AI") if state is None and name == "UNLABELLED" else state

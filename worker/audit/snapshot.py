@@ -16,7 +16,7 @@ from worker.audit.evidence import DESIGNS
 from worker.audit.facts import AiPresenter, Facts
 from worker.audit.room import Detector, Look, Room
 
-VERSION = 3
+VERSION = 4
 _PREFIX = bytes((VERSION,))
 _BODY = 9  # where the room begins
 
@@ -41,7 +41,7 @@ class SnapshotError(Exception):
 
 def encode(room: Room) -> bytes:
     """The room's core: version and msgpack."""
-    ring = room.speech
+    ring = room.session.speech
     if ring is None:
         return _sealed(_encoder.encode(room))
     store, ring.store = ring.store, None
@@ -56,7 +56,7 @@ def take_changed_chunks(room: Room) -> dict[int, bytes]:
 
     Each must be durable before the core that was encoded with them.
     """
-    return speech.take_changed_chunks(room.speech) if room.speech is not None else {}
+    return speech.take_changed_chunks(room.session.speech) if room.session.speech is not None else {}
 
 
 def decode(core: bytes, chunks: dict[int, bytes]) -> Room:
@@ -68,8 +68,8 @@ def decode(core: bytes, chunks: dict[int, bytes]) -> Room:
     _check(core)
     try:
         room = _decoder.decode(memoryview(core)[_BODY:])
-        if room.speech is not None:
-            speech.restore(room.speech, chunks)
+        if room.session.speech is not None:
+            speech.restore(room.session.speech, chunks)
         _share_defaults(room)
     except (msgspec.MsgspecError, ValueError) as error:
         raise SnapshotError(f"snapshot of {len(core)} bytes with {len(chunks)} speech chunks: {error}") from error
@@ -78,22 +78,22 @@ def decode(core: bytes, chunks: dict[int, bytes]) -> Room:
 
 def _share_defaults(room: Room) -> None:
     """Restored rooms share what new ones share: facts that know nothing, names of platforms, regions and families."""
-    room.platform, room.region = intern(room.platform), intern(room.region)
-    for name, family in room.families.items():
+    room.session.platform, room.session.region = intern(room.session.platform), intern(room.session.region)
+    for name, family in room.session.families.items():
         family.name = intern(name)
         if name in DESIGNS and family.norms == DESIGNS[name].norms:
             family.norms = DESIGNS[name].norms
-    for detector in (*room.detectors, *room.block.detectors):
+    for detector in (*room.session.detectors, *room.session.block.detectors):
         _share_names(detector)
-    for pane in room.panes.values():
+    for pane in room.session.panes.values():
         for look in pane.looks:
             _share_names(look)
-    room.families = {intern(name): family for name, family in room.families.items()}
+    room.session.families = {intern(name): family for name, family in room.session.families.items()}
     for name, nothing in _NOTHING_KNOWN:
-        if getattr(room.facts, name) == nothing:
-            setattr(room.facts, name, nothing)
-    if room.marked == _NOTHING_MARKED:
-        room.marked = _NOTHING_MARKED
+        if getattr(room.session.facts, name) == nothing:
+            setattr(room.session.facts, name, nothing)
+    if room.session.marked == _NOTHING_MARKED:
+        room.session.marked = _NOTHING_MARKED
 
 
 def _share_names(instrument: Detector | Look) -> None:

@@ -60,7 +60,7 @@ def encode_violation(
         "facts": dict(decision.facts),
         **_statistics(decision),
         "counterfactual": list(decision.counterfactual),
-        "excerpts": [_excerpt(e) for e in room.excerpts[-EXCERPTS_MAX:]],
+        "excerpts": [_excerpt(e) for e in room.session.excerpts[-EXCERPTS_MAX:]],
         "log": {
             "topic": topic,
             "partition": partition,
@@ -68,7 +68,7 @@ def encode_violation(
             "last_offset": max(0, last_offset),
         },
         "control": {"policies": control.policies, "registry": control.registry, **_calibration(decision)},
-        "statement": statement_of(decision, room.region)._asdict(),
+        "statement": statement_of(decision, room.session.region)._asdict(),
     }
     return OutRecord(
         VIOLATIONS_TOPIC,
@@ -92,7 +92,7 @@ def _headers(room: Room, decision: Decision) -> list[tuple[str, bytes]]:
         ("ce_specversion", b"1.0"),
         ("ce_id", decision.violation_id.encode()),
         ("ce_type", f"live.audit.violation.{decision.kind}.v1".encode()),
-        ("ce_source", f"urn:stream-audit:{room.platform}".encode()),
+        ("ce_source", f"urn:stream-audit:{room.session.platform}".encode()),
         ("ce_subject", room.room_id.encode()),
         ("ce_time", time.replace("+00:00", "Z").encode()),
         ("ce_dataschema", SCHEMA.encode()),
@@ -102,13 +102,13 @@ def _headers(room: Room, decision: Decision) -> list[tuple[str, bytes]]:
 
 def _whom(room: Room, decision: Decision) -> dict[str, Any]:
     return {
-        "platform": room.platform,
-        "region": room.region,
+        "platform": room.session.platform,
+        "region": room.session.region,
         "room_id": room.room_id,
         "session_id": decision.session_id,
-        "host_id": room.host_id,
-        **({"operator_id": room.operator_id} if room.operator_id else {}),
-        "shop_ids": [{"system": shop.system, "id": shop.id} for shop in room.shop_ids],
+        "host_id": room.session.host_id,
+        **({"operator_id": room.session.operator_id} if room.session.operator_id else {}),
+        "shop_ids": [{"system": shop.system, "id": shop.id} for shop in room.session.shop_ids],
     }
 
 

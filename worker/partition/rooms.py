@@ -205,7 +205,7 @@ class PartitionProcessor:
                 by_type[kind] = by_type.get(kind, 0) + 1
                 if room.changed:
                     yield from self._judge(out, room, record)
-                if room.max_at_ms >= room.identities_due_ms:
+                if room.max_at_ms >= room.session.identities_due_ms:
                     self._announce(out, room, offset)
             elif status is _DUPLICATE:
                 counts.duplicate += 1
@@ -233,7 +233,7 @@ class PartitionProcessor:
                 decision,
                 topic=self.topic,
                 partition=self.partition,
-                first_offset=room.first_offset,
+                first_offset=room.session.first_offset,
                 last_offset=offset,
                 control=self.judge.control(room, now_ms),
                 caused_ms=cause.timestamp,
@@ -241,15 +241,15 @@ class PartitionProcessor:
             out.add(offset, record)
             counts = self.counts
             counts.violations += 1
-            by = (room.platform, decision.rule.id, decision.mode, decision.step)
+            by = (room.session.platform, decision.rule.id, decision.mode, decision.step)
             counts.violations_by[by] = counts.violations_by.get(by, 0) + 1
             for withheld in decision.withheld:
                 counts.withheld[withheld.because] = counts.withheld.get(withheld.because, 0) + 1
         if now_ms - room.published_ms >= ROOM_RECORD_EVERY_MS or decisions:
             room.published_ms = now_ms
             out.add(offset, encode_room(room))
-        if room.asking is not None and room.asking.pending:
-            self._request(out, room, take(room.asking), offset)
+        if room.session.asking is not None and room.session.asking.pending:
+            self._request(out, room, take(room.session.asking), offset)
 
     def _request(self, out: Output, room: Room, requests: list[Request], offset: int) -> None:
         for request in requests:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from worker.audit.events import Shop
 from worker.audit.evidence import FAMILIES, Level
 from worker.audit.facts import Certainty
-from worker.audit.room import Room
+from worker.audit.room import Room, Session
 from worker.policy.actions import ACTIONS, recommend
 from worker.policy.compile import RuleError
 from worker.policy.document import Document, Missing
@@ -147,7 +147,8 @@ def inputs_of(case: Case, policy: Policy) -> Inputs:
 def _room_of(case: Case) -> Room:
     of = case.of
     shops = [Shop("", of["shop"])] if "shop" in of else []
-    return Room(of.get("room", ""), host_id=of.get("host", ""), operator_id=of.get("operator", ""), shop_ids=shops)
+    session = Session(host_id=of.get("host", ""), operator_id=of.get("operator", ""), shop_ids=shops)
+    return Room(of.get("room", ""), session=session)
 
 
 def _int(value: Json) -> int:

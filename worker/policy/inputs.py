@@ -221,17 +221,17 @@ ALSO_READS: dict[str, str] = {"label.gap_minutes": "ai_presenter"}
 
 def of_room(room: Room, now_ms: int) -> Inputs:
     """What rules may read of a room at event time `now_ms`."""
-    facts: dict[str, Any] = {name: getattr(room.facts, name) for name in FACT_NAMES if name not in COMPUTED}
+    facts: dict[str, Any] = {name: getattr(room.session.facts, name) for name in FACT_NAMES if name not in COMPUTED}
     facts["room"] = RoomFact(
-        room.platform,
-        room.region,
-        room.selling,
-        room.viewers,
-        max(0, now_ms - room.started_at_ms) // MS_PER_MINUTE if room.started_at_ms else 0,
-        room.phase == Phase.PAUSED,
-        sorted({shop.system for shop in room.shop_ids}),
+        room.session.platform,
+        room.session.region,
+        room.session.selling,
+        room.session.viewers,
+        max(0, now_ms - room.session.started_at_ms) // MS_PER_MINUTE if room.session.started_at_ms else 0,
+        room.session.phase == Phase.PAUSED,
+        sorted({shop.system for shop in room.session.shop_ids}),
     )
-    facts["history"] = _history(room.facts.history, now_ms)
+    facts["history"] = _history(room.session.facts.history, now_ms)
     facts["signals"] = _signals(room)
     levels = {name: room.level(name) for name in FAMILIES}
     return Inputs(facts, levels, now_ms, shares=lambda name, window_ms: shares.of(room, name, window_ms, now_ms))

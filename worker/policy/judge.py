@@ -63,13 +63,13 @@ class Judge:
 
     def control(self, room: Room, now_ms: int) -> Control:
         """What a record about a room names as the control topics' offsets: a function of the policies in force."""
-        return Control(policies=self.book.active(room.platform, room.region, now_ms).offset)
+        return Control(policies=self.book.active(room.session.platform, room.session.region, now_ms).offset)
 
     def evaluate(self, room: Room, now_ms: int) -> list[Decision]:
         """Decide about a room at event time `now_ms`; moves `room.episodes`, clears `room.changed`."""
         changed = room.changed
-        active = self.book.active(room.platform, room.region, now_ms)
-        if active.shares or room.marks:
+        active = self.book.active(room.session.platform, room.session.region, now_ms)
+        if active.shares or room.session.marks:
             _note_shares(room, active, changed, now_ms)
         room.changed = 0
         if not changed & (active.mask | ALWAYS):
@@ -81,9 +81,9 @@ class Judge:
             changed |= FACT_BIT["history"] | BLOCK_BIT
             inputs = of_room(room, now_ms)
         self._end_old(room, active, inputs, decisions)
-        if room.phase != Phase.CLOSED or changed & SESSION_BIT:
+        if room.session.phase != Phase.CLOSED or changed & SESSION_BIT:
             self._look(room, active, changed, inputs, decisions)
-        if room.phase == Phase.CLOSED:
+        if room.session.phase == Phase.CLOSED:
             self._clear_all(room, inputs, decisions)
         return decisions
 
@@ -92,7 +92,7 @@ class Judge:
         self._looks += 1
         clock = self._clock if self._looks % self._timed_one_in == 0 else None
         for rule, mask in zip(active.rules, active.masks, strict=True):
-            if not (everything or changed & mask) or (room.failures and failures.is_parked(room, rule)):
+            if not (everything or changed & mask) or (room.session.failures and failures.is_parked(room, rule)):
                 continue
             started_s = clock() if clock else 0.0
             try:
@@ -100,7 +100,7 @@ class Judge:
             except RuleError:
                 self._note_failure(room, rule)
             else:
-                if room.failures:
+                if room.session.failures:
                     failures.forget(room, rule)
             if clock:
                 spent_s = (clock() - started_s) * self._timed_one_in
@@ -133,9 +133,9 @@ class Judge:
             self._open(room, rule, episode, inputs, decisions)
 
     def _open(self, room: Room, rule: Rule, old: Episode | None, inputs: Inputs, decisions: list[Decision]) -> None:
-        before = State.IDLE if old is None or old.session_id != room.session_id else State(old.state)
+        before = State.IDLE if old is None or old.session_id != room.session.id else State(old.state)
         now_ms = inputs.now_ms
-        upheld = history.count(room.facts.history, rule.id, now_ms, rule.remember_ms)
+        upheld = history.count(room.session.facts.history, rule.id, now_ms, rule.remember_ms)
         began = min(upheld, len(rule.ladder) - 1)
         episode = Episode(
             rule=rule.id,
@@ -145,7 +145,7 @@ class Judge:
             stepped_ms=now_ms,
             policy_version=rule.policy.version,
             mode=mode_of(rule, room.room_id),
-            session_id=room.session_id,
+            session_id=room.session.id,
             certainty=certainty_of(rule, inputs),
             exempt=exemption_of(rule, room, now_ms) is not None,
             began=began,
@@ -179,7 +179,7 @@ class Judge:
     def _end_old(self, room: Room, active: Active, inputs: Inputs, decisions: list[Decision]) -> None:
         """Clear what another session left open, and episodes of rules that no longer hold in this room."""
         for episode in _in_order(room):
-            if episode.state in ACTIVE and (episode.session_id != room.session_id or episode.rule not in active.ids):
+            if episode.state in ACTIVE and (episode.session_id != room.session.id or episode.rule not in active.ids):
                 self._clear_any(room, episode, inputs, decisions)
 
     def _clear_all(self, room: Room, inputs: Inputs, decisions: list[Decision]) -> None:
@@ -213,13 +213,13 @@ class Judge:
                     decisions.append(_decide(room, rule, episode, "escalated", inputs, released=True))
                 if not episode.upheld:
                     episode.upheld = True
-                    room.facts.history = history.upheld_here(room.facts.history, rule.id, inputs.now_ms)
+                    room.session.facts.history = history.upheld_here(room.session.facts.history, rule.id, inputs.now_ms)
         room.reviews.clear()
 
     def _episode_of(self, room: Room, reviewed: str, now_ms: int) -> Episode | None:
         for episode in _in_order(room):
             rule = self.book.rule(episode.rule, now_ms)
-            if rule and reviewed in ids_of(episode, room.platform, room.room_id, len(rule.ladder)):
+            if rule and reviewed in ids_of(episode, room.session.platform, room.room_id, len(rule.ladder)):
                 return episode
         return None
 
@@ -234,7 +234,7 @@ def mode_of(rule: Rule, room_id: str) -> Mode:
 
 def _note_shares(room: Room, active: Active, changed: int, now_ms: int) -> None:
     """Remembers when what rules ask the share of began or ceased to hold."""
-    if changed & active.shares_mask or room.marks.keys() != set(active.shares):
+    if changed & active.shares_mask or room.session.marks.keys() != set(active.shares):
         inputs = of_room(room, now_ms)
         shares.note(room, {name: inputs.stands(name) for name in active.shares}, now_ms)
 
@@ -246,7 +246,7 @@ def _in_order(room: Room) -> list[Episode]:
 def _may_open(room: Room, rule: Rule, episode: Episode | None, now_ms: int) -> bool:
     if episode is None:
         return _has_place(room)
-    if episode.session_id != room.session_id:
+    if episode.session_id != room.session.id:
         return True
     return episode.state == State.CLEARED and now_ms - episode.stepped_ms >= rule.cooldown_ms
 
@@ -263,7 +263,7 @@ def _make_place(room: Room) -> None:
 
 
 def _closed(room: Room) -> list[Episode]:
-    return [e for e in _in_order(room) if e.state == State.CLEARED or e.session_id != room.session_id]
+    return [e for e in _in_order(room) if e.state == State.CLEARED or e.session_id != room.session.id]
 
 
 def _clear(room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
@@ -286,7 +286,7 @@ def _decide(
         episode.parked = ""
     if kind == "withdrawn":  # an appeal may go to and fro
         name = f"withdrawn.{now_ms}"
-    new_id = violation_id(room.platform, room.room_id, episode.session_id, rule.id, episode.opened_ms, name)
+    new_id = violation_id(room.session.platform, room.room_id, episode.session_id, rule.id, episode.opened_ms, name)
     supersedes, episode.violation_id = episode.violation_id, new_id
     mode: Mode = "live" if episode.mode == "live" else "shadow"
     decision = Decision(
@@ -316,12 +316,12 @@ def _reasoned(decision: Decision, room: Room, rule: Rule, episode: Episode, inpu
         live=live,
         exempt=exemption is not None,
         now_ms=inputs.now_ms,
-        territory=room.region,
+        territory=room.session.region,
     )
     by_itself = bool(actions) and not decision.released and all(action.action != "review" for action in actions)
     sampled = by_itself and is_sampled(decision.violation_id, rule.review_sample_percent)
     if sampled:
-        actions = (*actions, Action("review", None, room.region))
+        actions = (*actions, Action("review", None, room.session.region))
     past: dict[str, Json] = {}
     if episode.began:
         past = {"history": {**as_json(inputs, "history"), "began_at_step": episode.began}}

@@ -131,10 +131,10 @@ def _fallen(fact: str, value: Any, fewer: Inputs, room: Room) -> Any:
     main = RESTS_ON[fact][value.by][0]
     level = fewer.levels.get(main, 0)
     left = Certainty.POSSIBLE if level >= Level.LIMIT else Certainty(level >= Level.LABEL)
-    if fact == "recorded" and room.facts.frame.same_source_audio:
+    if fact == "recorded" and room.session.facts.frame.same_source_audio:
         left = Certainty.CONFIRMED if level >= Level.LIMIT else Certainty.POSSIBLE
-    if fact == "ai_presenter" and room.marked.certainty >= left:
-        return room.marked
+    if fact == "ai_presenter" and room.session.marked.certainty >= left:
+        return room.session.marked
     return replace(value, certainty=min(left, Certainty(value.certainty))) if left else DEFAULTS[fact]
 
 

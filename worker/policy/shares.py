@@ -16,10 +16,10 @@ MARKS_MAX = 64
 
 def note(room: Room, values: Mapping[str, bool], now_ms: int) -> None:
     """Remembers how things stand at event time `now_ms`; what nobody asks about any more is forgotten."""
-    if room.marks.keys() != values.keys():
-        room.marks = {name: room.marks.get(name, []) for name in values}
+    if room.session.marks.keys() != values.keys():
+        room.session.marks = {name: room.session.marks.get(name, []) for name in values}
     for name, value in values.items():
-        marks = room.marks[name]
+        marks = room.session.marks[name]
         if marks and marks[-1][1] is value:
             continue
         if marks and marks[-1][0] == now_ms:  # it changed twice at once: what it was in between had no time
@@ -32,7 +32,7 @@ def note(room: Room, values: Mapping[str, bool], now_ms: int) -> None:
 
 def of(room: Room, name: str, window_ms: int, now_ms: int) -> float | None:
     """The part of (now - window, now] in which `name` held; None when it is not known for so long."""
-    marks = room.marks.get(name)
+    marks = room.session.marks.get(name)
     start_ms = now_ms - window_ms
     if not marks or marks[0][0] > start_ms:
         return None

@@ -229,12 +229,12 @@ class RoomStore:
             self._move(room_id, room.max_at_ms)
             core = snapshot.encode(room)
             writes += self._write(room, core)
-            if room.speech is None and (room.phase == Phase.CLOSED or len(core) <= RESTING_BYTES):
+            if room.session.speech is None and (room.session.phase == Phase.CLOSED or len(core) <= RESTING_BYTES):
                 self._rest(room, core)
-            if room.phase == Phase.CLOSED:
+            if room.session.phase == Phase.CLOSED:
                 self._count_levels(room_id, [])
             else:
-                self._count_levels(room_id, [(name, f.level) for name, f in room.families.items() if f.level])
+                self._count_levels(room_id, [(name, f.level) for name, f in room.session.families.items() if f.level])
         self.dirty.clear()
         writes += self._expire(watermark_ms - IDLE_MAX_MS, committed_offset)
         self.meta = Meta(codec.META_VERSION, applied_offset, watermark_ms, outputs_end)
@@ -258,7 +258,7 @@ class RoomStore:
             written = max(written, chunk + 1)
             yield Write(codec.chunk_key(room_id, chunk), codec.prefixed(room.offset, data))
         yield Write(codec.room_key(room_id), codec.prefixed(room.max_at_ms, core))
-        needed = chunks_of(room.speech)
+        needed = chunks_of(room.session.speech)
         for chunk in range(written - 1, needed - 1, -1):
             yield codec.tombstone(codec.chunk_key(room_id, chunk), room.offset)
         self._set_chunks_written(room_id, needed)
@@ -379,8 +379,8 @@ class RoomStore:
 
 def _touch_chunks(room: Room) -> None:
     """Marks every chunk of the room's speech ring as changed."""
-    if room.speech is not None and room.speech.store is not None:
-        room.speech.store.changed = (1 << CHUNKS) - 1
+    if room.session.speech is not None and room.session.speech.store is not None:
+        room.session.speech.store.changed = (1 << CHUNKS) - 1
 
 
 def size_bytes(writes: Sequence[Write]) -> int:

@@ -92,7 +92,7 @@ class Replay:
                 met.events += 1
         for room_id in touched & store.live.keys():
             room, met = store.live[room_id], self._met[room_id]
-            met.platform = room.platform
+            met.platform = room.session.platform
             for family in FAMILIES:
                 met.peaks[family] = max(met.peaks.get(family, 0), room.level(family))
             if room.episodes or met.rules:

@@ -44,13 +44,13 @@ class Side:
         own = self._own.get(room.room_id)
         if own is None:
             own = self._own[room.room_id] = _Own()
-        if own.session_id != room.session_id:
-            own.session_id, own.marks = room.session_id, {}
-        room.episodes, room.marks = own.episodes, own.marks
-        if own.upheld != room.facts.history.room:
-            room.facts.history = History(own.upheld, room.facts.history.host)
+        if own.session_id != room.session.id:
+            own.session_id, own.marks = room.session.id, {}
+        room.episodes, room.session.marks = own.episodes, own.marks
+        if own.upheld != room.session.facts.history.room:
+            room.session.facts.history = History(own.upheld, room.session.facts.history.host)
         decisions = self.judge.evaluate(room, now_ms)
-        own.marks, own.upheld = room.marks, room.facts.history.room
+        own.marks, own.upheld = room.session.marks, room.session.facts.history.room
         if decisions:
             self._waiting.append((room.offset, room, decisions))
 

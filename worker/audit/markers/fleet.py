@@ -30,7 +30,7 @@ def apply(room: Room, event: FleetMatched, offset: int) -> None:
 
 def forget_scripts(room: Room) -> None:
     """A sketch's span has ended: matches of scripts that the room does not read any more hold no longer."""
-    ties = room.ties
+    ties = room.session.ties
     if ties is None or not any(match.kind == "script" for _, match in ties.fleets):
         return
     read = set(announce.shown(room))

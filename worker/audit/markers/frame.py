@@ -24,7 +24,7 @@ STALE_MS = 120_000  # a frame older than this proves nothing
 
 def apply(room: Room, event: FrameMeasured, offset: int) -> None:
     """Take over the measurement."""
-    old = room.facts.frame
+    old = room.session.facts.frame
     new = Frame(
         True,
         event.person_present,
@@ -36,12 +36,12 @@ def apply(room: Room, event: FrameMeasured, offset: int) -> None:
         event.at_ms,
     )
     if event.person_present:
-        if room.absent_since_ms and event.at_ms - room.absent_since_ms >= unbroken.ABSENCE_MS:
+        if room.session.absent_since_ms and event.at_ms - room.session.absent_since_ms >= unbroken.ABSENCE_MS:
             unbroken.restart(room, event.at_ms)
-        room.absent_since_ms = 0
-    elif not room.absent_since_ms:
-        room.absent_since_ms = event.at_ms
-    room.facts.frame = new
+        room.session.absent_since_ms = 0
+    elif not room.session.absent_since_ms:
+        room.session.absent_since_ms = event.at_ms
+    room.session.facts.frame = new
     if _differs(old, new):
         room.changed |= FACT_BIT["frame"]
     if new.same_source_audio != old.same_source_audio:
@@ -63,19 +63,21 @@ def _differs(old: Frame, new: Frame) -> bool:
 
 def refresh_idle(room: Room) -> None:
     """Say anew whether the room is idle; called on frames, heartbeats, speech and replies."""
-    old = room.facts.idle
+    old = room.session.facts.idle
     new = _idle(room)
     if new != old:
-        room.facts.idle = new
+        room.session.facts.idle = new
         room.changed |= FACT_BIT["idle"]
 
 
 def _idle(room: Room) -> Idle:
-    if not room.absent_since_ms or room.phase != Phase.LIVE or room.viewers == 0:
+    if not room.session.absent_since_ms or room.session.phase != Phase.LIVE or room.session.viewers == 0:
         return Idle()
-    if room.max_at_ms - room.facts.frame.since_ms > STALE_MS:
+    if room.max_at_ms - room.session.facts.frame.since_ms > STALE_MS:
         return Idle()
-    since_ms = max(room.absent_since_ms, room.last_speech_ms, room.last_reply_ms, room.resumed_ms)
+    since_ms = max(
+        room.session.absent_since_ms, room.session.last_speech_ms, room.session.last_reply_ms, room.session.resumed_ms
+    )
     if room.max_at_ms - since_ms < IDLE_MS:
         return Idle()
     return Idle(Certainty.POSSIBLE, since_ms)

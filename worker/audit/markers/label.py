@@ -24,14 +24,18 @@ PRESENTER_KINDS = ("digital_human", "virtual_host")
 
 def apply(room: Room, event: LabelState, offset: int) -> None:
     """Take over the label's state; a host's own label of an avatar declares the presenter to be AI."""
-    old = room.facts.label
-    if event.visible != old.visible or not room.label_marks:
-        room.label_marks = tuple(sorted((*room.label_marks, (event.at_ms, event.visible)))[-LABEL_MARKS_MAX:])
+    old = room.session.facts.label
+    if event.visible != old.visible or not room.session.label_marks:
+        room.session.label_marks = tuple(
+            sorted((*room.session.label_marks, (event.at_ms, event.visible)))[-LABEL_MARKS_MAX:]
+        )
     since_ms = old.since_ms if old.visible == event.visible and old.since_ms else event.at_ms
     if old.visible and not event.visible and old.by == "platform" and event.by == "host":
         _suspect_tampering(room, event)
     area = -1.0 if event.area_ratio is None else event.area_ratio
-    room.facts.label = Label(event.visible, False, old.ever or event.visible, event.kind, event.by, area, since_ms)
+    room.session.facts.label = Label(
+        event.visible, False, old.ever or event.visible, event.kind, event.by, area, since_ms
+    )
     room.changed |= FACT_BIT["label"]
     refresh(room)
     if event.visible and event.by == "host" and event.kind in PRESENTER_KINDS:
@@ -40,18 +44,18 @@ def apply(room: Room, event: LabelState, offset: int) -> None:
 
 def refresh(room: Room) -> None:
     """Say anew whether the label is continuous; time alone can heal a gap."""
-    label = room.facts.label
+    label = room.session.facts.label
     if not label.ever:
         return
-    known_ms = room.facts.ai_presenter.since_ms
+    known_ms = room.session.facts.ai_presenter.since_ms
     late = bool(known_ms) and label.since_ms > known_ms + GRACE_MS
-    shown = [visible for _, visible in room.label_marks]
+    shown = [visible for _, visible in room.session.label_marks]
     first = shown.index(True) if True in shown else 0  # only the latest marks are kept, all of them may be gaps
     had_gap = late or False in shown[first:]
     healed = room.max_at_ms - label.since_ms >= HEALED_MS
     continuous = label.visible and (not had_gap or healed)
     if continuous != label.continuous:
-        room.facts.label = Label(
+        room.session.facts.label = Label(
             label.visible, continuous, label.ever, label.kind, label.by, label.area_ratio, label.since_ms
         )
         room.changed |= FACT_BIT["label"]
@@ -60,7 +64,7 @@ def refresh(room: Room) -> None:
 def labelled_ms(room: Room, start_ms: int, end_ms: int) -> int:
     """For how much of [start, end) the label was visible."""
     total, visible, at = 0, False, start_ms
-    for mark_ms, shown in room.label_marks:
+    for mark_ms, shown in room.session.label_marks:
         if mark_ms >= end_ms:
             break
         if visible and mark_ms > at:
@@ -70,6 +74,6 @@ def labelled_ms(room: Room, start_ms: int, end_ms: int) -> int:
 
 
 def _suspect_tampering(room: Room, event: LabelState) -> None:
-    if room.facts.tamper.certainty < Certainty.POSSIBLE:
-        room.facts.tamper = Tamper(Certainty.POSSIBLE, "label", event.at_ms)
+    if room.session.facts.tamper.certainty < Certainty.POSSIBLE:
+        room.session.facts.tamper = Tamper(Certainty.POSSIBLE, "label", event.at_ms)
         room.changed |= FACT_BIT["tamper"]

@@ -18,9 +18,9 @@ POSSIBLE_AT, SUSPECTED_AT = 0.90, 0.60
 
 def apply(room: Room, event: PersonaFlag, offset: int) -> None:
     """Keep the most confident flag of the session."""
-    if event.confidence < max(SUSPECTED_AT, room.facts.persona.confidence):
+    if event.confidence < max(SUSPECTED_AT, room.session.facts.persona.confidence):
         return
     certainty = Certainty.POSSIBLE if event.confidence >= POSSIBLE_AT else Certainty.SUSPECTED
-    since_ms = room.facts.persona.since_ms or event.at_ms
-    room.facts.persona = Persona(certainty, event.kind, event.conduct, event.confidence, since_ms)
+    since_ms = room.session.facts.persona.since_ms or event.at_ms
+    room.session.facts.persona = Persona(certainty, event.kind, event.conduct, event.confidence, since_ms)
     room.changed |= FACT_BIT["persona"]

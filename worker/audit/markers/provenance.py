@@ -29,7 +29,7 @@ def apply(room: Room, event: ProvenanceRead, offset: int) -> None:
         _tamper(room, event, offset)
     certainty = _gb45438(event) if event.source == "gb45438" else _digital_source(event)
     if certainty:
-        if certainty > room.marked.certainty:
+        if certainty > room.session.marked.certainty:
             what = "GB 45438 AIGC label" if event.source == "gb45438" else str(event.digital_source_type)[-80:]
             quote(room, event.at_ms, "provenance", f"{event.source}: {what}", offset)
         presenter.mark(room, certainty, event.source, event.at_ms)
@@ -56,8 +56,8 @@ def _gb45438(event: ProvenanceRead) -> Certainty:
 
 def _tamper(room: Room, event: ProvenanceRead, offset: int) -> None:
     certainty = Certainty.CONFIRMED if event.trusted else Certainty.POSSIBLE
-    old = room.facts.tamper
+    old = room.session.facts.tamper
     if certainty > old.certainty:
-        room.facts.tamper = Tamper(certainty, event.source, old.since_ms or event.at_ms)
+        room.session.facts.tamper = Tamper(certainty, event.source, old.since_ms or event.at_ms)
         room.changed |= FACT_BIT["tamper"]
         quote(room, event.at_ms, "tamper", f"{event.source}: {', '.join(event.status[:4]) or 'tampered'}", offset)

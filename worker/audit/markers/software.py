@@ -60,18 +60,18 @@ def read(room: Room, text: str, at_ms: int, by: str, offset: int) -> None:
         code = SELLING * bool(_SELLS.search(text)) + TEACHING * bool(_TEACHES.search(text))
         if not code:
             return
-        if any(was == WARNING and 0 <= at_ms - then <= QUIET_AFTER_WARNING_MS for then, was in room.mentions):
+        if any(was == WARNING and 0 <= at_ms - then <= QUIET_AFTER_WARNING_MS for then, was in room.session.mentions):
             return
-    room.mentions = (*room.mentions, (at_ms, code))[-MENTIONS_MAX:]
+    room.session.mentions = (*room.session.mentions, (at_ms, code))[-MENTIONS_MAX:]
     if code != WARNING:
         quote(room, at_ms, "software_promotion", text, offset)
     _judge(room, by, at_ms)
 
 
 def _judge(room: Room, by: str, at_ms: int) -> None:
-    said = [(then, code) for then, code in room.mentions if code != WARNING]
-    warnings = len(room.mentions) - len(said)
-    old = room.facts.software_promotion
+    said = [(then, code) for then, code in room.session.mentions if code != WARNING]
+    warnings = len(room.session.mentions) - len(said)
+    old = room.session.facts.software_promotion
     if not said or warnings >= len(said):
         new = SoftwarePromotion()
     else:
@@ -90,5 +90,5 @@ def _judge(room: Room, by: str, at_ms: int) -> None:
             old.since_ms or at_ms,
         )
     if new != old:
-        room.facts.software_promotion = new
+        room.session.facts.software_promotion = new
         room.changed |= FACT_BIT["software_promotion"]

@@ -19,7 +19,7 @@ from worker.audit.room import Room
 def apply(room: Room, event: WatermarkRead, offset: int) -> None:
     """Mark the presenter by the outcome."""
     if event.outcome == "detected":
-        if room.marked.certainty < Certainty.CONFIRMED:
+        if room.session.marked.certainty < Certainty.CONFIRMED:
             quote(room, event.at_ms, "watermark", f"{event.scheme} read by {event.detector}", offset)
         presenter.mark(room, Certainty.CONFIRMED, "watermark", event.at_ms)
     elif event.outcome == "uncertain":

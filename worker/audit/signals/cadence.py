@@ -34,14 +34,14 @@ def fold(room: Room, speech: list[Utterance]) -> None:
     """Fold one pane's speech, by time."""
     for utterance in speech:
         if utterance.took_ms != UNTIMED:
-            if room.pauses is None:
-                room.pauses = Pauses()
-            timing.note_speech(room.pauses, began_ms(utterance), utterance.at_ms - utterance.ago_ms)
+            if room.session.pauses is None:
+                room.session.pauses = Pauses()
+            timing.note_speech(room.session.pauses, began_ms(utterance), utterance.at_ms - utterance.ago_ms)
 
 
 def value(room: Room) -> float | None:
     """0, ½ or 1; None with few pauses."""
-    pauses = room.pauses
+    pauses = room.session.pauses
     if pauses is None or pauses.count < PAUSES_MIN:
         return None
     even = timing.burstiness(pauses)

@@ -51,18 +51,18 @@ _decode = msgpack.Decoder(list[Asked]).decode
 
 def remember(room: Room, pane: Pane, prompts: list[Prompt]) -> None:
     """Fold a pane's prompts, by time; forget those that no shift reaches any more."""
-    state = room.excitation
+    state = room.session.excitation
     if state is None:
         if not prompts:
             return
-        state = room.excitation = Excitation()
+        state = room.session.excitation = Excitation()
     oldest_ms = pane.start_ms - KEPT_MS
     if prompts or state.oldest_ms < oldest_ms:
         past = [prompt for prompt in asked(state) if prompt.at_ms >= oldest_ms]
         _keep(state, [*past, *(Asked(prompt.at_ms, prompt.kind, prompt.text) for prompt in prompts)][-PAST_MAX:])
     if prompts:
         halves = list(state.halves)
-        halves[-1 if (pane.start_ms - room.block_start_ms) % BLOCK_MS >= SHIFT_MS else -2] += len(prompts)
+        halves[-1 if (pane.start_ms - room.session.block_start_ms) % BLOCK_MS >= SHIFT_MS else -2] += len(prompts)
         state.halves = tuple(halves)
 
 
@@ -104,17 +104,17 @@ def note_reply(state: Excitation, past: list[Asked], at_ms: int) -> None:
 
 def void(room: Room, break_ms: int) -> None:
     """A break begins: who still waited then is forgotten, as in `unanswered`."""
-    state = room.excitation
+    state = room.session.excitation
     if state is not None:
         _keep(state, [prompt for prompt in asked(state) if prompt.at_ms + DUE_MS < break_ms])
 
 
 def close(room: Room) -> float | None:
     """The block closes: the window's value, None while it is open or when it cannot tell. Call it once a block."""
-    state, block, end_ms = room.excitation, room.block, room.block_start_ms + BLOCK_MS
+    state, block, end_ms = room.session.excitation, room.session.block, room.session.block_start_ms + BLOCK_MS
     if state is None:
         return None
-    follows = state.end_ms == room.block_start_ms  # on a block without a break
+    follows = state.end_ms == room.session.block_start_ms  # on a block without a break
     state.end_ms = 0 if block.paused_ms else end_ms
     overloaded = whole(state.halves) > PAST_MAX or block.skipped > SKIPPED_MAX * (block.due + block.discounted)
     onsets, sums, halves = state.onsets, state.sums, state.halves

@@ -20,14 +20,14 @@ ANSWERS_MIN = 8
 def note_answer(room: Room, asked_ms: int, at_ms: int, load: int) -> None:
     """A question of `asked_ms` was answered at `at_ms`, when `load` prompts were not older than 90 s; only the first
     answer to it counts."""
-    if room.delays is None:
-        room.delays = Delays()
-    timing.note_answer(room.delays, asked_ms, at_ms, load)
+    if room.session.delays is None:
+        room.session.delays = Delays()
+    timing.note_answer(room.session.delays, asked_ms, at_ms, load)
 
 
 def value(room: Room) -> float | None:
     """1 when delays are regular and flat against load, else 0; None with few answers."""
-    delays = room.delays
+    delays = room.session.delays
     if delays is None or delays.count < ANSWERS_MIN:
         return None
     return float(timing.spread(delays) < LATENCY_SPREAD_LOW and not timing.rises(delays))
