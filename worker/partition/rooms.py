@@ -35,6 +35,10 @@ _APPLIED, _DUPLICATE, _LATE, _SESSION_ENDED = Status.APPLIED, Status.DUPLICATE, 
 _OTHER_SESSION = "the event's session is not the room's present one"
 
 
+Entry = tuple[Record, Event, int]
+"""A record, its event, and the partition's time with this record in it."""
+
+
 class Rooms(Protocol):
     """Where a partition's rooms are kept. `live` holds those in memory, `dirty` the ids of those changed since the last
     snapshot; `caps` is what the partition has counted against the rules' caps."""
@@ -133,7 +137,7 @@ class PartitionProcessor:
         self.judge = judge
         self.counts = counts or Counts()
         self.breaker = Breaker()
-        self.watermark_ms = 0
+        self.watermark_ms = 0  # the partition's time P: the latest append time of its records
 
     def process(self, records: Iterable[Record]) -> Output:
         """Judge a batch of consecutive records.
@@ -148,7 +152,7 @@ class PartitionProcessor:
                 the batch had led to is lost with it: nothing of it may be acknowledged.
         """
         out = Output()
-        by_room: dict[str, list[tuple[Record, Event]]] = {}
+        by_room: dict[str, list[Entry]] = {}
         self._decode(records, by_room, out)
         live, load = self.rooms.live, self.rooms.load
         log_order = LogOrder()
@@ -161,10 +165,12 @@ class PartitionProcessor:
         out.sort()
         return out
 
-    def _decode(self, records: Iterable[Record], by_room: dict[str, list[tuple[Record, Event]]], out: Output) -> None:
+    def _decode(self, records: Iterable[Record], by_room: dict[str, list[Entry]], out: Output) -> None:
         read = good = 0
+        watermark_ms = self.watermark_ms
         for record in records:
             read += 1
+            watermark_ms = max(watermark_ms, record.timestamp)
             event = decode(record.key, record.value, record.timestamp)
             if isinstance(event, Reject):
                 self.breaker.note_good(good)
@@ -174,13 +180,14 @@ class PartitionProcessor:
             good += 1
             entries = by_room.get(event.room_id)
             if entries is None:
-                by_room[event.room_id] = [(record, event)]
+                by_room[event.room_id] = [(record, event, watermark_ms)]
             else:
-                entries.append((record, event))
+                entries.append((record, event, watermark_ms))
+        self.watermark_ms = watermark_ms
         self.breaker.note_good(good)
         self.counts.read += read
 
-    def _apply(self, room: Room, entries: list[tuple[Record, Event]], out: Output) -> Steps:
+    def _apply(self, room: Room, entries: list[Entry], out: Output) -> Steps:
         """Apply one room's events in the order of the log, letting rules look whenever something changed.
 
         Yields the offset at which a cap must be asked; goes on when every room has been applied up to there.
@@ -188,7 +195,7 @@ class PartitionProcessor:
         counts = self.counts
         by_type = counts.events
         applied = 0
-        for record, event in entries:
+        for record, event, watermark_ms in entries:
             offset = record.offset
             if offset <= room.offset:
                 counts.replay_skipped += 1
@@ -196,7 +203,7 @@ class PartitionProcessor:
             room.offset = offset
             status = apply(room, event, offset)
             if status is _SESSION_ENDED:
-                yield from self._judge(out, room, record)
+                yield from self._judge(out, room, record, watermark_ms)
                 self._announce(out, room, offset)
                 status = apply(room, event, offset)
             if status is _APPLIED:
@@ -204,7 +211,7 @@ class PartitionProcessor:
                 kind = event.__class__
                 by_type[kind] = by_type.get(kind, 0) + 1
                 if room.changed:
-                    yield from self._judge(out, room, record)
+                    yield from self._judge(out, room, record, watermark_ms)
                 if room.max_at_ms >= room.session.identities_due_ms:
                     self._announce(out, room, offset)
             elif status is _DUPLICATE:
@@ -216,17 +223,17 @@ class PartitionProcessor:
                 self._dead_letter(out, record, Reject(Reason.OUT_OF_SESSION, _OTHER_SESSION, "session"))
         counts.applied += applied
         self.rooms.dirty.add(room.room_id)
-        # A room that a torn flush left ahead of the log says nothing of how far the log has been read.
-        if applied and room.max_at_ms > self.watermark_ms:
-            self.watermark_ms = room.max_at_ms
 
-    def _judge(self, out: Output, room: Room, cause: Record) -> Steps:
+    def _judge(self, out: Output, room: Room, cause: Record, watermark_ms: int) -> Steps:
         now_ms, offset = room.max_at_ms, cause.offset
         decisions = self.judge.evaluate(room, now_ms)
         if any(map(is_counted, decisions)):
             yield offset
             caps = self.rooms.caps
-            decisions = [park(room, d) if is_counted(d) and not caps.let_through(d, offset) else d for d in decisions]
+            decisions = [
+                park(room, d) if is_counted(d) and not caps.let_through(d, offset, watermark_ms) else d
+                for d in decisions
+            ]
         for decision in decisions:
             record = encode_violation(
                 room,

@@ -4,7 +4,8 @@ and applied once, and every side judges what came of it with episodes, history a
 What a side decides is what a worker with its policies decides; `tests/cli/test_backtest.py` compares the two.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from msgspec import Struct
@@ -54,12 +55,15 @@ class Side:
         if decisions:
             self._waiting.append((room.offset, room, decisions))
 
-    def settle(self, next_offset: int) -> None:
-        """The records below `next_offset` are judged: count what they led to against caps, and tell."""
+    def settle(self, next_offset: int, times: Mapping[int, int]) -> None:
+        """The records below `next_offset` are judged: count what they led to against caps, and tell.
+
+        `times` has the partition's time at each of the offsets that came since the last call.
+        """
         for offset, room, decisions in sorted(self._waiting, key=lambda waiting: waiting[0]):
             room.episodes = self._own[room.room_id].episodes
             for decision in decisions:
-                parked = is_counted(decision) and not self.ledger.let_through(decision, offset)
+                parked = is_counted(decision) and not self.ledger.let_through(decision, offset, times[offset])
                 self._found(room, park(room, decision) if parked else decision)
         self._waiting.clear()
         self.ledger.forget_below(next_offset)
@@ -100,6 +104,10 @@ class SharedPartition:
         self._batch(records[first:])
 
     def _batch(self, records: Sequence[Any]) -> None:
+        before_ms = self._processor.watermark_ms
+        times = accumulate((record.timestamp for record in records), max, initial=before_ms)
+        next(times)
         self._processor.process(records)
+        at = {record.offset: time_ms for record, time_ms in zip(records, times, strict=True)}
         for side in self._sides:
-            side.settle(records[-1].offset + 1)
+            side.settle(records[-1].offset + 1, at)
