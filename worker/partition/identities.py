@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 from xxhash import xxh3_64_intdigest
 
 from worker import __version__
@@ -71,7 +72,7 @@ class MatchProcessor:
         self.matches = matches
         self.counts = counts or MatchCounts()
         self.breakers = {IDENTITIES_TOPIC: Breaker(), REGISTRY_TOPIC: Breaker()}
-        self.watermark_ms = 0
+        self.watermark_ms = 0  # the latest append time of the identities' records
 
     def process(self, records: Iterable[Record], topic: str) -> list[Placed]:
         """Takes consecutive records of `topic` (its name without a prefix); returns what to send, in order.
@@ -91,9 +92,12 @@ class MatchProcessor:
         return out
 
     def _take_identity(self, record: Record, out: list[Placed]) -> Reject | None:
+        self.watermark_ms = max(self.watermark_ms, record.timestamp)
         said = decode_identity(record.key, record.value)
         if isinstance(said, Reject):
             return said
+        if said.at_ms > record.timestamp:  # nothing that is told happened after it was told
+            said = replace(said, at_ms=record.timestamp)
         if said.partition >= self.rooms_partitions:  # an answer to nowhere would end the worker, again and again
             return Reject(Reason.OUT_OF_RANGE, f"the room log has {self.rooms_partitions} partitions, at `$.partition`")
         key = f"{said.kind}:{said.identity}"
@@ -105,7 +109,8 @@ class MatchProcessor:
         self.matches.dirty.add(key)
         kept.offset = record.offset
         self.counts.applied += 1
-        self.watermark_ms = max(self.watermark_ms, said.at_ms)
+        if not isinstance(kept, Platform):
+            kept.appended_ms = max(kept.appended_ms, record.timestamp)
         if isinstance(kept, Fleet):
             match = fleets.take(kept, said)
             self._answer(out, said.partition, [match] if match is not None else [])

@@ -64,7 +64,7 @@ class MatchStore:
         self.expired = 0
         self.changelog_end = ChangelogEnd(topic, partition)
         self._sizes: dict[str, int] = {}
-        self._buckets: dict[int, set[str]] = {}  # newest event time // BUCKET_MS at a capture → keys
+        self._buckets: dict[int, set[str]] = {}  # append time of the newest record // BUCKET_MS at a capture → keys
         self._bucket: dict[str, int] = {}
 
     # ---- recovery
@@ -118,8 +118,8 @@ class MatchStore:
     def capture(self, applied: int, registry_applied: int, watermark_ms: int, committed: int) -> list[Write]:
         """Everything to write so that state covers both offsets; the partition's meta is last.
 
-        Identities that no room has shown for two times to live go, if `committed` has passed what was said of them.
-        Rooms that lag further behind the others meet an empty set then: what they are told depends on when the flush
+        Identities of which no room has told for two times to live of append time (`watermark_ms` is the partition's)
+        go, if `committed` has passed what was said of them. What their rooms are told then depends on when the flush
         came, and is in their logs, so replay agrees.
         """
         writes = []
@@ -173,7 +173,8 @@ class MatchStore:
             self._count(key, kept.size())
         if isinstance(kept, Platform) or (isinstance(kept, Host) and kept.registered is not None):
             return  # these stay
-        bucket, before = kept.max_at_ms // BUCKET_MS, self._bucket.get(key)
+        told_ms = kept.appended_ms or kept.max_at_ms  # releases before kept event time alone
+        bucket, before = told_ms // BUCKET_MS, self._bucket.get(key)
         if before != bucket:
             if before is not None:
                 self._leave(before, key)
