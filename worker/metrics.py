@@ -56,6 +56,8 @@ METRICS: tuple[Spec, ...] = (
     Spec("outputs_pending", "gauge", "Records sent or queued that the broker has not acknowledged."),
     # where we are
     Spec("event_time_delay_seconds", "gauge", "Now minus the newest event time applied.", ("partition",)),
+    Spec("partition_waits", "gauge", "1 while a partition waits before its next record.", ("partition", "reason")),
+    Spec("partition_waits_total", "counter", "How often a partition began to wait, by reason.", ("reason",)),
     Spec("lag_records", "gauge", "Log end minus position.", ("partition",)),
     Spec("commit_age_seconds", "gauge", "Since the last commit of offsets."),
     Spec("commits_total", "counter", "Commits of offsets."),

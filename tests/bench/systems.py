@@ -162,6 +162,9 @@ class JobHooks:
     def on_assigned(self, tps: Any) -> None:
         """Nothing to prepare."""
 
+    def admit(self, tp: Any, records: Any) -> Any:
+        return records, False
+
     def on_revoked(self, tps: Any) -> None:
         """Nothing to give back."""
 

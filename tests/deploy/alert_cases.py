@@ -37,6 +37,7 @@ IN_TIME, ALL = 'violation_delay_seconds_bucket{le="2.0"}', "violation_delay_seco
 SLOW, LOST = "delay_slow:ratio_avg", "unaccounted:ratio_rate"
 REJECTED = 'rejected_total{reason="not_json"}'
 LAG, DELAY = 'lag_records{partition="0"}', 'event_time_delay_seconds{partition="0"}'
+WAITS = 'partition_waits{partition="0", reason="ahead"}'
 FOUND = 'violations_total{platform="jd", rule="R", mode="live", step="0"}'
 ONE, TWO = 'policy_version{policy="x", pod="p"}', 'policy_version{policy="x", pod="q"}'
 ASKED, ISSUED = 'requests_total{action="challenge", reason="entry"}', 'events_total{type="challenge.issued"}'
@@ -63,6 +64,8 @@ CASES: tuple[Case, ...] = (
           windows(LOST, "3d", "6h", (2e-4, 5e-5))),
     *pair("WorkersGone", "9m", {'info{version="1"}': "1x10 stale"}, {'info{version="1"}': "1x60"}),
     *pair("PartitionStalled", "10m", {LAG: "10x40", DELAY: "0+30x40"}, {LAG: "0x40", DELAY: "0+30x40"}),
+    Case("PartitionStalled", False, "10m", {LAG: "10x40", DELAY: "0+30x40", WAITS: "1x40"}),  # it says so itself
+    *pair("PartitionWaits", "5m", {WAITS: "1x20"}, {WAITS: "1x2 _x20"}),
     *pair("PartitionsUnowned", "12m", {"partitions_assigned": "32x10 16x20"}, {"partitions_assigned": "32x30"}),
     *pair("CommitsStopped", "8m", {"commit_age_seconds": "0+30x40", LAG: "10x40"},
           {"commit_age_seconds": "0+30x40", LAG: "0x40"}),

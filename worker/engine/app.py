@@ -25,6 +25,7 @@ from worker.engine.identities import IdentityAgent, partition_of
 from worker.engine.process import or_fatal
 from worker.engine.rooms import RoomAgent
 from worker.engine.startup import IDENTITIES_TABLE, TABLE, Partitions, changelog_topic
+from worker.lacks import Lack
 from worker.metrics import DELAY_BOUNDS, Histogram, Readings
 from worker.policy.judge import Judge
 from worker.records import OutRecord, Record
@@ -35,6 +36,7 @@ from worker.state.registry import read_registry
 from worker.state.stores import Stores
 from worker.topics import EVENTS_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC
 from worker.transport import BatchSchema, TransportSettings, attach
+from worker.transport.baseline import find_baseline
 from worker.transport.lone import lone_consumer
 from worker.transport.policies import PolicyTopic
 from worker.transport.protocols import RunningApp, Stream
@@ -98,7 +100,8 @@ class Worker:
             for tp, end in counts.highwater.items()
             if tp in self.hooks.assigned
         }
-        return Vitals(bool(self.hooks.partitions), busy, partitions)
+        waiting = frozenset(map(str, self.rooms.gates.waiting))
+        return Vitals(bool(self.hooks.partitions), busy, partitions, waiting)
 
     def readings(self) -> Readings:
         """Every metric that this worker has, read from its counters. Called from the scraping thread."""
@@ -175,6 +178,7 @@ def build_app(
     app.agent(told, name="worker.identities", concurrency=1)(match_identities)
     app.task(lambda: _tick(worker))
     app.task(lambda: _watch_log_end(worker))
+    app.task(lambda: or_fatal(_search_baselines(worker, settings), hooks.fatal))
     if policies is not None:
         # Without the newest policies this worker would disagree with the others.
         app.task(lambda: or_fatal(policies.follow(lambda: bool(app.should_stop)), hooks.fatal))
@@ -228,6 +232,7 @@ def _room_agent(
         committed=lambda partition: app.consumer.committed_offset(TP(source, partition)),
         now_s=clock.monotonic_s,
         requests=settings.requests,
+        append_time=not settings.lacks(Lack.APPEND_TIME),
         place_identity=lambda key: partition_of(key, identity_partitions),
     )
 
@@ -258,6 +263,15 @@ async def _tick(worker: Worker) -> None:
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
             frozen = True
+
+
+async def _search_baselines(worker: Worker, settings: Settings) -> None:
+    """For logs that begin with records of their producers' time."""
+
+    async def find(partition: int) -> int | None:
+        return await find_baseline(lambda: lone_consumer(settings), worker.rooms.topic, partition)
+
+    await worker.rooms.gates.search(find, lambda: bool(worker.app.should_stop))
 
 
 async def _watch_log_end(worker: Worker) -> None:

@@ -11,6 +11,7 @@ from worker.engine.identities import IdentityAgent
 from worker.engine.rooms import RoomAgent
 from worker.ingress.reject import Reason
 from worker.metrics import Readings
+from worker.partition.append_time import Wait
 from worker.partition.rooms import PartitionProcessor
 from worker.transport import TransportCounts
 from worker.transport.protocols import Recovery
@@ -53,6 +54,8 @@ def of_rooms(agent: RoomAgent) -> Readings:
         "snapshot_records_total": stores.written_records,
         "snapshot_bytes_total": stores.written_bytes,
         "changelog_stale_total": stores.stale,
+        "partition_waits": {(str(p), str(why)): 1.0 for p, why in dict(agent.gates.waiting).items()},
+        "partition_waits_total": {(str(why),): float(agent.gates.waits[why]) for why in Wait},
         "rooms_live": stores.rooms(),
         "rooms_decoded": stores.decoded(),
         "rooms_by_level": stores.by_level(),

@@ -8,6 +8,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping
 
+from worker import clock
+from worker.engine.gates import Gates
 from worker.metrics import EVENTS_BOUNDS, Histogram
 from worker.partition.rooms import Counts, Output, PartitionProcessor
 from worker.policy.judge import Judge
@@ -34,7 +36,7 @@ class RoomAgent:
     """Judges the partitions that are assigned. Everything runs on the event loop's thread.
 
     Attributes:
-        counts: what became of the records, over all partitions and assignments.
+        gates: which fetched records may be judged. counts: what became of them, over all partitions and assignments.
         applied: by partition, the source offset below which every record is judged.
         batch_events, batch_seconds: sizes and processing times of fetches.
     """
@@ -52,11 +54,14 @@ class RoomAgent:
         requests: bool = True,
         place_identity: Callable[[bytes], int] | None = None,
         processor: type[PartitionProcessor] = PartitionProcessor,
+        append_time: bool = True,
     ) -> None:
+        """`append_time`: the broker keeps it. Without it records have their producers' time, and none waits."""
         self.topic = topic
         self.judge = judge
         self.stores = stores
         self.outbox = outbox
+        self.gates = Gates(stores.by_partition, clock.now_ms, open_wide=not append_time)
         self.sent = Sent()
         self.counts = Counts()
         self.applied: dict[int, int] = {}
@@ -93,6 +98,7 @@ class RoomAgent:
             )
         # Those kept, too: this worker may have been put out of the group, and others have written meanwhile.
         self._fresh = set(partitions)
+        self.gates.reset()
         return new
 
     async def _take_over(self) -> None:
@@ -186,6 +192,7 @@ class RoomAgent:
                 watermark_ms=max(watermark_ms, meta.watermark_ms if meta else 0),
                 committed=committed.get(partition, 0),
                 outputs_end=max(self.outbox.end(VIOLATIONS_TOPIC, partition), meta.outputs_end if meta else -1),
+                baseline_ms=self.gates.baseline_ms(partition) or (meta.baseline_ms if meta else 0),
             )
         return found
 

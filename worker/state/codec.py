@@ -75,15 +75,18 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     Attributes:
         applied_offset: every source offset below it is in the state that was flushed with this record.
-        watermark_ms: the partition's newest event time; for metrics and expiry alone.
+        watermark_ms: the partition's time P, the latest append time of its records; for caps, eviction and metrics.
         outputs_end: in the same partition of the violations, the offset after the last one this state knows to be
             written; -1 when none is known.
+        baseline_ms: the append time of the partition's first LogAppendTime batch, which bounds the times that
+            producers wrote before it; 0 when it is not known.
     """
 
     version: int
     applied_offset: int
     watermark_ms: int
     outputs_end: int = -1
+    baseline_ms: int = 0
 
 
 class Caps(msgspec.Struct, frozen=True, array_like=True):

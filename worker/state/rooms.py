@@ -215,7 +215,9 @@ class RoomStore:
         return snapshot.offset_of(cold.core) if cold is not None else -1
 
     # ---- flush
-    def capture(self, applied_offset: int, watermark_ms: int, committed_offset: int, outputs_end: int) -> list[Write]:
+    def capture(
+        self, applied_offset: int, watermark_ms: int, committed_offset: int, outputs_end: int, baseline_ms: int = 0
+    ) -> list[Write]:
         """Everything to write so that state covers `applied_offset`: caps first, the partition's meta last.
 
         Rooms without an event for 6 h of the partition's event time go, if `committed_offset` has passed them, but
@@ -237,7 +239,7 @@ class RoomStore:
                 self._count_levels(room_id, [(name, f.level) for name, f in room.session.families.items() if f.level])
         self.dirty.clear()
         writes += self._expire(watermark_ms - IDLE_MAX_MS, committed_offset)
-        self.meta = Meta(codec.META_VERSION, applied_offset, watermark_ms, outputs_end)
+        self.meta = Meta(codec.META_VERSION, applied_offset, watermark_ms, outputs_end, baseline_ms)
         writes.append(codec.encode_meta(self.meta))
         return writes
 

@@ -134,7 +134,7 @@ def _records(source: Source, faults: Faults | None) -> Iterator[LogRecord]:
         yield from read(source.path, partition=source.partition, faults=faults)
         return
     with KafkaLog(source.bootstrap) as log:
-        yield from log.read(source.topic, partition=source.partition)
+        yield from log.read_rooms(source.topic, source.partition)
 
 
 def _count(tally: Tally, room: Room, decision: Decision) -> None:

@@ -88,7 +88,7 @@ def log_in_kafka(log: KafkaLog, violation: dict[str, Any], *, whole: bool = Fals
     about = violation["log"]
     key = str(violation["room_id"]).encode()
     first_offset = 0 if whole else about["first_offset"]
-    records = log.read(about["topic"], partition=about["partition"], first_offset=first_offset)
+    records = log.read_rooms(about["topic"], about["partition"], first_offset=first_offset)
     for record in records:
         if record.offset > about["last_offset"]:
             return

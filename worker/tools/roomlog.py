@@ -3,10 +3,11 @@
 A line is one of two things:
 
 - a bare event, `{"type": …, "id": …, "room_id": …, "at_ms": …, …}`: it gets the partition of its file, the
-  index of its line as offset, its own `at_ms` as timestamp and its `room_id` as key;
+  index of its line as offset, its own `at_ms` as append time and its `room_id` as key;
 - a record as it lay in Kafka, `{"partition": …, "offset": …, "timestamp_ms": …, "key": …, "event": {…}}`, with
   `headers` where it had some. A value that cannot stand in a line of JSON (it is none, or holds a line break)
-  is in `value_base64` instead.
+  is in `value_base64` instead. `timestamp_ms` is its append time. Where it is the time of a producer (CreateTime),
+  `baseline_ms` beside it is the append time of the partition's first LogAppendTime batch, which bounds it.
 
 Values are kept to the byte, because a verdict depends on them. Whether an event is a good one is
 not judged here: that is `ingress.decode`'s business, and a bad one has to be counted there.
@@ -83,7 +84,7 @@ class Faults:
 
 
 class LogRecord(NamedTuple):
-    """One record of a room log; has what the processor reads of a Kafka record."""
+    """One record of a room log; has what the processor reads of a Kafka record. `timestamp` is its append time."""
 
     partition: int
     offset: int
@@ -104,6 +105,7 @@ class _Line(Struct, gc=False):
     partition: _Partition | UnsetType = UNSET
     offset: _Offset | UnsetType = UNSET
     timestamp_ms: _Timestamp | UnsetType = UNSET
+    baseline_ms: _Timestamp | UnsetType = UNSET
     key: str | UnsetType | None = UNSET
     event: Raw | UnsetType = UNSET
     value_base64: str | UnsetType | None = UNSET
@@ -214,7 +216,10 @@ def _record(line: bytes, name: str, number: int, partition: int) -> LogRecord:
             value = base64.b64decode(found.value_base64, validate=True)
         except binascii.Error as error:
             raise _LineError(f"{name}:{number}: value_base64 is not base64") from error
-    return LogRecord(found.partition, found.offset, found.timestamp_ms, key, value, _headers(found))
+    appended_ms = found.timestamp_ms
+    if isinstance(found.baseline_ms, int):
+        appended_ms = min(appended_ms, found.baseline_ms)
+    return LogRecord(found.partition, found.offset, appended_ms, key, value, _headers(found))
 
 
 def _headers(found: _Line) -> tuple[tuple[str, bytes | None], ...]:
