@@ -34,6 +34,7 @@ from worker.topics import (
     APPEND_TIME,
     DEAD_LETTERS_TOPIC,
     EVENTS_TOPIC,
+    HISTORY_TOPIC,
     IDENTITIES_TOPIC,
     REGISTRY_TOPIC,
     REQUESTS_TOPIC,
@@ -181,8 +182,8 @@ class Log:
         for name in deleted - set(without):
             clock = APPENDED if name in (EVENTS_TOPIC, IDENTITIES_TOPIC) else {}
             self.kafka.create_topic(self.topic(name), self.partitions, **kept, **clock)
-        compacted = (self.topic(ROOMS_TOPIC), self.topic(REGISTRY_TOPIC), self.changelog, self.identities_changelog)
-        for topic in compacted:
+        shared = map(self.topic, (ROOMS_TOPIC, REGISTRY_TOPIC, HISTORY_TOPIC))
+        for topic in (*shared, self.changelog, self.identities_changelog):
             self.kafka.create_topic(topic, self.partitions, cleanup_policy="compact")
         return self
 
