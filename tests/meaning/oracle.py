@@ -34,6 +34,7 @@ class Measured:
     idle_minutes: int = 0
     idle: int = claims.NONE
     replies: bool = False
+    passed: int | None = None  # challenges; None: all that were ever passed
     software: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -174,7 +175,8 @@ def rest_of(look: Look, measured: Measured) -> dict[str, dict[str, Any]]:
                                **measured.software},
         "likeness": claims.likeness(own),
         "registration": claims.registration(own),
-        "driven": {"replies": measured.replies, "challenges_passed": claims.challenges_passed(own)},
+        "driven": {"replies": measured.replies,
+                   "challenges_passed": claims.challenges_passed(own) if measured.passed is None else measured.passed},
         "frame": frame,
         "fleet": claims.fleet(own),
         "history": {"upheld": {}},
