@@ -172,7 +172,7 @@ def test_challenges_that_the_platform_thought_of_itself_count() -> None:
 def requests_of(log: list[Any], restart_at: int | None = None) -> list[Request]:
     room, found = Room("douyin:1"), []
     for i, event in enumerate(log):
-        apply(room, event, i)
+        apply(room, event, i, event.at_ms)
         if i == restart_at:
             room = snapshot.decode(snapshot.encode(room), snapshot.take_changed_chunks(room))
         if room.session.asking is not None:

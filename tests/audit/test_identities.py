@@ -100,7 +100,7 @@ def test_what_a_room_shared_by_an_identity_is_over_when_it_no_longer_shows_it() 
     feed(room, [ev(e.FleetMatched, 2_000, kind="ip", identity="net", size=40)])
     feed(room, [ev(e.FleetMatched, 3_000, kind="operator", identity="op", size=3)])
     assert room.session.facts.fleet.kind == "ip"
-    apply(room, beat(40 * SECOND, **{**TIES, "ip_hash": "home"}), room.offset + 1)
+    apply(room, beat(40 * SECOND, **{**TIES, "ip_hash": "home"}), room.offset + 1, T0 + 40 * SECOND)
     assert (room.session.facts.fleet.kind, room.session.facts.fleet.size) == ("operator", 3)
     assert room.changed & FACT_BIT["fleet"]
     feed(room, [beat(60 * SECOND, device_id="dev", ip_hash="home")])

@@ -101,11 +101,11 @@ def test_a_next_session_ends_the_one_before_it_with_or_without_a_close() -> None
 
 def test_a_session_that_the_next_one_ends_lets_rules_look_before_anything_is_forgotten() -> None:
     room = a_room([beat(0), ev(e.WatermarkRead, 1_000)])
-    assert apply(room, second(60_000), 9) == Status.SESSION_ENDED
+    assert apply(room, second(60_000), 9, T0 + 60_000) == Status.SESSION_ENDED
     assert room.changed & SESSION_BIT
     assert room.session.phase == Phase.CLOSED and room.session.closed_ms == T0 + 1_000
     assert room.session.facts.ai_presenter.certainty and room.session.id == "s1"
-    assert apply(room, second(60_000), 9) == Status.APPLIED
+    assert apply(room, second(60_000), 9, T0 + 60_000) == Status.APPLIED
     assert room.session.first_offset == 9
 
 

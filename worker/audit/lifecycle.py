@@ -43,7 +43,8 @@ class Status(IntEnum):
     DUPLICATE = 1
     LATE = 2
     OUT_OF_SESSION = 3
-    SESSION_ENDED = 4  # the room was closed because a new session begins: let rules look, then apply the event again
+    AHEAD = 4  # its clock is further ahead than its type may be
+    SESSION_ENDED = 5  # the room was closed because a new session begins: let rules look, then apply the event again
 
 
 def move(room: Room, what: str, at_ms: int) -> None:
@@ -78,10 +79,8 @@ def admit(room: Room, event: Event, offset: int) -> Status:
     Called only when the room is new, the event's session differs from the room's, or the room is closed or was silent
     for hours. A session that ends by the beginning of the next ends properly first (SESSION_ENDED).
     """
-    if isinstance(event, ReviewDecided) and room.max_at_ms:
+    if isinstance(event, ReviewDecided) or (isinstance(event, ANSWERS) and not room.max_at_ms):
         return Status.APPLIED
-    if event.at_ms - room.max_at_ms > SILENCE_MS and kept_until_ms(room) < event.at_ms - SILENCE_MS:
-        forget(room)
     if _begins(room, event):
         if room.max_at_ms and room.session.phase != Phase.CLOSED:
             end(room, room.max_at_ms)
@@ -109,11 +108,24 @@ def _turn_away(room: Room, event: Event) -> Status:
 
 
 def _begins(room: Room, event: Event) -> bool:
-    if not room.max_at_ms or event.at_ms - room.max_at_ms > SILENCE_MS:
+    if not room.max_at_ms:
         return True
     if not isinstance(event, RoomOpened | RoomHeartbeat) or room.session.id in ("", event.session_id):
         return False
     return event.started_at_ms > room.session.started_at_ms
+
+
+def start_again(room: Room, appended_ms: int) -> Status:
+    """Begin a room again that was silent for six hours of append time. A session that still runs ends first, so that
+    rules may look (SESSION_ENDED), where people may still decide about the room; else nothing is left of it."""
+    if kept_until_ms(room) < appended_ms - SILENCE_MS:
+        forget(room)
+    elif room.session.phase != Phase.CLOSED:
+        end(room, room.max_at_ms)
+        return Status.SESSION_ENDED
+    else:
+        room.max_at_ms = room.watermark_ms = room.heard_ms = room.slowest_ms = 0
+    return Status.APPLIED
 
 
 def forget(room: Room) -> None:
@@ -160,7 +172,6 @@ def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
         due_ms=min(block_start_ms + BLOCK_MS, asking.due_ms - LATENESS_MS),
         facts=Facts(history=room.session.facts.history),
     )
-    room.max_at_ms = at_ms
     room.changed |= FACT_BIT["room"]
 
 

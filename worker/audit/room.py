@@ -113,14 +113,13 @@ class Prompt(Struct, frozen=True, gc=False, array_like=True, order=True):
 
 
 class Utterance(Struct, frozen=True, gc=False, array_like=True):
-    """One speech segment waiting for its pane to close; how long it took, and how long before `at_ms` it ended."""
+    """One speech segment waiting for its pane to close; it had been said at `at_ms`, and took `took_ms`."""
 
     at_ms: int
     rank: int
     text: str
     offset: int
     took_ms: int = UNTIMED
-    ago_ms: int = 0
 
 
 class Look(Struct, frozen=True, gc=False, array_like=True):
@@ -335,14 +334,22 @@ class Room(Struct, gc=False, array_like=True):
 
     Attributes:
         offset: last source offset applied; anything at or below is a replay.
-        max_at_ms: newest event time accepted; the watermark is 60 s behind.
+        appended_ms: A, the latest append time of its records.
+        max_at_ms: M, the newest effective time.
+        watermark_ms: W, the time up to which its log is taken as complete (`audit.arrival`).
+        heard_ms: newest time that the gateway told of.
+        slowest_ms: the largest 10 · (M − told) + M that an event has shown.
         changed: bits of facts that changed since rules last looked (see `audit.facts`).
     """
 
     room_id: str
     partition: int = 0
     offset: int = -1
+    appended_ms: int = 0
     max_at_ms: int = 0
+    watermark_ms: int = 0
+    heard_ms: int = 0
+    slowest_ms: int = 0
     published_ms: int = 0
     changed: int = 0
     seen_viewer: bytearray = bytearray()
@@ -352,11 +359,6 @@ class Room(Struct, gc=False, array_like=True):
     episodes: dict[str, Episode] = {}
     reviews: list[tuple[str, str, str]] = []  # violation_id, outcome, by: waiting for the policy layer
     session: Session = field(default_factory=Session)
-
-    @property
-    def watermark_ms(self) -> int:
-        """Event time up to which this room's log is taken as complete."""
-        return self.max_at_ms - LATENESS_MS
 
     def evidence(self, family: str) -> Family | None:
         """The evidence behind a family's present level; None when it has not begun.

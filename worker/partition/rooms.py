@@ -13,6 +13,7 @@ from msgspec import Struct
 from worker import __version__
 from worker.audit.announce import announce
 from worker.audit.apply import apply
+from worker.audit.arrival import AHEAD_MS
 from worker.audit.events import Event
 from worker.audit.lifecycle import Status
 from worker.audit.requests import Request, take
@@ -31,7 +32,8 @@ from worker.records import OutRecord, Record
 
 ROOM_RECORD_EVERY_MS = 10_000
 
-_APPLIED, _DUPLICATE, _LATE, _SESSION_ENDED = Status.APPLIED, Status.DUPLICATE, Status.LATE, Status.SESSION_ENDED
+_APPLIED, _DUPLICATE, _LATE = Status.APPLIED, Status.DUPLICATE, Status.LATE
+_AHEAD, _SESSION_ENDED = Status.AHEAD, Status.SESSION_ENDED
 _OTHER_SESSION = "the event's session is not the room's present one"
 
 
@@ -201,11 +203,11 @@ class PartitionProcessor:
                 counts.replay_skipped += 1
                 continue
             room.offset = offset
-            status = apply(room, event, offset)
+            status = apply(room, event, offset, record.timestamp)
             if status is _SESSION_ENDED:
                 yield from self._judge(out, room, record, watermark_ms)
                 self._announce(out, room, offset)
-                status = apply(room, event, offset)
+                status = apply(room, event, offset, record.timestamp)
             if status is _APPLIED:
                 applied += 1
                 kind = event.__class__
@@ -218,6 +220,10 @@ class PartitionProcessor:
                 counts.duplicate += 1
             elif status is _LATE:
                 counts.late += 1
+            elif status is _AHEAD:
+                ahead_ms = event.at_ms - room.appended_ms
+                why = f"at_ms is {ahead_ms} ms after the record's append time, more than {AHEAD_MS}"
+                self._dead_letter(out, record, Reject(Reason.FUTURE_TIMESTAMP, why))
             else:
                 # Not the breaker's business: who leaves after a close is no sign of a bad producer.
                 self._dead_letter(out, record, Reject(Reason.OUT_OF_SESSION, _OTHER_SESSION, "session"))

@@ -17,7 +17,7 @@ from worker.audit.room import Room
 FLEETS_MAX = 16
 
 
-def apply(room: Room, event: FleetMatched, offset: int) -> None:
+def apply(room: Room, event: FleetMatched, offset: int, key_ms: int) -> None:
     """Take over the latest match of this identity; fewer than two rooms are none."""
     ties, key = announce.ensure_ties(room), f"{event.kind}:{event.identity}"
     before = dict(ties.fleets)

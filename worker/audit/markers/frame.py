@@ -22,7 +22,7 @@ IDLE_MS = 300_000
 STALE_MS = 120_000  # a frame older than this proves nothing
 
 
-def apply(room: Room, event: FrameMeasured, offset: int) -> None:
+def apply(room: Room, event: FrameMeasured, offset: int, key_ms: int) -> None:
     """Take over the measurement."""
     old = room.session.facts.frame
     new = Frame(

@@ -22,7 +22,7 @@ PRESENTER_KINDS = ("digital_human", "virtual_host")
 """`ai_generated` may speak of product pictures: a host who labels those says nothing of who presents."""
 
 
-def apply(room: Room, event: LabelState, offset: int) -> None:
+def apply(room: Room, event: LabelState, offset: int, key_ms: int) -> None:
     """Take over the label's state; a host's own label of an avatar declares the presenter to be AI."""
     old = room.session.facts.label
     if event.visible != old.visible or not room.session.label_marks:

@@ -16,7 +16,7 @@ from worker.audit.room import Room
 CERTAINTY_AT = ((0.95, Certainty.CONFIRMED), (0.85, Certainty.POSSIBLE), (0.70, Certainty.SUSPECTED))
 
 
-def apply(room: Room, event: LikenessMatch, offset: int) -> None:
+def apply(room: Room, event: LikenessMatch, offset: int, key_ms: int) -> None:
     """Keep the best match; news about the same person replaces it."""
     old = room.session.facts.likeness
     if event.similarity < old.similarity and event.person_id != old.person_id:

@@ -14,7 +14,7 @@ from worker.audit.facts import FACT_BIT, Certainty, ProductMedia
 from worker.audit.room import Room
 
 
-def apply(room: Room, event: ProductMediaEvent, offset: int) -> None:
+def apply(room: Room, event: ProductMediaEvent, offset: int, key_ms: int) -> None:
     """Keep the worst product seen: misleading and synthetic before synthetic."""
     old = room.session.facts.product_media
     if (event.misleading, event.synthetic) < (old.misleading, old.synthetic):

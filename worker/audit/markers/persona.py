@@ -16,7 +16,7 @@ from worker.audit.room import Room
 POSSIBLE_AT, SUSPECTED_AT = 0.90, 0.60
 
 
-def apply(room: Room, event: PersonaFlag, offset: int) -> None:
+def apply(room: Room, event: PersonaFlag, offset: int, key_ms: int) -> None:
     """Keep the most confident flag of the session."""
     if event.confidence < max(SUSPECTED_AT, room.session.facts.persona.confidence):
         return

@@ -23,7 +23,7 @@ POSSIBLE_SOURCES = frozenset({"compositesynthetic"})
 GB_LABELS = {"1": Certainty.CONFIRMED, "2": Certainty.POSSIBLE, "3": Certainty.SUSPECTED}
 
 
-def apply(room: Room, event: ProvenanceRead, offset: int) -> None:
+def apply(room: Room, event: ProvenanceRead, offset: int, key_ms: int) -> None:
     """Mark the presenter and tampering."""
     if event.tampered:
         _tamper(room, event, offset)

@@ -15,7 +15,7 @@ from worker.audit.facts import FACT_BIT, Registration
 from worker.audit.room import Room
 
 
-def apply(room: Room, event: RegistrationState, offset: int) -> None:
+def apply(room: Room, event: RegistrationState, offset: int, key_ms: int) -> None:
     """Take over the registry's state, and what it knows of the host's past."""
     if event.host_id != room.session.host_id and room.session.host_id:
         return  # of the host that the room had before

@@ -16,7 +16,7 @@ from worker.audit.markers import presenter
 from worker.audit.room import Room
 
 
-def apply(room: Room, event: WatermarkRead, offset: int) -> None:
+def apply(room: Room, event: WatermarkRead, offset: int, key_ms: int) -> None:
     """Mark the presenter by the outcome."""
     if event.outcome == "detected":
         if room.session.marked.certainty < Certainty.CONFIRMED:
