@@ -27,7 +27,7 @@ BOUNDS = {
     "episodes": 0,  # no rules look here
 }
 SESSION_BOUNDS = {
-    "panes": 8,  # lateness, and the pane that is being filled
+    "panes": 32,  # lateness, the longest hold, and the panes that are being filled
     "prompts": r.PROMPTS_MAX,
     "answered_due_ms": r.PROMPTS_MAX,
     "challenges": 12,
