@@ -74,7 +74,7 @@ def test_logs_of_rooms_of_the_same_day_may_follow_each_other() -> None:
 
 @pytest.mark.parametrize("kind", ["tampered", "loop", "avatar_unregistered"])
 def test_what_is_dropped_at_a_close_is_missed_by_nobody(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Repeated and late events, reviews of all that was found and the next session give the same bytes when everything is kept."""
+    """Repeats, reviews of all that was found and the next session give the same bytes when everything is kept."""
     first = list(simulate(kind, 1, duration_ms=70 * MINUTE_MS))
     again = simulate(kind, 1, duration_ms=30 * MINUTE_MS, started_at_ms=STARTED_AT_MS + 3 * HOUR_MS)
     found = [orjson.loads(value) for value in _judged(_records(iter(first)), 200)[0] if value]
