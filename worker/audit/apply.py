@@ -35,7 +35,6 @@ from worker.audit.room import (
     PROMPTS_PER_PANE,
     REPLIES_PER_PANE,
     REVIEWS_MAX,
-    SEEN_MAX,
     SPEECH_CHARS,
     SPEECH_PER_PANE,
     Phase,
@@ -93,7 +92,7 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
     digest = b""
     if once is not _REPEATABLE:
         digest = xxh3_64_digest(event.id.encode())
-        if _is_known(room.seen_viewer if once is _VIEWER else room.seen_other, digest):
+        if arrival.is_known(room.seen_viewer if once is _VIEWER else room.seen_other, digest):
             return _DUPLICATE
     session_id = event.session_id
     session = room.session
@@ -102,7 +101,7 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
         if status is not _APPLIED:
             return status
     if digest:
-        _remember(room, digest, once is _VIEWER)
+        arrival.remember(room, digest, once is _VIEWER)
     told_ms = at_ms if kind is not _SPEECH else arrival.told_ms(cast("e.HostSpeech", event))
     if kind is not _ANSWER:
         arrival.advance(room, at_ms, told_ms, source)
@@ -111,29 +110,6 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
             return _LATE
     handler(room, event, offset, key_ms)
     return _APPLIED
-
-
-def _is_known(ring: bytearray, digest: bytes) -> bool:
-    """Whether an id is among the latest 64 of its side."""
-    at = ring.find(digest)
-    while at >= 0 and at & 7:
-        at = ring.find(digest, at + 1)
-    return at >= 0
-
-
-def _remember(room: Room, digest: bytes, by_viewer: bool) -> None:
-    """Remember an id, in the place of the oldest of its side. A flood of likes cannot wash out evidence."""
-    ring = room.seen_viewer if by_viewer else room.seen_other
-    if len(ring) < SEEN_MAX:
-        ring += digest
-    elif by_viewer:
-        slot = room.seen_viewer_at
-        ring[slot : slot + 8] = digest
-        room.seen_viewer_at = (slot + 8) % SEEN_MAX
-    else:
-        slot = room.seen_other_at
-        ring[slot : slot + 8] = digest
-        room.seen_other_at = (slot + 8) % SEEN_MAX
 
 
 # --- the room itself -------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from xxhash import xxh3_64_intdigest
 
 from worker.audit import events as e
-from worker.audit.room import LATENESS_MS, Room
+from worker.audit.room import LATENESS_MS, SEEN_MAX, Room
 from worker.audit.windows import close_due
 
 AHEAD_MS = 120_000
@@ -68,6 +68,29 @@ def told_ms(event: e.HostSpeech) -> int:
     """When what was said had been said."""
     at_ms, end_ms = event.at_ms, event.end_ms
     return end_ms if at_ms - SPOKEN_AGO_MAX_MS <= end_ms < at_ms else at_ms
+
+
+def is_known(ring: bytearray, digest: bytes) -> bool:
+    """Whether an id is among the latest 64 of its side."""
+    at = ring.find(digest)
+    while at >= 0 and at & 7:
+        at = ring.find(digest, at + 1)
+    return at >= 0
+
+
+def remember(room: Room, digest: bytes, by_viewer: bool) -> None:
+    """Remember an id, in the place of the oldest of its side. A flood of likes cannot wash out evidence."""
+    ring = room.seen_viewer if by_viewer else room.seen_other
+    if len(ring) < SEEN_MAX:
+        ring += digest
+    elif by_viewer:
+        slot = room.seen_viewer_at
+        ring[slot : slot + 8] = digest
+        room.seen_viewer_at = (slot + 8) % SEEN_MAX
+    else:
+        slot = room.seen_other_at
+        ring[slot : slot + 8] = digest
+        room.seen_other_at = (slot + 8) % SEEN_MAX
 
 
 def advance(room: Room, at_ms: int, told_ms: int, source: int) -> None:
