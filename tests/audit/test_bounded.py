@@ -9,12 +9,12 @@ import pytest
 
 from tests.audit.build import EVERY_TYPE, ROOM_ID, SECOND, T0, a_room, beat, beats, ev, feed, in_time, say
 from tests.audit.rooms import random_log, sentence
-from worker.audit import announce, elond, packed, requests, sketch, snapshot, timing
+from worker.audit import announce, clocks, elond, packed, requests, sketch, snapshot, timing
 from worker.audit import events as e
 from worker.audit import room as r
 from worker.audit.markers import fleet
 from worker.audit.room import Room
-from worker.audit.signals import detectors
+from worker.audit.signals import detectors, latency
 from worker.audit.speech import CAPACITY, RECENT
 
 EVENTS = 100_000
@@ -32,6 +32,7 @@ SESSION_BOUNDS = {
     "answered_due_ms": r.PROMPTS_MAX,
     "challenges": 12,
     "posed": 8,
+    "arrived": 3,
     "label_marks": r.LABEL_MARKS_MAX,
     "mentions": r.MENTIONS_MAX,
     "excerpts": r.EXCERPTS_MAX,
@@ -53,7 +54,14 @@ PANE_BOUNDS = {
 TEXTS = ("多少钱？", "hello", "无人直播软件下单", "无人直播软件都是骗人的", "谢谢礼物", "好")
 
 
-BLOCK_BOUNDS = {"questions": 2, "detectors": detectors.DETECTORS_MAX}
+BLOCK_BOUNDS = {
+    "questions": 2,
+    "detectors": detectors.DETECTORS_MAX,
+    "unheard_ms": 128,
+    "delays": latency.PER_BLOCK_MAX,
+    "unclear": 3,
+}
+ARRIVED_BOUNDS = {"speech_s": clocks.BAND_S + 1, "gateway_s": clocks.BAND_S + 1}
 ASKING_BOUNDS = {"asked": requests.PER_HOUR_WATCHED, "suspicion": 3, "seen": 3, "pending": requests.PENDING_MAX}
 TIES_BOUNDS = {
     "seen": announce.SEEN_MAX,
@@ -115,6 +123,9 @@ def check(room: Room) -> None:
         assert packed.count(pane.speech) <= r.SPEECH_PER_PANE
     for name, most in BLOCK_BOUNDS.items():
         assert len(getattr(room.session.block, name)) <= most, name
+    for arrived in room.session.arrived.values():
+        for name, most in ARRIVED_BOUNDS.items():
+            assert len(getattr(arrived, name)) <= most, name
     if room.session.asking is not None:
         for name, most in ASKING_BOUNDS.items():
             assert len(getattr(room.session.asking, name)) <= most, name
@@ -174,6 +185,7 @@ def test_a_container_of_each_part_is_known_to_this_test() -> None:
         (r.Session, SESSION_BOUNDS),
         (r.Pane, PANE_BOUNDS),
         (r.Block, BLOCK_BOUNDS),
+        (r.Arrived, ARRIVED_BOUNDS),
         (r.Ties, TIES_BOUNDS),
         (requests.Asking, ASKING_BOUNDS),
         (timing.Delays, {"taken"}),

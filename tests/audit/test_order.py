@@ -8,7 +8,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.audit.build import MINUTE, ROOM_ID, SECOND, a_room, ask, beat, beats, ev, feed, reborn, say
+from tests.audit.build import MINUTE, ROOM_ID, SECOND, a_room, ask, beat, beats, ev, feed, in_time, reborn, say
 from tests.audit.rooms import random_log
 from worker.audit import events as e
 from worker.audit import snapshot
@@ -29,7 +29,7 @@ WEIGHING = (*STATISTICAL[:3], e.HostSpeech, e.HostReply, e.DetectorScore, e.Chal
 """Events that are remembered against repeats, among those of `random_log`."""
 
 
-def disordered(log: list[Any], seed: int, reach_ms: int = 60 * SECOND) -> list[Any]:
+def disordered(log: list[Any], seed: int, reach_ms: int = 19 * SECOND) -> list[Any]:
     """The log with statistical events arriving up to `reach_ms` late; the others keep their places in time."""
     rng = Random(seed)
     delayed = [
@@ -174,7 +174,7 @@ def test_pauses_in_order_and_everything_else_in_disorder_voids_the_same_prompts(
     pause, resume = ev(e.RoomPaused, 100_000), ev(e.RoomResumed, 120_000)
     asked = [ask(at) for at in (15_000, 40_000, 90_000, 110_000, 119_999)]
     late = [ask(125_000), ask(126_000), ask(127_000)]
-    tail = beats(400_000, from_ms=140_000)
+    tail = in_time(beats(400_000, from_ms=140_000), [say(at) for at in (230_000, 290_000)])
     early = a_room([beat(0), asked[0], asked[1], asked[2], pause, asked[3], asked[4], resume, *late, *tail])
     disorder = a_room([beat(0), asked[0], asked[1], pause, resume, asked[3], asked[2], *late, asked[4], *tail])
     assert early.session.counts.prompts == disorder.session.counts.prompts == 3

@@ -106,7 +106,7 @@ def test_a_late_event_changes_nothing_but_the_count_of_late_ones() -> None:
 
 @pytest.mark.parametrize(("asked_ms", "due_in"), [(209_999, [3, 0]), (210_000, [0, 3])])
 def test_a_prompt_due_exactly_at_a_blocks_end_counts_in_the_next(asked_ms: int, due_in: list[int]) -> None:
-    log = in_time(beats(12 * MINUTE), [ask(asked_ms) for _ in range(3)])
+    log = in_time(beats(12 * MINUTE), [ask(asked_ms) for _ in range(3)], [say(310_000)])
     oracle, room = Oracle(log), Room(ROOM_ID)
     found = []
     for event in log:
@@ -118,8 +118,8 @@ def test_a_prompt_due_exactly_at_a_blocks_end_counts_in_the_next(asked_ms: int, 
 
 
 def test_prompts_fall_due_in_their_own_block_though_nothing_else_happens() -> None:
-    """No later pane is needed: three questions and then nothing but heartbeats are three prompts of that block."""
-    room = a_room(in_time(beats(6 * MINUTE), [say(1_000)], [ask(5_000 + i) for i in range(3)]))
+    """Three questions, and then nothing but a word and heartbeats, are three prompts of that block."""
+    room = a_room(in_time(beats(6 * MINUTE), [say(96_000)], [ask(5_000 + i) for i in range(3)]))
     assert room.session.counts.prompts == 3
     assert room.session.families["NONINT"].values[0] == 1.0
 
@@ -129,7 +129,7 @@ def test_two_answers_near_a_blocks_end_answer_both_blocks() -> None:
     answer = "这件衣服一共多少钱我来说"
     log = in_time(
         beats(15 * MINUTE), [ask(208_000), ask(209_000), ask(209_500), ask(210_000), ask(211_000), ask(212_000)],
-        [say(214_000, answer)],
+        [say(214_000, answer), say(320_000)],
     )  # fmt: skip
     room = a_room(log)
     assert room.session.counts.answered == 2
@@ -146,7 +146,7 @@ def test_a_break_over_a_blocks_end_silences_both_blocks_and_no_third() -> None:
     for start_s, end_s, silent in [(290, 310, {0, 1}), (300, 310, {1}), (310, 340, {1}), (290, 300, {0})]:
         questions = [ask(at * SECOND) for at in range(0, 900, 15)]
         log = in_time(
-            [beat(0)], [say(at * SECOND) for at in (5, 605, 895)], questions,
+            [beat(0)], [say(at * SECOND) for at in (5, 299, 605, 899, 960)], questions,
             [ev(e.RoomPaused, start_s * SECOND), ev(e.RoomResumed, end_s * SECOND)],
             beats(17 * MINUTE, from_ms=16 * MINUTE),
         )  # fmt: skip
@@ -158,7 +158,7 @@ def test_a_break_over_a_blocks_end_silences_both_blocks_and_no_third() -> None:
 def test_prompts_whose_time_had_run_out_before_a_break_still_count_and_the_waiting_ones_do_not() -> None:
     early, waiting = [ask(100_000 + i) for i in range(3)], [ask(220_000 + i) for i in range(3)]
     pause = [ev(e.RoomPaused, 305_000), ev(e.RoomResumed, 400_000)]
-    room = a_room(in_time([beat(0)], [say(500)], early, waiting, pause, beats(900_000, from_ms=420_000)))
+    room = a_room(in_time([beat(0)], [say(500), say(299_000)], early, waiting, pause, beats(900_000, from_ms=420_000)))
     assert room.session.counts.prompts == 3
 
 
@@ -167,12 +167,12 @@ def test_an_answered_viewer_is_not_forgotten_because_a_break_began() -> None:
     silent = [ask(20_000 + i) for i in range(3)]
     heard = [ask(180_000), say(185_000, "这件衣服多少钱我现在告诉你")]
     pause = [ev(e.RoomPaused, 305_000), ev(e.RoomResumed, 400_000)]
-    room = a_room(in_time([beat(0)], silent, heard, pause, beats(900_000, from_ms=420_000)))
+    room = a_room(in_time([beat(0)], silent, heard, [say(299_000)], pause, beats(900_000, from_ms=420_000)))
     assert room.session.families["NONINT"].values[0] == 0.0
 
 
 def test_hours_of_silence_close_every_block_at_once_and_forget_the_last_value() -> None:
-    log = in_time(beats(6 * MINUTE), [say(500)], [ask(5_000 + i) for i in range(3)])
+    log = in_time(beats(6 * MINUTE), [say(500), say(99_000)], [ask(5_000 + i) for i in range(3)])
     room = a_room(log)
     feed(room, [beat(5 * 60 * MINUTE)])
     assert room.session.block_start_ms == T0 + 5 * 60 * MINUTE - 5 * MINUTE  # its end is not past yet: lateness
@@ -180,7 +180,8 @@ def test_hours_of_silence_close_every_block_at_once_and_forget_the_last_value() 
 
 
 def test_prompts_open_before_a_silence_fall_due_in_their_own_block() -> None:
-    log = in_time([beat(0)], [ask(290_000 + i) for i in range(3)], [say(310_000)], [beat(4 * 60 * MINUTE)])
+    questions = [ask(290_000 + i) for i in range(3)]
+    log = in_time([beat(0)], questions, [say(310_000), say(390_000)], [beat(4 * 60 * MINUTE)])
     oracle = Oracle(log)
     assert [block.due for block in oracle.blocks[:3]] == [0, 3, 0]
     assert log_e(a_room(log)) == pytest.approx(oracle.log_e(), abs=1e-9)

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from xxhash import xxh3_64_digest, xxh3_64_intdigest, xxh32_intdigest
 
-from worker.audit import announce, arrival, packed
+from worker.audit import announce, arrival, clocks, packed
 from worker.audit import events as e
 from worker.audit.facts import FACT_BIT, REVIEW_BIT
 from worker.audit.lifecycle import SILENCE_MS, Status, admit, end, move, start_again
@@ -55,11 +55,12 @@ Handler = Callable[[Room, Any, int, int], None]
 _REPEATABLE, _VIEWER, _OTHER = "repeatable", "viewer", "other"
 """Whose memory of recent event ids an event type uses; `_REPEATABLE` ones need none."""
 
-_COUNTER, _STATISTIC, _SPEECH, _CHALLENGE = "counter", "statistic", "speech", "challenge"
-_REGISTER, _FACT, _ANSWER = "register", "fact", "answer"
-_CAN_BE_LATE = (_STATISTIC, _SPEECH)
-"""Kinds of events. Registers, facts and challenges are never late. Answers come over other partitions, or from people
-who take their time, and so tell nothing of how far the room is."""
+_SPEECH, _PROMPT, _REPLY, _LOOK = clocks.SPEECH, clocks.PROMPT, clocks.ANSWER, 3
+_COUNTER, _REGISTER, _FACT, _CHALLENGE, _ANSWER = range(4, 9)
+_JOINED, _CAN_BE_LATE = _REPLY, _LOOK
+"""Kinds of events, in this order: those that signals join up to `_JOINED`, statistics up to `_CAN_BE_LATE`. Registers,
+facts and challenges are never late. Answers come over other partitions, or from people who take their time, and so tell
+nothing of how far the room is."""
 
 # Plain names for the hot path: an attribute of an enum costs as much as a comparison.
 _UNKNOWN, _PAUSED, _CLOSED = int(Phase.UNKNOWN), int(Phase.PAUSED), int(Phase.CLOSED)
@@ -75,11 +76,13 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
     before_ms = room.appended_ms
     appended_ms = max(appended_ms, before_ms)
     at_ms = key_ms = event.at_ms
+    ahead_ms = 0
     if at_ms > appended_ms:
         if arrival.is_too_far_ahead(event, appended_ms):
             return _AHEAD
         key_ms = arrival.key_ms(at_ms, appended_ms)
-        event = arrival.shifted(event, appended_ms - at_ms)
+        ahead_ms = at_ms - appended_ms
+        event = arrival.shifted(event, -ahead_ms)
         at_ms = appended_ms
     if (
         appended_ms - before_ms > SILENCE_MS
@@ -102,12 +105,16 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
             return status
     if digest:
         arrival.remember(room, digest, once is _VIEWER)
-    told_ms = at_ms if kind is not _SPEECH else arrival.told_ms(cast("e.HostSpeech", event))
-    if kind is not _ANSWER:
+    told_ms = at_ms if kind != _SPEECH else arrival.told_ms(cast("e.HostSpeech", event))
+    if kind != _ANSWER:
         arrival.advance(room, at_ms, told_ms, source)
-        if told_ms < room.watermark_ms and kind in _CAN_BE_LATE:
-            room.session.counts.late += 1
-            return _LATE
+        if kind <= _CAN_BE_LATE:
+            late = told_ms < room.watermark_ms
+            if kind <= _JOINED:
+                clocks.note(room, kind, told_ms, ahead_ms, late)
+            if late:
+                room.session.counts.late += 1
+                return _LATE
     handler(room, event, offset, key_ms)
     return _APPLIED
 
@@ -347,7 +354,7 @@ def _marker(then: Handler) -> Handler:
     return count_and_apply
 
 
-HANDLERS: dict[type, tuple[Handler, str, str, int]] = {
+HANDLERS: dict[type, tuple[Handler, str, int, int]] = {
     e.RoomOpened: (_describe, _OTHER, _REGISTER, arrival.GATEWAY),
     e.RoomHeartbeat: (_on_heartbeat, _REPEATABLE, _REGISTER, arrival.GATEWAY),
     e.RoomPaused: (_on_paused, _OTHER, _REGISTER, arrival.GATEWAY),
@@ -358,14 +365,14 @@ HANDLERS: dict[type, tuple[Handler, str, str, int]] = {
     e.ViewerLiked: (_on_liked, _REPEATABLE, _COUNTER, arrival.GATEWAY),
     e.ViewerFollowed: (_on_followed, _REPEATABLE, _COUNTER, arrival.GATEWAY),
     e.ViewerShared: (_on_shared, _REPEATABLE, _COUNTER, arrival.GATEWAY),
-    e.ViewerComment: (_on_comment, _VIEWER, _STATISTIC, arrival.GATEWAY),
-    e.ViewerGift: (_on_gift, _VIEWER, _STATISTIC, arrival.GATEWAY),
-    e.ViewerOrder: (_on_order, _VIEWER, _STATISTIC, arrival.GATEWAY),
+    e.ViewerComment: (_on_comment, _VIEWER, _PROMPT, arrival.GATEWAY),
+    e.ViewerGift: (_on_gift, _VIEWER, _PROMPT, arrival.GATEWAY),
+    e.ViewerOrder: (_on_order, _VIEWER, _PROMPT, arrival.GATEWAY),
     e.ViewerTally: (_on_tally, _REPEATABLE, _COUNTER, arrival.GATEWAY),
     e.HostSpeech: (_on_speech, _OTHER, _SPEECH, arrival.DETECTORS),
-    e.HostReply: (_on_reply, _OTHER, _STATISTIC, arrival.GATEWAY),
-    e.HostAction: (_on_action, _OTHER, _STATISTIC, arrival.GATEWAY),
-    e.DetectorScore: (_on_detector, _OTHER, _STATISTIC, arrival.DETECTORS),
+    e.HostReply: (_on_reply, _OTHER, _REPLY, arrival.GATEWAY),
+    e.HostAction: (_on_action, _OTHER, _REPLY, arrival.GATEWAY),
+    e.DetectorScore: (_on_detector, _OTHER, _LOOK, arrival.DETECTORS),
     e.WatermarkRead: (_marker(watermark.apply), _OTHER, _FACT, arrival.UNTIMED),
     e.ProvenanceRead: (_marker(provenance.apply), _OTHER, _FACT, arrival.UNTIMED),
     e.LabelState: (_marker(label.apply), _OTHER, _REGISTER, arrival.UNTIMED),

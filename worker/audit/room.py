@@ -13,6 +13,7 @@ from worker.audit import packed
 from worker.audit.askers import Askers
 from worker.audit.events import Shop
 from worker.audit.evidence import Family, Level
+from worker.audit.excited import Excitation
 from worker.audit.facts import AiPresenter, Facts, Fleet
 from worker.audit.requests import Asking
 from worker.audit.said import Said
@@ -187,29 +188,31 @@ class Block(Struct, gc=False, array_like=True):
     spoken: int = 0  # speech segments
     detectors: tuple[Detector, ...] = ()
     discounted: int = 0  # prompts that count for nobody (`signals.bots`)
+    unheard_ms: tuple[int, ...] = ()  # when prompts fell due, of those behind which no speech had been heard
+    delays: tuple[tuple[int, int, int], ...] = ()  # of answers: asked and answered at, and how many waited
+    unclear: tuple[str, ...] = ()  # why signals that join speech and gateway abstain (`audit.clocks`)
 
 
-class Asked(Struct, frozen=True, gc=False, array_like=True):
-    """Of a prompt, what `signals.excitation` compares."""
+class Arrived(Struct, gc=False, array_like=True):
+    """How the events of an open block came (`audit.clocks`): speech, and what viewers and host do.
 
-    at_ms: int
-    kind: int
-    text: str
+    Attributes:
+        late_speech, answers, late_answers: how many.
+        clamped: a clock was ahead of append time.
+        least_s: the least delay so far, s.
+        speech_s, gateway_s: how many had which delay (s), up to 20 s above the least.
+        speech_over, gateway_over: how many had a larger one.
+    """
 
-
-class Excitation(Struct, gc=False, array_like=True):
-    """What `signals.excitation` keeps: prompts of the last minutes, and sums under each shift of time."""
-
-    past: bytes = packed.EMPTY  # a msgpack array of Asked, by time
-    oldest_ms: int = FOREVER_MS  # of them
-    halves: tuple[int, ...] = (0, 0, 0, 0)  # prompts per half of the last block and this one
-    onsets: int = 0  # of this block
-    sums: tuple[float, ...] = (0.0, 0.0, 0.0)
-    end_ms: int = 0  # of the last block, when it had no break
-    window_blocks: int = 0
-    window_onsets: int = 0
-    window_sums: tuple[float, ...] = (0.0, 0.0, 0.0)
-    window_prompts: tuple[int, ...] = (0, 0, 0)
+    late_speech: int = 0
+    answers: int = 0
+    late_answers: int = 0
+    clamped: bool = False
+    least_s: int = FOREVER_MS
+    speech_s: dict[int, int] = {}
+    gateway_s: dict[int, int] = {}
+    speech_over: int = 0
+    gateway_over: int = 0
 
 
 class Counts(Struct, gc=False, array_like=True):
@@ -327,6 +330,7 @@ class Session(Struct, gc=False, array_like=True):
     askers: Askers | None = None
     failures: tuple[tuple[str, int, int], ...] = ()  # rules that fail here: id, version of the policy, times in a row
     posed: tuple[int, ...] = ()  # challenges whose result has not come: hash of the id
+    arrived: dict[int, Arrived] = {}  # by the start of blocks that are open
 
 
 class Room(Struct, gc=False, array_like=True):

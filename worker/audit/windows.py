@@ -5,13 +5,13 @@ Panes are integer milliseconds, half-open `[start, start + 10 s)`; blocks are 5 
 of arrival within lateness changes nothing.
 """
 
-from worker.audit import levels, requests
+from worker.audit import clocks, levels, requests
 from worker.audit.evidence import Level, copy_as, new_family, step
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REQUEST_BIT, Driven
 from worker.audit.markers import fleet, label, presenter
 from worker.audit.numbers import whole
 from worker.audit.room import BLOCK_MS, LATENESS_MS, PANE_MS, Block, Pane, Phase, Room, Utterance, spoken_in
-from worker.audit.signals import cadence, challenge, detectors, excitation, loop, replies, scripts
+from worker.audit.signals import cadence, challenge, detectors, excitation, latency, loop, replies, scripts
 from worker.audit.text import words
 
 LABELLED_SHARE = 0.5
@@ -130,6 +130,9 @@ def _close_block(room: Room, end_ms: int) -> None:
     start_ms = room.session.block_start_ms
     replies.fall_due(room, min(end_ms, room.max_at_ms))  # a session that closes takes nobody's 90 s
     block.paused_ms = _paused_ms(room, start_ms, end_ms)
+    block.unclear = clocks.close(room, start_ms)
+    replies.drop_unheard(room)
+    latency.close(room)
     _forget_breaks(room, end_ms)
     voice_visual = detectors.values(block)
     _forget_versions(room, detectors.close(room, end_ms))

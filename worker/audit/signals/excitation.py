@@ -20,9 +20,10 @@ against 0.7–0.9).
 Windows do not overlap, so E[Y | past] is about new events only: blocks are added up until ten onsets and ten prompts
 under each shift are there, three blocks at most: a room in which fewer ask is quiet.
 
-Abstains: until then; a break in the block or the one before; overload, when more than a fifth of the prompts were
-beyond what a pane keeps, or more than 64 came in ten minutes. Evasion: an LLM that answers. Cost: a set
-intersection per segment and prompt of the last 6½ minutes that lies in one of three spans of 90 s.
+Abstains: until then; a break in the block or the one before, or clocks that disagree (`audit.clocks`); overload, when
+more than a fifth of the prompts were beyond what a pane keeps, or more than 64 came in ten minutes. Evasion: an LLM
+that answers. Cost: a set intersection per segment and prompt of the last 6½ minutes that lies in one of three spans of
+90 s.
 """
 
 from operator import add
@@ -30,8 +31,9 @@ from operator import add
 from msgspec import msgpack
 
 from worker.audit import packed
+from worker.audit.excited import FOREVER_MS, Asked, Excitation
 from worker.audit.numbers import exp, whole
-from worker.audit.room import BLOCK_MS, FOREVER_MS, Asked, Excitation, Pane, Prompt, Room
+from worker.audit.room import BLOCK_MS, Pane, Prompt, Room
 
 SHIFTS = 3  # by 0, 2½ and 5 minutes
 SHIFT_MS = BLOCK_MS // 2
@@ -115,14 +117,15 @@ def close(room: Room) -> float | None:
     if state is None:
         return None
     follows = state.end_ms == room.session.block_start_ms  # on a block without a break
-    state.end_ms = 0 if block.paused_ms else end_ms
+    unclear = block.paused_ms > 0 or bool(block.unclear)
+    state.end_ms = 0 if unclear else end_ms
     overloaded = whole(state.halves) > PAST_MAX or block.skipped > SKIPPED_MAX * (block.due + block.discounted)
     onsets, sums, halves = state.onsets, state.sums, state.halves
     state.onsets, state.sums = 0, NO_SUMS
     state.halves = (*halves[2:], 0, 0)
     if state.oldest_ms < end_ms - KEPT_MS:
         _keep(state, [prompt for prompt in asked(state) if prompt.at_ms >= end_ms - KEPT_MS])
-    if block.paused_ms or not follows or overloaded:
+    if unclear or not follows or overloaded:
         _restart(state)
         return None
     state.window_blocks += 1

@@ -7,8 +7,10 @@ about, and thanks people all the time. Speech that fits a prompt but is nothing 
 is struck, neither answered nor due. Speech that repeats at a loop's lag answers nothing.
 
 Abstains: fewer than three prompts left; a break in the block; overload, when more than half of the prompts were beyond
-what a pane keeps, because an answer to one that was dropped could not be seen; a block in which nothing of the host was
-heard or seen, because speech recognition fails, or nobody listens to this room (who says nothing may be idle instead).
+what a pane keeps, because an answer to one that was dropped could not be seen; clocks that disagree (`audit.clocks`);
+no speech after a prompt's time, which does not fall due then, because speech may have been lost; a block in which
+nothing of the host was heard or seen, because speech recognition fails, or no one listens to this room (who says
+nothing may be idle instead).
 Evasion: an LLM that answers. Cost: a set intersection per open prompt and speech segment.
 """
 
@@ -19,14 +21,13 @@ from typing import NamedTuple
 from worker.audit.askers import Askers
 from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
 from worker.audit.excerpts import quote
+from worker.audit.excited import Asked, Excitation
 from worker.audit.numbers import total, whole
 from worker.audit.room import (
     BLOCK_MS,
     FOREVER_MS,
     PANE_MS,
     PROMPTS_MAX,
-    Asked,
-    Excitation,
     Pane,
     Phase,
     Prompt,
@@ -220,6 +221,9 @@ def fall_due(room: Room, now_ms: int) -> None:
         due += 1
     if due:
         block.due += due
+        heard_ms = room.session.last_speech_ms
+        fell_due_ms = (prompt.at_ms + DUE_MS for prompt in prompts[:due])
+        block.unheard_ms = (*block.unheard_ms, *(at_ms for at_ms in fell_due_ms if at_ms >= heard_ms))
         questions = (prompt for prompt in prompts[:due] if prompt.kind == QUESTION)
         block.questions = (*block.questions, *questions)[-QUOTED:]
         room.session.prompts = prompts[due:]
@@ -227,6 +231,12 @@ def fall_due(room: Room, now_ms: int) -> None:
         if answered:
             block.answered += answered
             room.session.answered_due_ms = tuple(due_ms for due_ms in found if due_ms >= now_ms)
+
+
+def drop_unheard(room: Room) -> None:
+    """The block closes: a prompt behind which no speech was heard is not due, since speech may have been lost."""
+    block = room.session.block
+    block.due -= whole(at_ms >= room.session.last_speech_ms for at_ms in block.unheard_ms)
 
 
 def void_open(room: Room, break_ms: int) -> None:
@@ -259,7 +269,7 @@ def quote_questions(room: Room) -> None:
 def value(room: Room) -> float | None:
     """1 when nobody was answered, 0 when somebody was, None when the block cannot tell."""
     block = room.session.block
-    if block.due < PROMPTS_MIN or block.paused_ms > 0 or block.skipped > block.due + block.discounted:
+    if block.due < PROMPTS_MIN or block.paused_ms > 0 or block.unclear or block.skipped > block.due + block.discounted:
         return None
     if not block.spoken and not block.replies:
         return None
