@@ -51,7 +51,7 @@ def changelog() -> Changelog:
 
 def room_at(offset: int, *, room_id: str = "douyin:1", max_at_ms: int = HOUR_MS, said: int = 0) -> Room:
     """A room that has applied `offset` and heard `said` segments."""
-    room = Room(room_id, 3, offset=offset, max_at_ms=max_at_ms)
+    room = Room(room_id, 3, offset=offset, max_at_ms=max_at_ms, appended_ms=max_at_ms)
     if said:
         room.session.speech = speech.new_ring()
         speak(room, said)

@@ -1,7 +1,7 @@
 """The changelog's records: what a partition writes before its offsets are committed, and reads back.
 
     key                value: 8 bytes checksum (xxh3) of what follows, 8 bytes of a number, data
-    <room_id>          newest event time (ms), the room's core (`audit.snapshot`)
+    <room_id>          append time A of its newest record (ms), the room's core (`audit.snapshot`)
     <room_id>#c<k>     source offset, chunk k of the room's speech ring
     #caps              source offset, msgpack of `Caps`: the first record of a flush that changes it
     #meta              applied offset, msgpack of `Meta`: the last record of every flush

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from worker.audit import snapshot
 from worker.audit.history import kept_until_ms
+from worker.audit.lifecycle import SILENCE_MS
 from worker.audit.room import Phase, Room
 from worker.audit.snapshot import SnapshotError
 from worker.audit.speech import CHUNKS, chunks_of
@@ -22,16 +23,18 @@ from worker.state.chunks import Versions
 from worker.state.codec import ChangelogEnd, ChangelogError, Meta, Write
 from worker.state.idle import BUCKET_MS, IdleIndex
 
-IDLE_MAX_MS = 6 * 3_600_000
+IDLE_MAX_MS = SILENCE_MS + 600_000
+"""How long a room is silent when it goes. It would begin again from six hours of silence on (`audit.lifecycle`), so a
+record that comes later finds the same room either way. Ten minutes more are for clocks of brokers that differ."""
 RESTING_BYTES = 2_048
 """A room without speech whose core takes no more rests as bytes, a third of what objects take: little happens in it,
 and what does costs one decoding per flush."""
 
 
 class _Cold(NamedTuple):
-    """A recovered room: its newest event time, its core, and where in the changelog it stood."""
+    """A recovered room: its append time A, its core, and where in the changelog it stood."""
 
-    max_at_ms: int
+    appended_ms: int
     core: bytes
     at: int
 
@@ -68,7 +71,7 @@ class RoomStore:
         self._rewrite: set[str] = set()  # cold rooms that a zombie overwrote in the changelog
         self._levels: dict[str, list[tuple[str, int]]] = {}
         self._idle = IdleIndex()
-        self._kept: dict[str, int] = {}  # rooms that outlive their idleness, until when (event time, ms)
+        self._kept: dict[str, int] = {}  # rooms that outlive their idleness, until when (ms)
         self._swept = 0  # bucket below which the idle have been looked at
 
     def __len__(self) -> int:
@@ -144,15 +147,15 @@ class RoomStore:
         self._caps_written = None  # whatever it was, the next flush says how it is
 
     def _apply_core(self, at: int, room_id: str, value: bytes) -> None:
-        max_at_ms, core = codec.split(value)
+        appended_ms, core = codec.split(value)
         offset, held = snapshot.offset_of(core), self._offset(room_id)
         if offset > held:
             self._cool(room_id)
             self._rewrite.discard(room_id)
-            self._cold[room_id] = _Cold(max_at_ms, core, at)
+            self._cold[room_id] = _Cold(appended_ms, core, at)
             for versions in self._chunks.get(room_id, {}).values():
                 versions.drop_older(offset)
-            self._move(room_id, max_at_ms)
+            self._move(room_id, appended_ms)
         else:
             if room_id in self.live:
                 self._chunks.pop(room_id, None)
@@ -220,15 +223,15 @@ class RoomStore:
     ) -> list[Write]:
         """Everything to write so that state covers `applied_offset`: caps first, the partition's meta last.
 
-        Rooms without an event for 6 h of the partition's event time go, if `committed_offset` has passed them, but
-        those in which people have decided something, or may, which are kept longer (`audit.history`).
+        Rooms without a record for 6 h 10 min of the partition's time (`watermark_ms`) go, if `committed_offset` has
+        passed them. Those in which people have decided something, or may, are kept longer (`audit.history`).
         """
         writes = self._write_caps(applied_offset, committed_offset)
         for room_id in sorted(self._rewrite):
             self.load(room_id)
         for room_id in sorted(self.dirty):
             room = self.live[room_id]
-            self._move(room_id, room.max_at_ms)
+            self._move(room_id, room.appended_ms)
             core = snapshot.encode(room)
             writes += self._write(room, core)
             if room.session.speech is None and (room.session.phase == Phase.CLOSED or len(core) <= RESTING_BYTES):
@@ -259,7 +262,7 @@ class RoomStore:
         for chunk, data in snapshot.take_changed_chunks(room).items():
             written = max(written, chunk + 1)
             yield Write(codec.chunk_key(room_id, chunk), codec.prefixed(room.offset, data))
-        yield Write(codec.room_key(room_id), codec.prefixed(room.max_at_ms, core))
+        yield Write(codec.room_key(room_id), codec.prefixed(room.appended_ms, core))
         needed = chunks_of(room.session.speech)
         for chunk in range(written - 1, needed - 1, -1):
             yield codec.tombstone(codec.chunk_key(room_id, chunk), room.offset)
@@ -276,13 +279,13 @@ class RoomStore:
         _touch_chunks(room)
         chunks = {chunk: Versions({room.offset: data}) for chunk, data in snapshot.take_changed_chunks(room).items()}
         self.live.pop(room.room_id)
-        self._cold[room.room_id] = _Cold(room.max_at_ms, core, 0)
+        self._cold[room.room_id] = _Cold(room.appended_ms, core, 0)
         if chunks:
             self._chunks[room.room_id] = chunks
 
     # ---- forgetting
     def idle_rooms(self) -> Counter[int]:
-        """How many rooms had their newest event in each bucket of event time, in units of `idle.BUCKET_MS`."""
+        """How many rooms had their newest record in each bucket of append time, in units of `idle.BUCKET_MS`."""
         return self._idle.sizes()
 
     def _expire(self, before_ms: int, committed_offset: int) -> list[Write]:
@@ -303,7 +306,7 @@ class RoomStore:
         return writes
 
     def _keep(self, room_id: str) -> int:
-        """Event time until which an idle room is kept; beyond its idleness it rests as bytes."""
+        """Time until which an idle room is kept, in Unix ms; beyond its idleness it rests as bytes."""
         if room_id not in self._kept:
             room = self.live.get(room_id)
             until_ms = kept_until_ms(room or self._decoded(room_id, self._cold[room_id]))
@@ -347,9 +350,9 @@ class RoomStore:
         self._chunks.pop(room_id, None)
         self._rewrite.discard(room_id)
 
-    def _move(self, room_id: str, max_at_ms: int) -> None:
+    def _move(self, room_id: str, appended_ms: int) -> None:
         self._kept.pop(room_id, None)
-        self._idle.move(room_id, max_at_ms)
+        self._idle.move(room_id, appended_ms)
 
     def _count_levels(self, room_id: str, levels: list[tuple[str, int]]) -> None:
         before = self._levels.get(room_id, [])

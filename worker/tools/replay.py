@@ -39,8 +39,8 @@ class Met(msgspec.Struct):
 class Replay:
     """Feeds records to one processor per partition, and keeps a little about each room.
 
-    Rooms are kept as the engine keeps them (`state.rooms`): quiet ones rest as bytes, and those without an event for
-    six hours go. What "now" is there, is the event time of the room furthest behind of those that had an event of late:
+    Rooms are kept as the engine keeps them (`state.rooms`): quiet ones rest as bytes, and those without a record for
+    hours go. What "now" is there, is the append time of the room furthest behind of those that had a record of late:
     logs of several rooms may follow each other in one file.
     """
 
@@ -101,7 +101,7 @@ class Replay:
     def _capture(self, partition: int, last_offset: int) -> None:
         """Let quiet rooms rest and forgotten ones go; what the engine would write is not needed here."""
         store = self._stores[partition]
-        now_ms = min((store.live[room_id].max_at_ms for room_id in store.dirty), default=0)
+        now_ms = min((store.live[room_id].appended_ms for room_id in store.dirty), default=0)
         store.capture(last_offset, now_ms, last_offset + 1, 0)
         self._uncaptured[partition] = 0
 
