@@ -55,7 +55,7 @@ METRICS: tuple[Spec, ...] = (
     Spec("actions_withheld_total", "counter", "Actions held back, by reason.", ("because",)),
     Spec("outputs_pending", "gauge", "Records sent or queued that the broker has not acknowledged."),
     # where we are
-    Spec("event_time_delay_seconds", "gauge", "Now minus the newest event time applied.", ("partition",)),
+    Spec("append_time_delay_seconds", "gauge", "Now minus the append time of the newest record read.", ("partition",)),
     Spec("partition_waits", "gauge", "1 while a partition waits before its next record.", ("partition", "reason")),
     Spec("partition_waits_total", "counter", "How often a partition began to wait, by reason.", ("reason",)),
     Spec("lag_records", "gauge", "Log end minus position.", ("partition",)),
@@ -75,7 +75,7 @@ METRICS: tuple[Spec, ...] = (
     Spec("rooms_live", "gauge", "Rooms kept, decoded or not."),
     Spec("rooms_decoded", "gauge", "Rooms kept in decoded form."),
     Spec("rooms_by_level", "gauge", "Rooms in session by family and level reached, by name.", ("family", "level")),
-    Spec("rooms_expired_total", "counter", "Rooms forgotten after hours without an event."),
+    Spec("rooms_expired_total", "counter", "Rooms evicted after hours without a record."),
     Spec("rooms_shed_total", "counter", "Rooms forgotten early because the cap on rooms was reached."),
     Spec("rule_errors_total", "counter", "Evaluations of a rule that failed.", ("rule",)),
     Spec("rule_parked", "gauge", "1 once a rule was parked in a room after ten errors in a row.", ("rule",)),

@@ -65,8 +65,8 @@ def overview() -> Board:
             number("Rules parked", "Rules that failed ten times in a row in a room and skip that room.", "short",
                    Query(f"{gauge('rule_parked')} or vector(0)", "rules")),
             number("Workers ready", "Workers that judge rooms now.", "short", Query(gauge("ready"), "workers")),
-            number("Largest delay", "How far the slowest partition with unread events is behind event time.", "s",
-                   Query(f"max (stream_audit_event_time_delay_seconds{{{HERE}}}"
+            number("Largest delay", "How far the slowest partition with unread events is behind its log.", "s",
+                   Query(f"max (stream_audit_append_time_delay_seconds{{{HERE}}}"
                          f" and stream_audit_lag_records{{{HERE}}} > 0)"
                          " or vector(0)", "delay")),
         )),
@@ -173,8 +173,8 @@ def hot_path() -> Board:
                   EVENTS_PER_SECOND, *(Query(rate(f"{name}_total"), legend) for name, legend in fates)),
             lines("Dead letters by reason", "Records that break the contract. Above 20 % the worker stops the "
                   "partition.", RECORDS_PER_SECOND, Query(rate("rejected_total", "reason"), "{{reason}}")),
-            lines("Event-time delay", "Now minus the newest event time applied. It grows in a quiet partition too.",
-                  TIME, Query(gauge("event_time_delay_seconds", "max", "partition"), "partition {{partition}}"),
+            lines("Append-time delay", "Now minus the append time of the newest record. It grows in a quiet one too.",
+                  TIME, Query(gauge("append_time_delay_seconds", "max", "partition"), "partition {{partition}}"),
                   width=12),
             lines("Lag", "Records of the room log not yet read.", RECORDS,
                   Query(gauge("lag_records", "sum", "partition"), "partition {{partition}}"), width=12),
@@ -268,7 +268,7 @@ def slo() -> Board:
                   Query(f"namespace:stream_audit_violation_delay:p99_5m{{{HERE}}}", "{{namespace}}"), width=14),
             lines("Burn rate of violations", pace, speed, *burns("violation_slow:ratio_rate", "0.01"), width=10),
         )),
-        ("Event-time delay: 99 % of readings within 2 s", (
+        ("Append-time delay: 99 % of readings within 2 s", (
             number("Delay budget left, 30 d", left, "percentunit",
                    Query(f"1 - avg_over_time({slow}[30d]) / 0.01", "{{namespace}}"), width=6, height=8),
             lines("Slow partitions", "Partitions with unread events that are more than 2 s behind.",

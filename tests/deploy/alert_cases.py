@@ -36,7 +36,7 @@ TARDY = "violation_slow:ratio_rate"
 IN_TIME, ALL = 'violation_delay_seconds_bucket{le="2.0"}', "violation_delay_seconds_count"
 SLOW, LOST = "delay_slow:ratio_avg", "unaccounted:ratio_rate"
 REJECTED = 'rejected_total{reason="not_json"}'
-LAG, DELAY = 'lag_records{partition="0"}', 'event_time_delay_seconds{partition="0"}'
+LAG, DELAY = 'lag_records{partition="0"}', 'append_time_delay_seconds{partition="0"}'
 WAITS = 'partition_waits{partition="0", reason="ahead"}'
 FOUND = 'violations_total{platform="jd", rule="R", mode="live", step="0"}'
 ONE, TWO = 'policy_version{policy="x", pod="p"}', 'policy_version{policy="x", pod="q"}'

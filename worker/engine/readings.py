@@ -110,7 +110,7 @@ def of_positions(health: Health, processors: Mapping[int, PartitionProcessor]) -
     return {
         "lag_records": {(p,): float(lag) for p, lag in lags.items() if p.isdigit()},
         "identities_lag_records": float(sum(lag for p, lag in lags.items() if not p.isdigit())),
-        "event_time_delay_seconds": delays,
+        "append_time_delay_seconds": delays,
         "live": float(health.live().ok),
         "ready": float(health.ready().ok),
     }
