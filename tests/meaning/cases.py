@@ -17,9 +17,8 @@ from tests.meaning.test_counterexamples import LABEL, MARK, Log, douyin, labelle
 
 NOT_YET: frozenset[str] = frozenset(
     {
-        "e2-speech-by-turns-75-s-late", "e2-speech-retried-90-s-late", "e2-speech-rarely-90-s-late",
-        "e4-never-labelled-mark--90-s", "e4-never-labelled-mark--7200-s",
-        "e5-blocks-of-person-S-45", "e5-blocks-of-avatar-S-45",
+        "e4-mark-of-the-former-session",
+        "e6-mark--90-s-douyin", "e6-mark--7200-s-douyin", "e6-mark--90-s-bilibili", "e6-mark--7200-s-bilibili",
         "e6-mark--90-s-kuaishou", "e6-mark--7200-s-kuaishou",
         "e6-label-90-s-ahead-douyin", "e6-label-90-s-ahead-kuaishou", "e6-label-90-s-ahead-bilibili",
         "e7-silent-reconnects-every-60-s", "e7-silent-reconnects-every-240-s", "e7-silent-reconnects-every-600-s",
@@ -32,9 +31,8 @@ NOT_YET: frozenset[str] = frozenset(
         "e7-llm_avatar-reconnects-every-600-s",
         "e7-avatar_undriven-reconnects-every-60-s", "e7-avatar_undriven-reconnects-every-240-s",
         "e7-avatar_undriven-reconnects-every-600-s",
-        "e8-label-read-every-30-s-keeps-its-beginning", "e8-hidden-time-in-any-order",
-        "e14-swapped-by-300-ms", "case-04-mark-3600-s-old",
-        "p17-detector-+90-s", "p17b-label-held-76-s", "p32-swapped",
+        "e8-label-read-every-30-s-keeps-its-beginning", "e8-hidden-time-in-any-order", "e8-one-leader-7-h-ahead",
+        "e14-swapped-by-300-ms", "p32-swapped", "p32-off-twice-70-s-apart",
     }
 )  # fmt: skip
 """The cases that the core is wrong about. Make one right, and take it out: the tests demand all others."""

@@ -175,7 +175,7 @@ def _stand(after: After, room: Room, values: bool) -> After:
     return replace(
         after,
         standing=Standing(session.id, session.first_offset, state),
-        append=getattr(room, "append_ms", None),
+        append=room.appended_ms,
         newest=room.max_at_ms,
         watermark=room.watermark_ms,
         values=of_room(room, room.max_at_ms).values(READ) if values else None,

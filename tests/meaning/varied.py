@@ -71,7 +71,11 @@ def stretches(rnd: random.Random, minutes: int) -> list[Stretch]:
 
 
 class Room:
-    """Collects what happens in one random room. `strays`: share of events that name a session that never was."""
+    """Collects what happens in one random room.
+
+    `strays`: share of events that name a session that never was. Where there are none, nothing tells of a time before
+    the session, either.
+    """
 
     def __init__(self, rnd: random.Random, platform: str, room_id: str, strays: float) -> None:
         self.random, self.platform, self.room_id, self.strays = rnd, platform, room_id, strays
@@ -98,7 +102,7 @@ class Room:
             self.add(at, "room.heartbeat", name, **about, viewers=rnd.randrange(100))
         if stretch.session != "w":
             for _ in range(events):
-                at = rnd.randrange(stretch.start, stretch.end)
+                at = rnd.randrange(stretch.start + (0 if self.strays else 10 * SECOND), stretch.end)
                 type_, make = rnd.choices(MAKERS, WEIGHTS)[0]
                 named = "elsewhere" if rnd.random() < self.strays else name
                 self.add(at, type_, named, **make(rnd, at))
