@@ -42,10 +42,11 @@ CONTESTED: frozenset[str] = frozenset(
         "claim-persona-0.5", "claim-persona-0.85", "claim-persona-0.97", "claim-likeness-0.5", "claim-media-synthetic",
         "claim-media-misleading", "claim-media-both", "claim-watermark-uncertain", "claim-gb45438-2",
         "claim-gb45438-other", "claim-c2pa-composite", "claim-c2pa-tampered", "claim-tampered-untrusted",
-        "claim-label-of-the-host",
+        "claim-label-of-the-host", "speech-recognised-11-min-late",
     }
 )  # fmt: skip
-"""Cases in which the contract assumes another certainty than the worker's markers state, or none: one must move."""
+"""Cases in which the worker's modules state something else than the contract, which assumes certainties and knows no
+speech whose time of saying cannot be meant. One of the two must move."""
 
 LONG = ("e2-", "e5-", "e7-", "e9-", "e12-")
 """How the names of cases begin that take half a second and more."""
@@ -270,6 +271,13 @@ def claimed(fields: Mapping[str, Any]) -> list[Record]:
     return Log("douyin").beat(0).put(5_000, 4_000, dict(fields)).records()
 
 
+def recognised_late(minutes: int) -> list[Record]:
+    """Speech that ended so long before its time of recognition, which its `at_ms` is."""
+    at = 30 * MINUTE
+    said = T0 + at - minutes * MINUTE
+    return Log("douyin").beats(40).put(at, at, SPEECH, start_ms=said - 3_000, end_ms=said).records()
+
+
 CLAIMS: Mapping[str, Mapping[str, Any]] = {
     "persona-0.5": {"type": "persona.flag", "kind": "foreign", "conduct": "courses", "confidence": 0.5},
     "persona-0.7": {"type": "persona.flag", "kind": "foreign", "conduct": "courses", "confidence": 0.7},
@@ -355,6 +363,8 @@ CASES: Mapping[str, Callable[[], None]] = {
        for ahead in (0, 90)},
     **{f"p17b-label-held-{held}-s": partial(opens, partial(held_label, held), NOTHING) for held in (55, 76)},
     **{f"p32-{name}": partial(stays_on, arrivals) for name, arrivals in SAID_LAST.items()},
+    **{f"speech-recognised-{minutes}-min-late": partial(agrees, partial(recognised_late, minutes), "status", "times")
+       for minutes in (2, 9, 11)},
     **{f"claim-{name}": partial(agrees, partial(claimed, fields), "facts") for name, fields in CLAIMS.items()},
 }  # fmt: skip
 """Name → what must hold. e…, p… and case-… are counterexamples by number."""

@@ -9,7 +9,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from multiprocessing import Pool
 from typing import Any, NamedTuple
 
@@ -35,7 +36,7 @@ class Result(NamedTuple):
 
 
 class Row(NamedTuple):
-    """An aspect in one weather: in how many rooms the two agree, and the first in which they do not."""
+    """An aspect in one weather: in how many rooms the two agree, the first in which they do not, and on what."""
 
     weather: str
     aspect: str
@@ -43,6 +44,7 @@ class Row(NamedTuple):
     agree: int
     first: int | None
     difference: Difference | None
+    kinds: Mapping[str, int]  # on what they differ first → in how many rooms
 
 
 def compared(job: Job) -> Result:
@@ -61,11 +63,13 @@ def rows_of(results: Iterable[Result]) -> list[Row]:
     rows: dict[tuple[str, str], Row] = {}
     for (weather, seed, aspects), _, found in results:
         for aspect in aspects:
-            row = rows.get((weather, aspect), Row(weather, aspect, 0, 0, None, None))
+            row = rows.get((weather, aspect), Row(weather, aspect, 0, 0, None, None, {}))
             difference = found.get(aspect)
             row = row._replace(rooms=row.rooms + 1, agree=row.agree + (difference is None))
-            if difference is not None and row.first is None:
-                row = row._replace(first=seed, difference=difference)
+            if difference is not None:
+                row = row._replace(kinds={**row.kinds, difference.what: row.kinds.get(difference.what, 0) + 1})
+                if row.first is None:
+                    row = row._replace(first=seed, difference=difference)
             rows[weather, aspect] = row
     return list(rows.values())
 
@@ -90,6 +94,16 @@ def table(rows: Sequence[Row]) -> str:
     lines = [f"{'':10}" + "".join(f"{weather:>14}" for weather in weathers)]
     for aspect in dict.fromkeys(row.aspect for row in rows):
         lines.append(f"{aspect:10}" + "".join(f"{cells.get((weather, aspect), '– '):>14}" for weather in weathers))
+    return "\n".join(lines)
+
+
+def reasons(rows: Sequence[Row], most: int = 8) -> str:
+    """On what the two differ first, by aspect: what, and in how many rooms."""
+    found: dict[str, Counter[str]] = {}
+    for row in rows:
+        found.setdefault(row.aspect, Counter()).update(row.kinds)
+    lines = [f"{aspect:10} " + ", ".join(f"{what} {n}" for what, n in kinds.most_common(most))
+             for aspect, kinds in found.items() if kinds]  # fmt: skip
     return "\n".join(lines)
 
 
@@ -137,6 +151,8 @@ def main(arguments: Sequence[str]) -> int:
         return bool(broken)
     print(table(rows))
     print(f"agreeing rooms of all; * the tests demand it. {len(jobs)} rooms, {len(jobs) / seconds:.1f} a second")
+    if told := reasons(rows):
+        print(f"\nFirst differences, and in how many rooms\n{told}")
     for row in rows:
         if row.first is None and not demanded(row):
             print(f"{row.aspect} agrees in all {row.weather} rooms: add it to HOLDS in tests/meaning/aspects.py")

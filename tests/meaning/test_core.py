@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from tests.meaning import compare, log, scan, windows
 from tests.meaning.aspects import ASPECTS, HOLDS, HOLDS_IN_KAFKA, Case, first_difference
@@ -17,6 +18,7 @@ from tests.meaning.cases import CASES, CONTESTED, LONG, NOT_YET
 from tests.meaning.shrink import least, shrunk, story
 from tests.meaning.test_counterexamples import MARK, Log
 from tests.meaning.varied import WEATHERS, varied
+from worker.resources import SCHEMAS_DIR
 
 ROOMS = {"lively": 3}
 SOME_ROOMS = 15
@@ -55,6 +57,14 @@ def test_all_that_is_demanded_can_be_compared() -> None:
     assert CASES.keys() >= NOT_YET | CONTESTED
     assert tuple(HOLDS) == WEATHERS
     assert {aspect for aspects in HOLDS.values() for aspect in aspects} | set(HOLDS_IN_KAFKA) <= ASPECTS.keys()
+
+
+@pytest.mark.parametrize("weather", WEATHERS)
+def test_rooms_to_compare_are_made_of_events_that_the_schema_accepts(weather: str) -> None:
+    schema = Draft202012Validator(json.loads((SCHEMAS_DIR / "live.room.events" / "v1.schema.json").read_text("utf-8")))
+    for seed in range(6):
+        for record in varied(seed, weather)[::5]:
+            schema.validate(record.event)
 
 
 def all_is_late(patch: pytest.MonkeyPatch) -> None:
