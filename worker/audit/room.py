@@ -48,7 +48,8 @@ SPEECH_CHARS = 256
 REPLIES_PER_PANE = 8
 CHALLENGES_PER_PANE = 4
 UNTIMED = -1  # the gateway's times of a segment cannot be meant
-LABEL_MARKS_MAX = 16
+LABEL_MARKS_MAX = 64
+LIKENESSES_MAX = 8
 MENTIONS_MAX = 16
 BREAKS_MAX = 8
 
@@ -215,6 +216,44 @@ class Arrived(Struct, gc=False, array_like=True):
     gateway_over: int = 0
 
 
+class Mark(Struct, frozen=True, gc=False, array_like=True, order=True):
+    """One word about the label: what it was from `since_ms` on, and who had put it up or taken it off."""
+
+    key_ms: int
+    rank: int
+    since_ms: int
+    visible: bool
+    by: str
+
+
+class LabelMarks(Struct, gc=False, array_like=True):
+    """What was read of the label (`audit.labelled`).
+
+    Attributes:
+        marks: words that matter, by key and by time.
+        ever: it was seen.
+        off_ms: the latest time behind the marks at which it was off.
+        cut: marks before these are summed up in `off_ms`.
+        blurred_ms: there were more marks than are kept up to here: until W has passed it, the label is unknown.
+    """
+
+    marks: tuple[Mark, ...] = ()
+    ever: bool = False
+    off_ms: int = 0
+    cut: bool = False
+    blurred_ms: int = 0
+
+
+class Resemblance(Struct, frozen=True, gc=False, array_like=True):
+    """The newest match with one person."""
+
+    person_id: str
+    key_ms: int
+    rank: int
+    similarity: float
+    consent: str
+
+
 class Counts(Struct, gc=False, array_like=True):
     """Totals of the session, for summaries."""
 
@@ -271,6 +310,12 @@ class Session(Struct, gc=False, array_like=True):
         first_offset: source offset at which it began.
         start_ms: event time of its first event that this worker saw.
         due_ms: watermark at which the oldest open pane, or the block, must close, or a request falls due.
+        began_ms, whole: when it started, by its first descriptor, and whether it was seen from there on.
+        blind: times, start and end ms, of which a missing label says nothing: breaks, and rivals that claimed the room.
+        least_delay_ms: the least time from an event to its record.
+        accused_ms: A since which an AI presenter has been at least POSSIBLE; 0: it is not.
+        told: which event each register and fact rests on (`audit.registers`).
+        label, label_due_ms: what was read of the label, and the watermark at which it must be looked at again.
     """
 
     id: str = ""
@@ -313,11 +358,10 @@ class Session(Struct, gc=False, array_like=True):
     absent_since_ms: int = 0
     unbroken_since_ms: int = 0
     marked: AiPresenter = AiPresenter()  # what markers alone say; facts.ai_presenter adds the families' levels
-    label_marks: tuple[tuple[int, bool], ...] = ()  # when the label came and went
     mentions: tuple[tuple[int, int], ...] = ()  # of virtual-host software: at_ms, code
     excerpts: tuple[Excerpt, ...] = ()
     breaks: tuple[tuple[int, int], ...] = ()  # that ended, start and end ms, until their blocks have closed
-    marks: dict[str, list[tuple[int, bool]]] = {}  # since when what rules ask the share of has held or not
+    marks: dict[str, list[tuple[int, bool | None]]] = {}  # since when what rules ask the share of has held or not
     identities_due_ms: int = 0  # event time at which to tell the room's identities (`audit.announce`)
     ties: Ties | None = None
     asking: Asking | None = None
@@ -331,6 +375,15 @@ class Session(Struct, gc=False, array_like=True):
     failures: tuple[tuple[str, int, int], ...] = ()  # rules that fail here: id, version of the policy, times in a row
     posed: tuple[int, ...] = ()  # challenges whose result has not come: hash of the id
     arrived: dict[int, Arrived] = {}  # by the start of blocks that are open
+    began_ms: int = 0
+    whole: bool = False
+    blind: tuple[tuple[int, int], ...] = ()
+    least_delay_ms: int = FOREVER_MS
+    accused_ms: int = 0
+    told: dict[str, tuple[int, ...]] | None = None
+    likenesses: tuple[Resemblance, ...] = ()
+    label: LabelMarks | None = None
+    label_due_ms: int = FOREVER_MS
 
 
 class Room(Struct, gc=False, array_like=True):
