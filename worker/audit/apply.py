@@ -118,6 +118,7 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
                 return _LATE
     if appended_ms - at_ms < room.session.least_delay_ms:
         note_delay(room, appended_ms - at_ms)
+        labelled.refresh(room)
     handler(room, event, offset, key_ms)
     if room.changed:
         labelled.refresh(room)

@@ -55,8 +55,7 @@ class Label(Struct, frozen=True, gc=False, array_like=True):
     kind: str = ""
     by: str = ""
     area_ratio: float = UNKNOWN
-    since_ms: int = 0  # of the present state
-    gone_ms: int = 0  # time of events since which it is missing and should be there; 0 unless `visible` is False
+    since_ms: int = 0  # of the present state; 0 where nothing was read of it
 
 
 class Registration(Struct, frozen=True, gc=False, array_like=True):

@@ -29,6 +29,10 @@ WHOLE_MS = 60_000
 """A session whose first descriptor is no older was seen from its start."""
 FOLDED_MAX = 16
 Span = tuple[int, int]
+NO_LABEL = Label(visible=False, continuous=False)
+_KNOWN = (None, False, True)
+_NOTHING_READ = {(v, c): Label(v, c) for v in _KNOWN for c in _KNOWN} | {(False, False): NO_LABEL}
+"""Rooms of whose label nothing was read share these."""
 
 
 def begin(room: Room, event: RoomOpened | RoomHeartbeat) -> None:
@@ -133,20 +137,28 @@ def read(room: Room) -> Label:
     session, old = room.session, room.session.facts.label
     kept, horizon, due = session.label, horizon_ms(room), due_ms(room)
     visible = continuous = None
-    gone_ms = 0
     if kept is None or room.watermark_ms >= kept.blurred_ms:
         off = _off(room, horizon)
         off_until_ms = off[-1][1] if off else 0
         gone = off_until_ms == horizon > due
         visible = False if gone else True if kept and kept.ever else None
-        gone_ms = max(off[-1][0], due) if gone else 0
         if max(off_until_ms, kept.off_ms if kept else 0) > due:
             continuous = False
         elif visible and not _goes(kept, horizon):
             continuous = True
+    if kept is None:
+        return _NOTHING_READ[visible, continuous]
     changed_ms = old.since_ms if visible is old.visible and old.since_ms else room.appended_ms
-    ever = kept is not None and kept.ever
-    return Label(visible, continuous, ever, old.kind, old.by, old.area_ratio, changed_ms, gone_ms)
+    return Label(visible, continuous, kept.ever, old.kind, old.by, old.area_ratio, changed_ms)
+
+
+def missing_ms(room: Room) -> int:
+    """For how long the label has been missing up to the horizon; 0 if it is not missing for certain."""
+    if room.session.facts.label.visible is not False:
+        return 0
+    horizon = horizon_ms(room)
+    off = _off(room, horizon)
+    return horizon - max(off[-1][0], due_ms(room)) if off else 0
 
 
 def _goes(kept: LabelMarks | None, horizon: int) -> bool:

@@ -142,8 +142,6 @@ def inputs_of(case: Case, policy: Policy) -> Inputs:
         values = {f: v for f, v in fields.items() if f in facts[name].__struct_fields__}
         if name in DATED:
             values["since_ms"] = case.at_ms - held
-        if name == "label":
-            values["gone_ms"] = case.at_ms - held
         facts[name] = replace(facts[name], **values)
     levels: Mapping[str, Any] = case.given.get("level", {})
     given: Mapping[str, Any] = case.given.get("share", {})
@@ -151,8 +149,14 @@ def inputs_of(case: Case, policy: Policy) -> Inputs:
         facts,
         levels,
         case.at_ms,
+        missing_ms=gap * MS_PER_MINUTE if isinstance(gap, int) else _missing_ms(case, facts),
         shares=lambda name, window_ms: (given[name], given[name]) if name in given else shares.UNKNOWN,
     )
+
+
+def _missing_ms(case: Case, facts: Mapping[str, Any]) -> int:
+    since_ms = max(facts["label"].since_ms, facts["ai_presenter"].since_ms)
+    return case.at_ms - since_ms if since_ms else 0
 
 
 def _room_of(case: Case) -> Room:

@@ -72,7 +72,7 @@ FACT_TYPES: dict[str, type[Any]] = {
 DEFAULTS: dict[str, Any] = {name: kind() for name, kind in FACT_TYPES.items()}
 """Each fact when nothing is known."""
 
-TAKEN_AWAY: dict[str, Any] = {**DEFAULTS, "label": Label(visible=False, continuous=False)}
+TAKEN_AWAY: dict[str, Any] = {**DEFAULTS, "label": labelled.NO_LABEL}
 """Each fact when there is nothing: no marker, and no label."""
 
 LABEL_KINDS = ("ai_generated", "digital_human", "virtual_host")
@@ -99,7 +99,7 @@ DERIVED: dict[str, tuple[str, ...]] = {"idle": ("minutes",), "label": ("gap_minu
 """Fields computed when a rule looks."""
 
 
-_TIMES = ("since_ms", "gone_ms", "at_ms")
+_TIMES = ("since_ms", "at_ms")
 
 
 def _fields() -> dict[str, dict[str, Any]]:
@@ -145,10 +145,10 @@ class Inputs:
     Attributes:
         now_ms: append time (A), by which spans are measured.
         event_ms: the room's event time (M).
-        horizon_ms: event time up to which a missing label is known.
+        missing_ms: for how long the label has been missing for certain.
     """
 
-    __slots__ = ("_cache", "_lost", "_shares", "_ways", "event_ms", "facts", "horizon_ms", "levels", "now_ms")
+    __slots__ = ("_cache", "_lost", "_shares", "_ways", "event_ms", "facts", "levels", "missing_ms", "now_ms")
 
     def __init__(
         self,
@@ -157,7 +157,7 @@ class Inputs:
         now_ms: int,
         *,
         event_ms: int | None = None,
-        horizon_ms: int | None = None,
+        missing_ms: int = 0,
         shares: Shares | None = None,
         lost: frozenset[str] = frozenset(),
     ) -> None:
@@ -165,14 +165,14 @@ class Inputs:
         self.levels = levels
         self.now_ms = now_ms
         self.event_ms = now_ms if event_ms is None else event_ms
-        self.horizon_ms = self.event_ms if horizon_ms is None else horizon_ms
+        self.missing_ms = missing_ms
         self._shares = shares
         self._lost = lost
         self._cache: dict[str, Any] = {}
         self._ways: tuple[dict[str, Any], ...] | None = None
 
     def _but(self, facts: Mapping[str, Any], levels: Mapping[str, int], lost: frozenset[str]) -> "Inputs":
-        times = {"event_ms": self.event_ms, "horizon_ms": self.horizon_ms}
+        times = {"event_ms": self.event_ms, "missing_ms": self.missing_ms}
         return Inputs(facts, levels, self.now_ms, **times, shares=self._shares, lost=lost)
 
     def with_facts(self, facts: Mapping[str, Any]) -> "Inputs":
@@ -268,8 +268,7 @@ def _idle_minutes(inputs: Inputs) -> int:
 
 def _gap_minutes(inputs: Inputs) -> int:
     label, presenter = inputs.facts["label"], inputs.facts["ai_presenter"]
-    gone = label.visible is False and presenter.certainty
-    return max(0, inputs.horizon_ms - label.gone_ms) // MS_PER_MINUTE if gone else 0
+    return inputs.missing_ms // MS_PER_MINUTE if label.visible is False and presenter.certainty else 0
 
 
 _DERIVE: dict[str, Callable[[Inputs], int]] = {"idle.minutes": _idle_minutes, "label.gap_minutes": _gap_minutes}
@@ -298,7 +297,7 @@ def of_room(room: Room, now_ms: int) -> Inputs:
         levels,
         now_ms,
         event_ms=event_ms,
-        horizon_ms=labelled.horizon_ms(room),
+        missing_ms=labelled.missing_ms(room),
         shares=lambda name, window_ms: shares.of(room, name, window_ms, now_ms),
     )
 
@@ -331,7 +330,7 @@ def as_json(inputs: Inputs, name: str) -> dict[str, Any]:
     fact = inputs.facts[name]
     out: dict[str, Any] = {}
     for field in fact.__struct_fields__:
-        if field in _TIMES[1:]:
+        if field == "at_ms":
             continue
         value = getattr(fact, field)
         if field == "certainty":
