@@ -28,6 +28,8 @@ GATEWAY_WAIT_MS = 600_000
 WHOLE_MS = 60_000
 """A session whose first descriptor is no older was seen from its start."""
 FOLDED_MAX = 16
+PLATFORM, HOST = 1, 2
+MAKERS = {"platform": PLATFORM, "host": HOST}
 Span = tuple[int, int]
 NO_LABEL = Label(visible=False, continuous=False)
 _KNOWN = (None, False, True)
@@ -62,7 +64,7 @@ def note(room: Room, event: LabelState, key_ms: int) -> None:
         kept = session.label = LabelMarks()
     kept.ever = kept.ever or event.visible
     starts_ms = event.at_ms if event.visible else max(event.at_ms, watermark_ms)
-    new = Mark(key_ms, rank(event), starts_ms, event.visible, event.by)
+    new = Mark(key_ms, rank(event), starts_ms, event.visible, MAKERS.get(event.by, 0))
     if kept.cut and new < kept.marks[0]:
         return  # of a time that is summed up
     kept.marks = _folded(_with(kept.marks, new), watermark_ms)
@@ -197,7 +199,7 @@ def _find_hidden(room: Room, marks: tuple[Mark, ...]) -> None:
         return
     horizon = horizon_ms(room)
     for before, mark in pairwise(marks):
-        hidden = before.visible and before.by == "platform" and not mark.visible and mark.by == "host"
+        hidden = before.visible and before.by == PLATFORM and not mark.visible and mark.by == HOST
         old = room.session.facts.tamper
         told = (mark.since_ms, mark.rank)
         if hidden and mark.since_ms < horizon and is_surest(room, "tamper", told, Certainty.POSSIBLE, old.certainty):

@@ -223,7 +223,7 @@ class Mark(Struct, frozen=True, gc=False, array_like=True, order=True):
     rank: int
     since_ms: int
     visible: bool
-    by: str
+    by: int  # `labelled.MAKERS`
 
 
 class LabelMarks(Struct, gc=False, array_like=True):
