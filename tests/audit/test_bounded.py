@@ -35,7 +35,7 @@ SESSION_BOUNDS = {
     "arrived": 3,
     "blind": 0,
     "told": 8,
-    "likenesses": r.LIKENESSES_MAX,
+    "likenesses": marks.LIKENESSES_MAX,
     "mentions": r.MENTIONS_MAX,
     "excerpts": r.EXCERPTS_MAX,
     "breaks": r.BREAKS_MAX,
@@ -149,8 +149,8 @@ def check(room: Room) -> None:
         assert all(len(band) <= 2 * CAPACITY for band in room.session.speech.store.bands)
     assert all(len(x.text) <= 120 for x in room.session.excerpts)
     if room.session.label is not None:
-        assert len(room.session.label.marks) <= r.LABEL_MARKS_MAX
-    assert len(room.session.likenesses) <= r.LIKENESSES_MAX
+        assert len(room.session.label.marks) <= marks.LABEL_MARKS_MAX
+    assert len(room.session.likenesses) <= marks.LIKENESSES_MAX
     if room.session.ties is not None:
         for name, most in TIES_BOUNDS.items():
             assert len(getattr(room.session.ties, name)) <= most, name
@@ -192,7 +192,7 @@ def test_a_container_of_each_part_is_known_to_this_test() -> None:
         (r.Block, BLOCK_BOUNDS),
         (r.Arrived, ARRIVED_BOUNDS),
         (r.Ties, TIES_BOUNDS),
-        (r.LabelMarks, {"marks"}),
+        (marks.LabelMarks, {"marks"}),
         (requests.Asking, ASKING_BOUNDS),
         (timing.Delays, {"taken"}),
         (timing.Pauses, set()),

@@ -12,7 +12,8 @@ from worker.audit import labelled
 from worker.audit.apply import apply
 from worker.audit.facts import Certainty, Label
 from worker.audit.lifecycle import Status
-from worker.audit.room import LABEL_MARKS_MAX, Room
+from worker.audit.marks import LABEL_MARKS_MAX
+from worker.audit.room import Room
 
 Known = tuple[bool | None, bool | None]
 

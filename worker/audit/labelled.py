@@ -20,8 +20,9 @@ from itertools import pairwise
 
 from worker.audit.events import LabelState, RoomHeartbeat, RoomOpened
 from worker.audit.facts import FACT_BIT, Certainty, Label, Tamper
+from worker.audit.marks import LABEL_MARKS_MAX, LabelMarks, Mark
 from worker.audit.registers import accused_since_ms, is_surest, rank, since_ms
-from worker.audit.room import FOREVER_MS, LABEL_MARKS_MAX, LabelMarks, Mark, Phase, Room, Session
+from worker.audit.room import FOREVER_MS, Phase, Room, Session
 
 GRACE_MS = 60_000
 GATEWAY_WAIT_MS = 600_000

@@ -15,6 +15,7 @@ from worker.audit.events import Shop
 from worker.audit.evidence import Family, Level
 from worker.audit.excited import Excitation
 from worker.audit.facts import AiPresenter, Facts, Fleet
+from worker.audit.marks import LabelMarks, Resemblance
 from worker.audit.requests import Asking
 from worker.audit.said import Said
 from worker.audit.sketch import Sketch
@@ -48,8 +49,6 @@ SPEECH_CHARS = 256
 REPLIES_PER_PANE = 8
 CHALLENGES_PER_PANE = 4
 UNTIMED = -1  # the gateway's times of a segment cannot be meant
-LABEL_MARKS_MAX = 64
-LIKENESSES_MAX = 8
 MENTIONS_MAX = 16
 BREAKS_MAX = 8
 
@@ -216,44 +215,6 @@ class Arrived(Struct, gc=False, array_like=True):
     gateway_over: int = 0
 
 
-class Mark(Struct, frozen=True, gc=False, array_like=True, order=True):
-    """One word about the label: what it was from `since_ms` on, and who had put it up or taken it off."""
-
-    key_ms: int
-    rank: int
-    since_ms: int
-    visible: bool
-    by: int  # `labelled.MAKERS`
-
-
-class LabelMarks(Struct, gc=False, array_like=True):
-    """What was read of the label (`audit.labelled`).
-
-    Attributes:
-        marks: words that matter, by key and by time.
-        ever: it was seen.
-        off_ms: the latest time behind the marks at which it was off.
-        cut: marks before these are summed up in `off_ms`.
-        blurred_ms: there were more marks than are kept up to here: until W has passed it, the label is unknown.
-    """
-
-    marks: tuple[Mark, ...] = ()
-    ever: bool = False
-    off_ms: int = 0
-    cut: bool = False
-    blurred_ms: int = 0
-
-
-class Resemblance(Struct, frozen=True, gc=False, array_like=True):
-    """The newest match with one person."""
-
-    person_id: str
-    key_ms: int
-    rank: int
-    similarity: float
-    consent: str
-
-
 class Counts(Struct, gc=False, array_like=True):
     """Totals of the session, for summaries."""
 
@@ -311,11 +272,10 @@ class Session(Struct, gc=False, array_like=True):
         start_ms: event time of its first event that this worker saw.
         due_ms: watermark at which the oldest open pane, or the block, must close, or a request falls due.
         began_ms, whole: when it started, by its first descriptor, and whether it was seen from there on.
-        blind: times, start and end ms, of which a missing label says nothing: breaks, and rivals that claimed the room.
-        least_delay_ms: the least time from an event to its record.
+        blind: start and end of times of which a missing label says nothing: breaks, and rivals that claimed the room.
         accused_ms: A since which an AI presenter has been at least POSSIBLE; 0: it is not.
         told: which event each register and fact rests on (`audit.registers`).
-        label, label_due_ms: what was read of the label, and the watermark at which it must be looked at again.
+        label_due_ms: the watermark at which the label must be looked at again.
     """
 
     id: str = ""

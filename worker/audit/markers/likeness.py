@@ -12,8 +12,9 @@ AI does not rest on it. Cost: 3 µs a match.
 
 from worker.audit.events import LikenessMatch
 from worker.audit.facts import FACT_BIT, Certainty, Likeness
+from worker.audit.marks import LIKENESSES_MAX, Resemblance
 from worker.audit.registers import rank, since_ms
-from worker.audit.room import LIKENESSES_MAX, Resemblance, Room
+from worker.audit.room import Room
 
 CERTAINTY_AT = ((0.95, Certainty.CONFIRMED), (0.85, Certainty.POSSIBLE), (0.70, Certainty.SUSPECTED))
 
