@@ -9,7 +9,7 @@ import pytest
 
 from tests.audit.build import EVERY_TYPE, ROOM_ID, SECOND, T0, a_room, beat, beats, ev, feed, in_time, say
 from tests.audit.rooms import random_log, sentence
-from worker.audit import announce, clocks, elond, packed, requests, sketch, snapshot, timing
+from worker.audit import announce, clocks, elond, marks, packed, requests, sketch, snapshot, timing
 from worker.audit import events as e
 from worker.audit import room as r
 from worker.audit.markers import fleet

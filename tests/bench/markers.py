@@ -151,7 +151,12 @@ def cases() -> Iterator[tuple[str, str, Call, Callable[[Room], object] | None]]:
     yield "restriction", "index", _apply(restriction, e.RestrictionTested), None
     yield "restriction", "allowed", _apply(restriction, e.RestrictionTested, family="AI", allowed=True), None
     yield "presenter", "combine, unchanged", presenter.combine, None
-    yield "presenter", "mark, changed", _unmarked(lambda room: presenter.mark(room, 3, "x", ev(e.WatermarkRead, T0))), None  # type: ignore[arg-type]
+    yield (
+        "presenter",
+        "mark, changed",
+        _unmarked(lambda room: presenter.mark(room, 3, "x", ev(e.WatermarkRead, T0))),
+        None,
+    )  # type: ignore[arg-type]
     yield "unbroken", "restart", lambda room: unbroken.restart(room, T0), None
     yield "unbroken", "hours", unbroken.hours, None
 

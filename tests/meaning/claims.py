@@ -57,7 +57,9 @@ def tamper(x: Entry) -> Claim | None:
 
 def sure(similarity: float) -> int:
     """How sure a match with a person is."""
-    return next((c for least, c in ((0.95, CONFIRMED), (0.85, POSSIBLE), (0.70, SUSPECTED)) if similarity >= least), NONE)
+    return next(
+        (c for least, c in ((0.95, CONFIRMED), (0.85, POSSIBLE), (0.70, SUSPECTED)) if similarity >= least), NONE
+    )
 
 
 def persona(x: Entry) -> Claim | None:

@@ -58,9 +58,7 @@ class Log:
         )
         assert processor.counts.balanced()
         found = [json.loads(record.value or b"") for record in out.of(VIOLATIONS_TOPIC)]
-        return [
-            (v["transition"], v["decided_at_ms"] - T0, v["rule"]["id"]) for v in found if v["mode"] == "live"
-        ]
+        return [(v["transition"], v["decided_at_ms"] - T0, v["rule"]["id"]) for v in found if v["mode"] == "live"]
 
     def opened(self) -> set[str]:
         return {rule for _, _, rule in self.said()}
@@ -94,7 +92,9 @@ def test_a_labels_record_that_comes_late_is_no_violation(late: int) -> None:
 
 @pytest.mark.parametrize("skew", [0, 90 * SECOND])
 @pytest.mark.parametrize("arrivals", [(0, 300), (300, 0), (800, 0), (45_000, 0), (70_000, 0)])
-def test_two_words_of_a_label_swapped_on_their_way_mean_what_was_said_last(arrivals: tuple[int, int], skew: int) -> None:
+def test_two_words_of_a_label_swapped_on_their_way_mean_what_was_said_last(
+    arrivals: tuple[int, int], skew: int
+) -> None:
     log = honest()
     for at, visible, later in ((20_000, False, arrivals[0]), (20_300, True, arrivals[1])):
         log.put(at + 900 + later, at + skew, LABEL, visible=visible)
@@ -144,7 +144,9 @@ def test_a_confirmed_fact_counts_at_any_age(age: int) -> None:
 
 def test_a_comment_two_hours_ahead_blinds_no_room() -> None:
     log = Log("wechat_channels", minutes=45)
-    log.put(3 * MINUTE, 3 * MINUTE + 2 * HOUR, {"type": "viewer.comment", "comment_id": "c", "viewer_id": "v", "text": "?"})
+    log.put(
+        3 * MINUTE, 3 * MINUTE + 2 * HOUR, {"type": "viewer.comment", "comment_id": "c", "viewer_id": "v", "text": "?"}
+    )
     assert log.put(33 * MINUTE, 33 * MINUTE, MARK).opened() == {"WX-AVATAR-01", "CN-LABEL-01"}
 
 

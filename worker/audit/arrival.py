@@ -3,7 +3,7 @@
     A      append time: the latest of the room's records so far, by the broker's clock (`Room.appended_ms`)
     e      effective time: the smaller of `at_ms` and A, since nothing happens after its record was appended. All times
            of an event move with it (`shifted`)
-    key    the smaller of `at_ms` and A + 120 s; orders registers, together with a rank by the event's id (`audit.registers`)
+    key    the smaller of `at_ms` and A + 120 s; orders registers (`audit.registers`), with a rank by the event's id
     told   when what the event tells of happened: the end of what was said for speech, e for all others
     M      the largest e of the room (`Room.max_at_ms`)
     lag    of a source: the largest M − told that its events showed, each less a tenth of M's advance since

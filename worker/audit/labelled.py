@@ -1,7 +1,7 @@
 """When the label was on, off, or not known. It accuses only of time that has passed for certain.
 
-    marks     a label's words, by key. One holds until a word with a larger key takes effect. An "on" takes effect at its
-              e, whenever it comes. An "off" accuses: one that comes behind W begins at the W that it meets
+    marks     a label's words, by key. One holds until a word with a larger key takes effect. An "on" takes effect at
+              its e, whenever it comes. An "off" accuses: one that comes behind W begins at the W that it meets
     horizon   up to when "no label" is known: W, and a minute behind what the gateway told, which is waited for up to
               ten minutes
     due       from when on a missing label counts: a minute after the start, and after an AI presenter was at least
@@ -21,7 +21,8 @@ from itertools import pairwise
 from worker.audit.events import LabelState, RoomHeartbeat, RoomOpened
 from worker.audit.facts import FACT_BIT, Certainty, Label, Tamper
 from worker.audit.marks import LABEL_MARKS_MAX, LabelMarks, Mark
-from worker.audit.registers import accused_since_ms, is_surest, rank, since_ms
+from worker.audit.registers import accused_since_ms, is_surest, rank
+from worker.audit.registers import since_ms as known_since_ms
 from worker.audit.room import FOREVER_MS, Phase, Room, Session
 
 GRACE_MS = 60_000
@@ -87,12 +88,13 @@ def _folded(marks: tuple[Mark, ...], watermark_ms: int) -> tuple[Mark, ...]:
     """The marks, with those behind W run together: of a row of "on" one, of a row of "off" the first and the last."""
     out: list[Mark] = []
     for mark in marks:
-        if out and mark.since_ms <= watermark_ms and out[-1].visible is mark.visible:
+        since_ms = mark.since_ms
+        if out and since_ms <= watermark_ms and out[-1].visible is mark.visible:
             if mark.visible:
-                mark = Mark(mark.key_ms, mark.rank, out.pop().since_ms, True, mark.by)
+                since_ms = out.pop().since_ms
             elif len(out) > 1 and not out[-2].visible:
                 out.pop()
-        out.append(mark)
+        out.append(Mark(mark.key_ms, mark.rank, since_ms, mark.visible, mark.by))
     return tuple(out)
 
 
@@ -204,8 +206,8 @@ def _find_hidden(room: Room, marks: tuple[Mark, ...]) -> None:
         old = room.session.facts.tamper
         told = (mark.since_ms, mark.rank)
         if hidden and mark.since_ms < horizon and is_surest(room, "tamper", told, Certainty.POSSIBLE, old.certainty):
-            since = since_ms(room, Certainty.POSSIBLE, old.since_ms)
-            room.session.facts.tamper = Tamper(Certainty.POSSIBLE, "label", since)
+            since_ms = known_since_ms(room, Certainty.POSSIBLE, old.since_ms)
+            room.session.facts.tamper = Tamper(Certainty.POSSIBLE, "label", since_ms)
             room.changed |= FACT_BIT["tamper"]
 
 

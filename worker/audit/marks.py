@@ -1,9 +1,18 @@
-"""What a room keeps of its markers besides facts, in plain structs: words about the label, and likenesses."""
+"""What a room keeps of its markers besides facts, in plain structs: quotations, words about the label, likenesses."""
 
 from msgspec import Struct
 
 LABEL_MARKS_MAX = 64
 LIKENESSES_MAX = 8
+
+
+class Excerpt(Struct, frozen=True, gc=False, array_like=True):
+    """A redacted quotation that a violation may show: ≤ 120 characters, with the log offset it came from."""
+
+    at_ms: int
+    kind: str
+    text: str
+    offset: int
 
 
 class Mark(Struct, frozen=True, gc=False, array_like=True, order=True):

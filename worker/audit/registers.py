@@ -1,8 +1,8 @@
-"""Registers and facts: which of two events wins, in whatever order they come. `schemas/README.md` names each type's kind.
+"""Registers and facts: which of two events wins, in whatever order they come. `schemas/README.md` has the kinds.
 
-    register   the newest by (key, rank) holds: `label.state`, `frame.measured`, `likeness.match` of a person. The key is
-               the smaller of `at_ms` and A + 120 s, and the rank a hash of the id, so a clock that is fast misorders no
-               two events of its own
+    register   the newest by (key, rank) holds: `label.state`, `frame.measured`, `likeness.match` of a person. The key
+               is the smaller of `at_ms` and A + 120 s, and the rank a hash of the id, so a clock that is fast misorders
+               no two events of its own
     answer     `registration.state`: the largest (offset of the registry, known, key). `fleet.matched`: of an identity
                the newest by e, then by offset
     fact       the surest claim holds, and of equals the one with the least (e, rank). It joins: any order, any age and

@@ -15,7 +15,7 @@ from worker.audit.events import Shop
 from worker.audit.evidence import Family, Level
 from worker.audit.excited import Excitation
 from worker.audit.facts import AiPresenter, Facts, Fleet
-from worker.audit.marks import LabelMarks, Resemblance
+from worker.audit.marks import Excerpt, LabelMarks, Resemblance
 from worker.audit.requests import Asking
 from worker.audit.said import Said
 from worker.audit.sketch import Sketch
@@ -60,15 +60,6 @@ class Phase(IntEnum):
     LIVE = 1
     PAUSED = 2
     CLOSED = 3
-
-
-class Excerpt(Struct, frozen=True, gc=False, array_like=True):
-    """A redacted quotation that a violation may show: ≤ 120 characters, with the log offset it came from."""
-
-    at_ms: int
-    kind: str
-    text: str
-    offset: int
 
 
 class Episode(Struct, gc=False, array_like=True):
@@ -272,7 +263,7 @@ class Session(Struct, gc=False, array_like=True):
         start_ms: event time of its first event that this worker saw.
         due_ms: watermark at which the oldest open pane, or the block, must close, or a request falls due.
         began_ms, whole: when it started, by its first descriptor, and whether it was seen from there on.
-        blind: start and end of times of which a missing label says nothing: breaks, and rivals that claimed the room.
+        blind: start and end of times of which a missing label says nothing: breaks, a rival's claim on the room.
         accused_ms: A since which an AI presenter has been at least POSSIBLE; 0: it is not.
         told: which event each register and fact rests on (`audit.registers`).
         label_due_ms: the watermark at which the label must be looked at again.

@@ -125,7 +125,11 @@ class Program:
         each = [dict.fromkeys(inputs.share_bounds(name, window_ms)) for name, window_ms in self.shares]
         ways = dict.fromkeys(tuple(way[name] for name in self._doubtful) for way in inputs.label_ways)
         for shares, way in product(product(*each), ways or [()]):
-            yield {**data, **dict(zip(_SHARE_NAMES, shares, strict=False)), **dict(zip(self._doubtful, way, strict=False))}
+            yield {
+                **data,
+                **dict(zip(_SHARE_NAMES, shares, strict=False)),
+                **dict(zip(self._doubtful, way, strict=False)),
+            }
 
     def _holds(self, data: dict[str, Any]) -> bool:
         known = self._known

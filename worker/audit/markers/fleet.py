@@ -1,8 +1,9 @@
 """One identity in several live rooms, found by the identity agent and written into this room's log.
 
-Reads `fleet.matched`; fewer than two rooms are none. A room may be in several fleets at once, 16 are kept, scripts
-going first. One that holds no longer is kept, too, lest an older word bring it back. Rules see one (`announce.hold`). A match holds until the agent takes it back, the room no longer shows
-the identity, or, for scripts, no longer reads it.
+Reads `fleet.matched`, of each identity the newest; fewer than two rooms are none. A room may be in several fleets at
+once: 16 are kept, of which those that hold no longer go first (they are kept lest an older word bring them back), then
+scripts. Rules see one (`announce.hold`). A match holds until the agent takes it back, the room no longer shows the
+identity, or, for scripts, no longer reads it.
 
 Abstains: the agent has found none. Evasion: other devices, addresses and voices for each room, paraphrased scripts;
 each room is then judged by what happens in it. Cost: 1.5 µs a match, 4 among 16; where a room reads scripts, 0.5 a

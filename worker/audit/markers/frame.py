@@ -86,9 +86,7 @@ def _idle(room: Room) -> Idle:
         return Idle()
     if room.max_at_ms - room.session.facts.frame.since_ms > STALE_MS:
         return Idle()
-    since_ms = max(
-        _absent_ms(room), room.session.last_speech_ms, room.session.last_reply_ms, room.session.resumed_ms
-    )
+    since_ms = max(_absent_ms(room), room.session.last_speech_ms, room.session.last_reply_ms, room.session.resumed_ms)
     if room.max_at_ms - since_ms < IDLE_MS:
         return Idle()
     return Idle(Certainty.POSSIBLE, since_ms)

@@ -27,8 +27,8 @@ and only both kinds of detectors confirm him. Cost: 1 µs a block, 1.5 when the 
 
 from msgspec.structs import replace
 
-from worker.audit.evidence import THRESHOLDS, Level
 from worker.audit.events import Envelope
+from worker.audit.evidence import THRESHOLDS, Level
 from worker.audit.facts import FACT_BIT, AiPresenter, Certainty, Recorded
 from worker.audit.registers import claim_of, is_surest, since_ms
 from worker.audit.room import Room
