@@ -357,6 +357,8 @@ def _on_review(room: Room, event: e.ReviewDecided, offset: int, key_ms: int) -> 
 def _marker(then: Handler) -> Handler:
     def count_and_apply(room: Room, event: e.Event, offset: int, key_ms: int) -> None:
         room.session.counts.markers += 1
+        if event.session_id is None and event.at_ms < room.session.began_ms and not isinstance(event, e.ANSWERS):
+            return  # of the session before
         then(room, event, offset, key_ms)
 
     return count_and_apply
