@@ -9,7 +9,7 @@ import pytest
 
 from tests.audit.build import EVERY_TYPE, ROOM_ID, SECOND, T0, a_room, beat, beats, ev, feed, in_time, say
 from tests.audit.rooms import random_log, sentence
-from worker.audit import announce, clocks, elond, packed, requests, sketch, snapshot, timing
+from worker.audit import announce, clocks, elond, marks, packed, requests, sketch, snapshot, timing
 from worker.audit import events as e
 from worker.audit import room as r
 from worker.audit.markers import fleet
@@ -33,7 +33,9 @@ SESSION_BOUNDS = {
     "challenges": 12,
     "posed": 8,
     "arrived": 3,
-    "label_marks": r.LABEL_MARKS_MAX,
+    "blind": 0,
+    "told": 8,
+    "likenesses": marks.LIKENESSES_MAX,
     "mentions": r.MENTIONS_MAX,
     "excerpts": r.EXCERPTS_MAX,
     "breaks": r.BREAKS_MAX,
@@ -146,6 +148,9 @@ def check(room: Room) -> None:
         assert len(room.session.speech.store.times) <= 4 * CAPACITY
         assert all(len(band) <= 2 * CAPACITY for band in room.session.speech.store.bands)
     assert all(len(x.text) <= 120 for x in room.session.excerpts)
+    if room.session.label is not None:
+        assert len(room.session.label.marks) <= marks.LABEL_MARKS_MAX
+    assert len(room.session.likenesses) <= marks.LIKENESSES_MAX
     if room.session.ties is not None:
         for name, most in TIES_BOUNDS.items():
             assert len(getattr(room.session.ties, name)) <= most, name
@@ -187,6 +192,7 @@ def test_a_container_of_each_part_is_known_to_this_test() -> None:
         (r.Block, BLOCK_BOUNDS),
         (r.Arrived, ARRIVED_BOUNDS),
         (r.Ties, TIES_BOUNDS),
+        (marks.LabelMarks, {"marks"}),
         (requests.Asking, ASKING_BOUNDS),
         (timing.Delays, {"taken"}),
         (timing.Pauses, set()),

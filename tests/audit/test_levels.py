@@ -121,7 +121,7 @@ def test_what_evidence_says_of_the_presenter(ai: Level, without: float, challeng
     room.session.families["AI"].level = ai
     with_mass(room, "CHALLENGE", 1e9)
     room.session.families["CHALLENGE"].level = challenge
-    presenter.combine(room, T0)
+    presenter.combine(room)
     assert room.session.facts.ai_presenter.certainty == certainty
 
 
@@ -142,7 +142,7 @@ def test_what_evidence_says_of_a_recording(play: int, challenge: int, same_sourc
     for name, reached in (("PLAY", play), ("CHALLENGE", challenge)):
         with_mass(room, name, 1e9)
         room.session.families[name].level = reached
-    presenter.combine(room, T0)
+    presenter.combine(room)
     assert room.session.facts.recorded.certainty == certainty
 
 

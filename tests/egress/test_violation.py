@@ -12,7 +12,8 @@ from tests.support.headers import header
 from worker.audit.events import Shop
 from worker.audit.evidence import Level
 from worker.audit.facts import BLOCK_BIT, REVIEW_BIT, Certainty, Frame
-from worker.audit.room import Excerpt, Room
+from worker.audit.marks import Excerpt
+from worker.audit.room import Room
 from worker.egress.violation import encode_violation
 from worker.policy.actions import ACTIONS
 from worker.policy.model import Control, Decision

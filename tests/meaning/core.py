@@ -111,7 +111,7 @@ class WatchedJudge(Judge):
     def evaluate(self, room: Room, now_ms: int) -> list[Decision]:
         """Judge as the worker does."""
         changed = room.changed
-        active = self.book.active(room.session.platform, room.session.region, now_ms)
+        active = self.book.active(room.session.platform, room.session.region, room.max_at_ms)
         if changed & (active.mask | ALWAYS) and room.session.phase != Phase.CLOSED:
             every = changed & LOOK_AT_ALL
             rules = zip(active.rules, active.masks, strict=True)
@@ -178,7 +178,7 @@ def _stand(after: After, room: Room, values: bool) -> After:
         append=room.appended_ms,
         newest=room.max_at_ms,
         watermark=room.watermark_ms,
-        values=of_room(room, room.max_at_ms).values(READ) if values else None,
+        values=of_room(room, room.appended_ms).values(READ) if values else None,
         bets=sum(family.blocks) if family is not None else 0,
         block=session.block_start_ms,
         levels={name: room.level(name) for name in FAMILIES},

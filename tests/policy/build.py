@@ -116,7 +116,7 @@ def upheld(room: Room, **counts: int) -> None:
 
 def look(judge: Judge, room: Room, minutes: float = 0, bits: int = BLOCK_BIT) -> list[Decision]:
     """A block closes `minutes` after T0."""
-    room.max_at_ms = T0 + int(minutes * MINUTE)
+    room.max_at_ms = room.watermark_ms = room.heard_ms = T0 + int(minutes * MINUTE)
     room.changed |= bits
     return judge.evaluate(room, room.max_at_ms)
 

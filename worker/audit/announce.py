@@ -159,7 +159,8 @@ def hold(room: Room, fleets: tuple[tuple[str, Fleet], ...], otherwise: Fleet = N
     address before an operator; then the larger one; `otherwise` when there is none.
     """
     ensure_ties(room).fleets = fleets
-    room.session.facts.fleet = max((fleet for _, fleet in fleets), key=_weight, default=otherwise)
+    held = (fleet for _, fleet in fleets if fleet.size >= 2)
+    room.session.facts.fleet = max(held, key=_weight, default=otherwise)
     room.changed |= FACT_BIT["fleet"] | FACT_BIT["signals"]
 
 

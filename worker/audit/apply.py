@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from xxhash import xxh3_64_digest, xxh3_64_intdigest, xxh32_intdigest
 
-from worker.audit import announce, arrival, clocks, packed
+from worker.audit import announce, arrival, clocks, labelled, packed
 from worker.audit import events as e
 from worker.audit.facts import FACT_BIT, REVIEW_BIT
 from worker.audit.lifecycle import SILENCE_MS, Status, admit, end, move, start_again
@@ -29,6 +29,7 @@ from worker.audit.markers import (
     software,
     watermark,
 )
+from worker.audit.registers import note_delay
 from worker.audit.room import (
     CHALLENGES_PER_PANE,
     PROMPT_CHARS,
@@ -115,7 +116,12 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
             if late:
                 room.session.counts.late += 1
                 return _LATE
+    if appended_ms - at_ms < room.session.least_delay_ms:
+        note_delay(room, appended_ms - at_ms)
+        labelled.refresh(room)
     handler(room, event, offset, key_ms)
+    if room.changed:
+        labelled.refresh(room)
     return _APPLIED
 
 
@@ -137,6 +143,8 @@ def _describe(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: int, ke
         or (event.category or "") != room.session.category
     ):
         _take_descriptor(room, event, offset)
+    if not room.session.began_ms:
+        labelled.begin(room, event)
     if room.session.phase == _UNKNOWN:
         move(room, "describe", event.at_ms)
 
@@ -349,6 +357,8 @@ def _on_review(room: Room, event: e.ReviewDecided, offset: int, key_ms: int) -> 
 def _marker(then: Handler) -> Handler:
     def count_and_apply(room: Room, event: e.Event, offset: int, key_ms: int) -> None:
         room.session.counts.markers += 1
+        if event.session_id is None and event.at_ms < room.session.began_ms and not isinstance(event, e.ANSWERS):
+            return  # of the session before
         then(room, event, offset, key_ms)
 
     return count_and_apply

@@ -3,7 +3,7 @@
     A      append time: the latest of the room's records so far, by the broker's clock (`Room.appended_ms`)
     e      effective time: the smaller of `at_ms` and A, since nothing happens after its record was appended. All times
            of an event move with it (`shifted`)
-    key    the smaller of `at_ms` and A + 120 s; orders registers, together with a rank by the event's id
+    key    the smaller of `at_ms` and A + 120 s; orders registers (`audit.registers`), with a rank by the event's id
     told   when what the event tells of happened: the end of what was said for speech, e for all others
     M      the largest e of the room (`Room.max_at_ms`)
     lag    of a source: the largest M − told that its events showed, each less a tenth of M's advance since
@@ -16,7 +16,6 @@ matters, so one number does for all. G, the gateway, owes a heartbeat every 30 s
 """
 
 from msgspec.structs import replace
-from xxhash import xxh3_64_intdigest
 
 from worker.audit import events as e
 from worker.audit.room import LATENESS_MS, SEEN_MAX, Room
@@ -51,11 +50,6 @@ def is_too_far_ahead(event: e.Event, appended_ms: int) -> bool:
 def key_ms(at_ms: int, appended_ms: int) -> int:
     """The time that orders registers."""
     return min(at_ms, appended_ms + AHEAD_MS)
-
-
-def rank(event: e.Event) -> int:
-    """Order events of one time: 64 bits by the id, so that it does not matter which came first."""
-    return xxh3_64_intdigest(event.id.encode())
 
 
 def shifted(event: e.Event, by_ms: int) -> e.Event:

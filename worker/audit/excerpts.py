@@ -1,6 +1,7 @@
 """Quotations that a violation may show: few, short, redacted."""
 
-from worker.audit.room import EXCERPTS_MAX, Excerpt, Room
+from worker.audit.marks import Excerpt
+from worker.audit.room import EXCERPTS_MAX, Room
 from worker.audit.text import redact
 
 PER_KIND = 2

@@ -176,4 +176,4 @@ def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
 
 
 _WHILE_IT_RUNS = ("panes", "prompts", "answered_due_ms", "block", "speech", "said", "challenges", "posed", "breaks",
-                  "excitation", "label_marks", "mentions")  # fmt: skip
+                  "excitation", "label", "mentions")  # fmt: skip

@@ -15,6 +15,7 @@ from worker.audit.events import Shop
 from worker.audit.evidence import Family, Level
 from worker.audit.excited import Excitation
 from worker.audit.facts import AiPresenter, Facts, Fleet
+from worker.audit.marks import Excerpt, LabelMarks, Resemblance
 from worker.audit.requests import Asking
 from worker.audit.said import Said
 from worker.audit.sketch import Sketch
@@ -48,7 +49,6 @@ SPEECH_CHARS = 256
 REPLIES_PER_PANE = 8
 CHALLENGES_PER_PANE = 4
 UNTIMED = -1  # the gateway's times of a segment cannot be meant
-LABEL_MARKS_MAX = 16
 MENTIONS_MAX = 16
 BREAKS_MAX = 8
 
@@ -60,15 +60,6 @@ class Phase(IntEnum):
     LIVE = 1
     PAUSED = 2
     CLOSED = 3
-
-
-class Excerpt(Struct, frozen=True, gc=False, array_like=True):
-    """A redacted quotation that a violation may show: ≤ 120 characters, with the log offset it came from."""
-
-    at_ms: int
-    kind: str
-    text: str
-    offset: int
 
 
 class Episode(Struct, gc=False, array_like=True):
@@ -271,6 +262,11 @@ class Session(Struct, gc=False, array_like=True):
         first_offset: source offset at which it began.
         start_ms: event time of its first event that this worker saw.
         due_ms: watermark at which the oldest open pane, or the block, must close, or a request falls due.
+        began_ms, whole: when it started, by its first descriptor, and whether it was seen from there on.
+        blind: start and end of times of which a missing label says nothing: breaks, a rival's claim on the room.
+        accused_ms: A since which an AI presenter has been at least POSSIBLE; 0: it is not.
+        told: which event each register and fact rests on (`audit.registers`).
+        label_due_ms: the watermark at which the label must be looked at again.
     """
 
     id: str = ""
@@ -313,11 +309,10 @@ class Session(Struct, gc=False, array_like=True):
     absent_since_ms: int = 0
     unbroken_since_ms: int = 0
     marked: AiPresenter = AiPresenter()  # what markers alone say; facts.ai_presenter adds the families' levels
-    label_marks: tuple[tuple[int, bool], ...] = ()  # when the label came and went
     mentions: tuple[tuple[int, int], ...] = ()  # of virtual-host software: at_ms, code
     excerpts: tuple[Excerpt, ...] = ()
     breaks: tuple[tuple[int, int], ...] = ()  # that ended, start and end ms, until their blocks have closed
-    marks: dict[str, list[tuple[int, bool]]] = {}  # since when what rules ask the share of has held or not
+    marks: dict[str, list[tuple[int, bool | None]]] = {}  # since when what rules ask the share of has held or not
     identities_due_ms: int = 0  # event time at which to tell the room's identities (`audit.announce`)
     ties: Ties | None = None
     asking: Asking | None = None
@@ -331,6 +326,15 @@ class Session(Struct, gc=False, array_like=True):
     failures: tuple[tuple[str, int, int], ...] = ()  # rules that fail here: id, version of the policy, times in a row
     posed: tuple[int, ...] = ()  # challenges whose result has not come: hash of the id
     arrived: dict[int, Arrived] = {}  # by the start of blocks that are open
+    began_ms: int = 0
+    whole: bool = False
+    blind: tuple[tuple[int, int], ...] = ()
+    least_delay_ms: int = FOREVER_MS
+    accused_ms: int = 0
+    told: dict[str, tuple[int, ...]] | None = None
+    likenesses: tuple[Resemblance, ...] = ()
+    label: LabelMarks | None = None
+    label_due_ms: int = FOREVER_MS
 
 
 class Room(Struct, gc=False, array_like=True):

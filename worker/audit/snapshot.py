@@ -14,6 +14,7 @@ from xxhash import xxh3_64_digest
 from worker.audit import speech
 from worker.audit.evidence import DESIGNS
 from worker.audit.facts import AiPresenter, Facts
+from worker.audit.labelled import NO_LABEL
 from worker.audit.room import Detector, Look, Room
 
 VERSION = 4
@@ -92,6 +93,8 @@ def _share_defaults(room: Room) -> None:
     for name, nothing in _NOTHING_KNOWN:
         if getattr(room.session.facts, name) == nothing:
             setattr(room.session.facts, name, nothing)
+    if room.session.facts.label == NO_LABEL:
+        room.session.facts.label = NO_LABEL
     if room.session.marked == _NOTHING_MARKED:
         room.session.marked = _NOTHING_MARKED
 

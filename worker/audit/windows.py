@@ -5,10 +5,10 @@ Panes are integer milliseconds, half-open `[start, start + 10 s)`; blocks are 5 
 of arrival within lateness changes nothing.
 """
 
-from worker.audit import clocks, levels, requests
+from worker.audit import clocks, labelled, levels, requests
 from worker.audit.evidence import Level, copy_as, new_family, step
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REQUEST_BIT, Driven
-from worker.audit.markers import fleet, label, presenter
+from worker.audit.markers import fleet, presenter
 from worker.audit.numbers import whole
 from worker.audit.room import BLOCK_MS, LATENESS_MS, PANE_MS, Block, Pane, Phase, Room, Utterance, spoken_in
 from worker.audit.signals import cadence, challenge, detectors, excitation, latency, loop, replies, scripts
@@ -31,6 +31,9 @@ def open_pane(room: Room, at_ms: int) -> Pane:
 def close_due(room: Room, watermark_ms: int) -> None:
     """Close every pane and block whose end the watermark has reached, in the order of their ends; in between make the
     requests that fall due while it passes."""
+    if watermark_ms >= room.session.label_due_ms:
+        labelled.refresh(room)
+    room.session.due_ms = _next_due(room)
     while watermark_ms >= room.session.due_ms:
         block_end = room.session.block_start_ms + BLOCK_MS
         first = min(room.session.panes, default=None)
@@ -47,6 +50,7 @@ def close_due(room: Room, watermark_ms: int) -> None:
             if first is None and not room.session.prompts and until_ms - room.session.block_start_ms > BLOCK_MS:
                 _skip_silence(room, until_ms)
         room.session.due_ms = _next_due(room)
+    room.session.due_ms = min(room.session.due_ms, room.session.label_due_ms)
 
 
 def close_all(room: Room) -> None:
@@ -103,12 +107,12 @@ def _fold(room: Room, pane: Pane) -> None:
         _learn(room, room.session.asking, pane, speech, posed)
     if challenge.fold(room, pane):
         if levels.update(room, "CHALLENGE"):
-            presenter.combine(room, pane.start_ms + PANE_MS)
+            presenter.combine(room)
         if room.session.asking is not None:
             room.session.asking.watched = room.session.families["CHALLENGE"].level >= Level.WATCH
         _set_driven(room, room.session.facts.driven.replies, pane.start_ms + PANE_MS)
     if speech and levels.update(room, "PLAY"):
-        presenter.combine(room, pane.start_ms + PANE_MS)
+        presenter.combine(room)
 
 
 def _learn(room: Room, state: requests.Asking, pane: Pane, speech: list[Utterance], posed: list[int]) -> None:
@@ -136,12 +140,13 @@ def _close_block(room: Room, end_ms: int) -> None:
     _forget_breaks(room, end_ms)
     voice_visual = detectors.values(block)
     _forget_versions(room, detectors.close(room, end_ms))
-    labelled = label.labelled_ms(room, start_ms, end_ms) >= LABELLED_SHARE * BLOCK_MS
-    if labelled and "UNLABELLED" not in room.session.families:
+    labelled_ms = labelled.on_ms(room.session, start_ms, end_ms)
+    if labelled_ms >= LABELLED_SHARE * BLOCK_MS and "UNLABELLED" not in room.session.families:
         _part_from_ai(room)
     _bet(room, "AI", end_ms, voice_visual)
     if "UNLABELLED" in room.session.families:
-        _bet(room, "UNLABELLED", end_ms, (None, None) if labelled else voice_visual)
+        off = labelled.off_ms(room, start_ms, end_ms) > LABELLED_SHARE * BLOCK_MS
+        _bet(room, "UNLABELLED", end_ms, voice_visual if off else (None, None))
     silent = replies.value(room)
     if silent:
         replies.quote_questions(room)
@@ -154,12 +159,11 @@ def _close_block(room: Room, end_ms: int) -> None:
     _set_driven(
         room, block.answered + block.replies > 0 or (silent is None and room.session.facts.driven.replies), end_ms
     )
-    label.refresh(room)
     if room.session.asking is not None:
         _suspect(room, room.session.asking, end_ms + LATENESS_MS)
     room.session.block = Block()
     room.session.block_start_ms = end_ms
-    presenter.combine(room, end_ms)  # of two sides of a family one can gain while its level stays
+    presenter.combine(room)  # of two sides of a family one can gain while its level stays
     room.changed |= BLOCK_BIT
 
 
@@ -230,5 +234,5 @@ def _set_driven(room: Room, replies: bool, at_ms: int) -> None:
     passed = challenge.passed_since(room, at_ms - PASSED_RECENTLY_MS)
     old = room.session.facts.driven
     if replies != old.replies or passed != old.challenges_passed:
-        room.session.facts.driven = Driven(replies, passed, at_ms)
+        room.session.facts.driven = Driven(replies, passed, room.appended_ms)
         room.changed |= FACT_BIT["driven"]

@@ -11,7 +11,8 @@ import orjson
 from worker.audit.calibration import CALIBRATION_VERSION
 from worker.audit.evidence import Level
 from worker.audit.facts import Certainty
-from worker.audit.room import Excerpt, Room
+from worker.audit.marks import Excerpt
+from worker.audit.room import Room
 from worker.egress.statement import statement_of
 from worker.policy.model import Control, Decision
 from worker.records import OutRecord

@@ -232,7 +232,7 @@ class PartitionProcessor:
 
     def _judge(self, out: Output, room: Room, cause: Record, watermark_ms: int) -> Steps:
         now_ms, offset = room.max_at_ms, cause.offset
-        decisions = self.judge.evaluate(room, now_ms)
+        decisions = self.judge.evaluate(room, room.appended_ms)
         if any(map(is_counted, decisions)):
             yield offset
             caps = self.rooms.caps

@@ -66,9 +66,13 @@ class Judge:
         return Control(policies=self.book.active(room.session.platform, room.session.region, now_ms).offset)
 
     def evaluate(self, room: Room, now_ms: int) -> list[Decision]:
-        """Decide about a room at event time `now_ms`; moves `room.episodes`, clears `room.changed`."""
+        """Decide about a room at append time `now_ms`; moves `room.episodes`, clears `room.changed`.
+
+        Spans are measured in append time, which no producer can bend. Which policies hold, exemptions and the past go
+        by the room's event time.
+        """
         changed = room.changed
-        active = self.book.active(room.session.platform, room.session.region, now_ms)
+        active = self.book.active(room.session.platform, room.session.region, room.max_at_ms)
         if active.shares or room.session.marks:
             _note_shares(room, active, changed, now_ms)
         room.changed = 0
@@ -118,7 +122,7 @@ class Judge:
         true = holds(rule, inputs)
         episode = room.episodes.get(rule.id)
         if episode is not None and episode.state in ACTIVE:
-            exempt = exemption_of(rule, room, inputs.now_ms) is not None
+            exempt = exemption_of(rule, room, inputs.event_ms) is not None
             if episode.mode != mode_of(rule, room.room_id) or episode.exempt != exempt:  # begin anew
                 _clear(room, rule, episode, inputs, decisions)
                 if true:
@@ -135,7 +139,7 @@ class Judge:
     def _open(self, room: Room, rule: Rule, old: Episode | None, inputs: Inputs, decisions: list[Decision]) -> None:
         before = State.IDLE if old is None or old.session_id != room.session.id else State(old.state)
         now_ms = inputs.now_ms
-        upheld = history.count(room.session.facts.history, rule.id, now_ms, rule.remember_ms)
+        upheld = history.count(room.session.facts.history, rule.id, inputs.event_ms, rule.remember_ms)
         began = min(upheld, len(rule.ladder) - 1)
         episode = Episode(
             rule=rule.id,
@@ -147,7 +151,7 @@ class Judge:
             mode=mode_of(rule, room.room_id),
             session_id=room.session.id,
             certainty=certainty_of(rule, inputs),
-            exempt=exemption_of(rule, room, now_ms) is not None,
+            exempt=exemption_of(rule, room, inputs.event_ms) is not None,
             began=began,
         )
         decisions.append(_decide(room, rule, episode, "opened", inputs))
@@ -188,7 +192,7 @@ class Judge:
                 self._clear_any(room, episode, inputs, decisions)
 
     def _clear_any(self, room: Room, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
-        rule = self.book.rule(episode.rule, inputs.now_ms)
+        rule = self.book.rule(episode.rule, inputs.event_ms)
         if rule is None:  # deleted from every policy: nothing to say it by, and nobody to hold it
             episode.state = after(episode.state, Event.CLEAR)
             return
@@ -198,8 +202,8 @@ class Judge:
 
     def _take_reviews(self, room: Room, inputs: Inputs, decisions: list[Decision]) -> None:
         for reviewed, result, _ in room.reviews:
-            episode = self._episode_of(room, reviewed, inputs.now_ms)
-            rule = self.book.rule(episode.rule, inputs.now_ms) if episode else None
+            episode = self._episode_of(room, reviewed, inputs.event_ms)
+            rule = self.book.rule(episode.rule, inputs.event_ms) if episode else None
             if episode is None or rule is None:
                 continue  # of a violation that this room no longer remembers
             if result == "overturned" and episode.state != State.WITHDRAWN:
@@ -213,7 +217,8 @@ class Judge:
                     decisions.append(_decide(room, rule, episode, "escalated", inputs, released=True))
                 if not episode.upheld:
                     episode.upheld = True
-                    room.session.facts.history = history.upheld_here(room.session.facts.history, rule.id, inputs.now_ms)
+                    past = room.session.facts.history
+                    room.session.facts.history = history.upheld_here(past, rule.id, inputs.event_ms)
         room.reviews.clear()
 
     def _episode_of(self, room: Room, reviewed: str, now_ms: int) -> Episode | None:
@@ -309,7 +314,7 @@ def _decide(
 
 def _reasoned(decision: Decision, room: Room, rule: Rule, episode: Episode, inputs: Inputs) -> Decision:
     live = decision.mode == "live"
-    exemption = exemption_of(rule, room, inputs.now_ms)
+    exemption = exemption_of(rule, room, inputs.event_ms)
     actions, withheld = recommend(
         rule.ladder[min(decision.step, len(rule.ladder) - 1)],  # a new version may have a shorter ladder
         decision.certainty,

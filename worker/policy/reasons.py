@@ -21,7 +21,7 @@ from worker.audit.evidence import CLEAR_SHARE, DESIGNS, THRESHOLDS, Family, Leve
 from worker.audit.facts import Certainty
 from worker.audit.numbers import log, total
 from worker.audit.room import Room
-from worker.policy.inputs import ACCUSING, DEFAULTS, Inputs, as_json
+from worker.policy.inputs import ACCUSING, DEFAULTS, TAKEN_AWAY, Inputs, as_json
 from worker.policy.model import Evidence, Json, Rule
 
 INDEPENDENT: dict[str, str] = {"AI": "detectors", "UNLABELLED": "detectors"}
@@ -80,8 +80,8 @@ def counterfactual(rule: Rule, inputs: Inputs, room: Room) -> tuple[str, ...]:
     needed = []
     before = {name.partition(".")[0] for name, _ in rule.when.shares + rule.exempt.shares}
     for name in sorted((rule.when.facts | rule.exempt.facts) - {"room"}):
-        spoke = inputs.facts[name] != DEFAULTS[name] or name in before
-        if spoke and not holds(rule, inputs.with_facts({name: DEFAULTS[name]})):
+        spoke = inputs.facts[name] != TAKEN_AWAY[name] or name in before
+        if spoke and not holds(rule, inputs.with_facts({name: TAKEN_AWAY[name]})):
             needed.append(name)
     named = rule.when.families | rule.exempt.families
     seen: set[str] = set()

@@ -27,7 +27,7 @@ class _Own(Struct):
     session_id: str = ""
     episodes: dict[str, Episode] = {}
     upheld: dict[str, list[int]] = {}
-    marks: dict[str, list[tuple[int, bool]]] = {}
+    marks: dict[str, list[tuple[int, bool | None]]] = {}
 
 
 class Side:

@@ -15,6 +15,7 @@ reply while nobody is there.
 from worker.audit.events import FrameMeasured
 from worker.audit.facts import FACT_BIT, UNKNOWN, Certainty, Frame, Idle
 from worker.audit.markers import presenter
+from worker.audit.registers import accused_since_ms, is_newest
 from worker.audit.room import Phase, Room
 from worker.audit.signals import unbroken
 
@@ -23,8 +24,13 @@ STALE_MS = 120_000  # a frame older than this proves nothing
 
 
 def apply(room: Room, event: FrameMeasured, offset: int, key_ms: int) -> None:
-    """Take over the measurement."""
+    """Take over the measurement if it is the newest. An older one may show that the room was not empty for so long."""
     old = room.session.facts.frame
+    if not is_newest(room, "frame", event, key_ms):
+        if event.person_present and room.session.absent_since_ms and event.at_ms > _absent_ms(room):
+            room.session.absent_since_ms = room.appended_ms
+            refresh_idle(room)
+        return
     new = Frame(
         True,
         event.person_present,
@@ -36,16 +42,16 @@ def apply(room: Room, event: FrameMeasured, offset: int, key_ms: int) -> None:
         event.at_ms,
     )
     if event.person_present:
-        if room.session.absent_since_ms and event.at_ms - room.session.absent_since_ms >= unbroken.ABSENCE_MS:
+        if room.session.absent_since_ms and event.at_ms - _absent_ms(room) >= unbroken.ABSENCE_MS:
             unbroken.restart(room, event.at_ms)
         room.session.absent_since_ms = 0
     elif not room.session.absent_since_ms:
-        room.session.absent_since_ms = event.at_ms
+        room.session.absent_since_ms = room.appended_ms
     room.session.facts.frame = new
     if _differs(old, new):
         room.changed |= FACT_BIT["frame"]
     if new.same_source_audio != old.same_source_audio:
-        presenter.combine(room, event.at_ms)
+        presenter.combine(room)
     refresh_idle(room)
 
 
@@ -59,6 +65,11 @@ def _differs(old: Frame, new: Frame) -> bool:
         or new.cover_ratio != old.cover_ratio
         or new.static_ratio != old.static_ratio
     )
+
+
+def _absent_ms(room: Room) -> int:
+    """The time of events since which no one has been in the frame: it accuses, so it began with its record."""
+    return accused_since_ms(room, room.session.absent_since_ms)
 
 
 def refresh_idle(room: Room) -> None:
@@ -75,9 +86,7 @@ def _idle(room: Room) -> Idle:
         return Idle()
     if room.max_at_ms - room.session.facts.frame.since_ms > STALE_MS:
         return Idle()
-    since_ms = max(
-        room.session.absent_since_ms, room.session.last_speech_ms, room.session.last_reply_ms, room.session.resumed_ms
-    )
+    since_ms = max(_absent_ms(room), room.session.last_speech_ms, room.session.last_reply_ms, room.session.resumed_ms)
     if room.max_at_ms - since_ms < IDLE_MS:
         return Idle()
     return Idle(Certainty.POSSIBLE, since_ms)

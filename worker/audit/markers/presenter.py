@@ -27,34 +27,36 @@ and only both kinds of detectors confirm him. Cost: 1 µs a block, 1.5 when the 
 
 from msgspec.structs import replace
 
+from worker.audit.events import Envelope
 from worker.audit.evidence import THRESHOLDS, Level
 from worker.audit.facts import FACT_BIT, AiPresenter, Certainty, Recorded
+from worker.audit.registers import claim_of, is_surest, since_ms
 from worker.audit.room import Room
 
 
-def mark(room: Room, certainty: Certainty, by: str, at_ms: int, *, declared: bool = False) -> None:
-    """A marker speaks; the strongest one of the session holds."""
+def mark(room: Room, certainty: Certainty, by: str, event: Envelope, *, declared: bool = False) -> None:
+    """A marker speaks; the surest of the session holds, and what once was declared stays so."""
     old = room.session.marked
-    if certainty > old.certainty:
-        since_ms = old.since_ms or at_ms
-        room.session.marked = AiPresenter(certainty, by, old.declared or declared, since_ms)
+    if is_surest(room, "marked", claim_of(event), certainty, old.certainty):
+        known_ms = since_ms(room, certainty, old.since_ms)
+        room.session.marked = AiPresenter(certainty, by, old.declared or declared, known_ms)
     elif declared and not old.declared:
         room.session.marked = replace(old, declared=True)
-    combine(room, at_ms)
+    combine(room)
 
 
-def combine(room: Room, at_ms: int) -> None:
-    """Set `ai_presenter` and `recorded` from markers and levels."""
+def combine(room: Room) -> None:
+    """Set `ai_presenter` and `recorded` from markers and levels, and since when the room is accused of the former."""
     marked, (certainty, by) = room.session.marked, _by_evidence(room)
     if marked.certainty >= certainty:
         certainty, by = Certainty(marked.certainty), marked.by
     old = room.session.facts.ai_presenter
-    since_ms = 0 if not certainty else (old.since_ms or at_ms)
-    new = AiPresenter(certainty, by, marked.declared, since_ms)
+    new = AiPresenter(certainty, by, marked.declared, since_ms(room, certainty, old.since_ms))
     if new != old:
         room.session.facts.ai_presenter = new
         room.changed |= FACT_BIT["ai_presenter"]
-    _combine_recorded(room, at_ms)
+        room.session.accused_ms = since_ms(room, certainty >= Certainty.POSSIBLE, room.session.accused_ms)
+    _combine_recorded(room)
 
 
 def _by_evidence(room: Room) -> tuple[Certainty, str]:
@@ -74,7 +76,7 @@ def _by_evidence(room: Room) -> tuple[Certainty, str]:
     return Certainty.NONE, ""
 
 
-def _combine_recorded(room: Room, at_ms: int) -> None:
+def _combine_recorded(room: Room) -> None:
     play, challenge = room.level("PLAY"), room.level("CHALLENGE")
     certainty, by = Certainty.NONE, ""
     if room.session.facts.frame.same_source_audio:
@@ -90,7 +92,7 @@ def _combine_recorded(room: Room, at_ms: int) -> None:
     elif play >= Level.LABEL and certainty < Certainty.SUSPECTED:
         certainty, by = Certainty.SUSPECTED, "repetition"
     old = room.session.facts.recorded
-    new = Recorded(certainty, by, 0 if not certainty else (old.since_ms or at_ms))
+    new = Recorded(certainty, by, since_ms(room, certainty, old.since_ms))
     if new != old:
         room.session.facts.recorded = new
         room.changed |= FACT_BIT["recorded"]

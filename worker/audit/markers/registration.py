@@ -12,6 +12,7 @@ from worker.audit import history
 from worker.audit.announce import ensure_ties, mark_of, speak_soon
 from worker.audit.events import RegistrationState
 from worker.audit.facts import FACT_BIT, Registration
+from worker.audit.registers import is_newest
 from worker.audit.room import Room
 
 
@@ -22,10 +23,10 @@ def apply(room: Room, event: RegistrationState, offset: int, key_ms: int) -> Non
     if not ensure_ties(room).answered:
         ensure_ties(room).answered = True
         room.session.identities_due_ms = 0
-    # An agent that only passes on what people upheld has no registration to take away.
-    if event.known or event.registry_offset > ensure_ties(room).registry_offset:
+    # Of one offset: an agent that only passes on what people upheld has no registration to take away.
+    if is_newest(room, "registration", event, key_ms, event.registry_offset, event.known):
         _register(room, event)
-    if event.upheld is not None:
+    if event.upheld is not None and is_newest(room, "upheld", event, key_ms):
         ensure_ties(room).upheld_mark = mark_of(event.upheld)
         upheld = [(one.rule, one.at_ms) for one in event.upheld]
         room.session.facts.history = history.of_host(room.session.facts.history, upheld, event.at_ms)
@@ -40,6 +41,6 @@ def _register(room: Room, event: RegistrationState) -> None:
         speak_soon(room)  # what the room may share depends on it
     ties.registry_offset = event.registry_offset if event.known else -1
     room.session.facts.registration = Registration(
-        event.known, event.avatar_registered, event.driver_verified, event.likeness_consent, event.at_ms
+        event.known, event.avatar_registered, event.driver_verified, event.likeness_consent, room.appended_ms
     )
     room.changed |= FACT_BIT["registration"]

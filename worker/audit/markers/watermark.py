@@ -21,6 +21,6 @@ def apply(room: Room, event: WatermarkRead, offset: int, key_ms: int) -> None:
     if event.outcome == "detected":
         if room.session.marked.certainty < Certainty.CONFIRMED:
             quote(room, event.at_ms, "watermark", f"{event.scheme} read by {event.detector}", offset)
-        presenter.mark(room, Certainty.CONFIRMED, "watermark", event.at_ms)
+        presenter.mark(room, Certainty.CONFIRMED, "watermark", event)
     elif event.outcome == "uncertain":
-        presenter.mark(room, Certainty.SUSPECTED, "watermark", event.at_ms)
+        presenter.mark(room, Certainty.SUSPECTED, "watermark", event)
