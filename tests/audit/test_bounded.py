@@ -9,7 +9,7 @@ import pytest
 
 from tests.audit.build import EVERY_TYPE, ROOM_ID, SECOND, T0, a_room, beat, beats, ev, feed, in_time, say
 from tests.audit.rooms import random_log, sentence
-from worker.audit import announce, clocks, elond, packed, requests, sketch, snapshot, timing
+from worker.audit import announce, clocks, elond, packed, requests, sketch, snapshot, ties, timing
 from worker.audit import events as e
 from worker.audit import room as r
 from worker.audit.markers import fleet
@@ -186,7 +186,7 @@ def test_a_container_of_each_part_is_known_to_this_test() -> None:
         (r.Pane, PANE_BOUNDS),
         (r.Block, BLOCK_BOUNDS),
         (r.Arrived, ARRIVED_BOUNDS),
-        (r.Ties, TIES_BOUNDS),
+        (ties.Ties, TIES_BOUNDS),
         (requests.Asking, ASKING_BOUNDS),
         (timing.Delays, {"taken"}),
         (timing.Pauses, set()),

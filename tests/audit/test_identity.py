@@ -7,7 +7,7 @@ import pytest
 from tests.audit.build import MINUTE, T0, a_room, beat, ev, feed
 from worker.audit import events as e
 from worker.audit.facts import Certainty, Facts, Fleet, Likeness, Persona, ProductMedia, Registration
-from worker.audit.lifecycle import Status
+from worker.audit.sessions import Status
 
 
 def facts(*events: Any) -> Facts:

@@ -73,10 +73,11 @@ class RoomOpened(_Descriptor, tag="room.opened", kw_only=True, gc=False):
 
 
 class RoomHeartbeat(_Descriptor, tag="room.heartbeat", kw_only=True, gc=False):
-    """Every 15–30 s: proves that the room lives, and carries the whole descriptor through silence."""
+    """Every 15–30 s: proves that the room lives, and carries the whole descriptor through silence. Without `paused` it
+    says nothing of a break."""
 
     viewers: Count
-    paused: bool = False
+    paused: bool | None = None
 
 
 class RoomPaused(Envelope, tag="room.paused", kw_only=True, gc=False):
