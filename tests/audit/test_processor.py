@@ -50,6 +50,6 @@ def test_batches_of_any_size_lead_to_the_same_records_and_counts() -> None:
 
 @pytest.mark.parametrize("batch", [100, 10_000])
 def test_viewers_who_leave_after_the_close_are_dead_letters_and_stop_nobody(batch: int) -> None:
-    leaving = [ev(e.ViewerLeft, 2_000 + i) for i in range(1_500)]
+    leaving = [ev(e.ViewerLeft, 11 * MINUTE + i) for i in range(1_500)]
     counts, _ = run(records([beat(0), ev(e.RoomClosed, 1_000), *leaving]), batch)
     assert counts.dead_lettered == 1_500 and counts.balanced()

@@ -3,8 +3,8 @@
 The way of an event: its clock is no further ahead than its type may be → append time passes → it was not seen before →
 its session is right → event time passes, closing panes and blocks → it is not late → its handler changes the room.
 Counting a viewer's event costs one addition: a like or a join is no evidence, so one that is delivered twice counts
-twice, and heartbeats say the same when said again. Everything that can weigh is taken once: by the latest 64 ids of a
-side, and, since a repeat has the time of the first, by what its open pane holds.
+twice. Everything that can weigh is taken once: by the latest 64 ids of a side, 8 of heartbeats, and, since a repeat has
+the time of the first, by what its open pane holds.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from xxhash import xxh3_64_digest, xxh3_64_intdigest, xxh32_intdigest
 
-from worker.audit import announce, arrival, clocks, packed
+from worker.audit import announce, arrival, breaks, clocks, packed
 from worker.audit import events as e
 from worker.audit.facts import REVIEW_BIT
 from worker.audit.lifecycle import describe, pause
@@ -53,7 +53,7 @@ from worker.audit.windows import open_pane
 Handler = Callable[[Room, Any, int, int], None]
 """Changes the room by an event at effective time; takes its offset and the time that orders registers (`arrival`)."""
 
-_REPEATABLE, _VIEWER, _OTHER = "repeatable", "viewer", "other"
+_REPEATABLE, _VIEWER, _OTHER, _BEAT = "repeatable", "viewer", "other", "heartbeat"
 """Whose memory of recent event ids an event type uses; `_REPEATABLE` ones need none."""
 
 _SPEECH, _PROMPT, _REPLY, _LOOK = clocks.SPEECH, clocks.PROMPT, clocks.ANSWER, 3
@@ -96,7 +96,11 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
     digest = b""
     if once is not _REPEATABLE:
         digest = xxh3_64_digest(event.id.encode())
-        if arrival.is_known(room.seen_viewer if once is _VIEWER else room.seen_other, digest):
+        if once is _BEAT:
+            known = arrival.is_known_beat(room, digest)
+        else:
+            known = arrival.is_known(room.seen_viewer if once is _VIEWER else room.seen_other, digest)
+        if known:
             return _DUPLICATE
     told_ms = at_ms if kind != _SPEECH else arrival.told_ms(cast("e.HostSpeech", event))
     status, session, name = _APPLIED, room.session, event.session_id
@@ -108,7 +112,9 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
         status = admit(room, event, said, offset, told_ms)
         if status is not _APPLIED and status is not _LATE:
             return status
-    if digest:
+    if once is _BEAT:
+        arrival.remember_beat(room, digest)
+    elif digest:
         arrival.remember(room, digest, once is _VIEWER)
     if kind != _ANSWER:
         arrival.advance(room, at_ms, told_ms, source)
@@ -127,12 +133,12 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
 
 
 def _on_paused(room: Room, event: e.RoomPaused, offset: int, key_ms: int) -> None:
-    pause(room, (key_ms, arrival.rank(event)), event.at_ms, True)
+    pause(room, (key_ms, arrival.rank(event)), event.at_ms, breaks.PAUSED)
     frame.refresh_idle(room)
 
 
 def _on_resumed(room: Room, event: e.RoomResumed, offset: int, key_ms: int) -> None:
-    pause(room, (key_ms, arrival.rank(event)), event.at_ms, False)
+    pause(room, (key_ms, arrival.rank(event)), event.at_ms, breaks.RESUMED)
 
 
 def _on_closed(room: Room, event: e.RoomClosed, offset: int, key_ms: int) -> None:
@@ -307,7 +313,7 @@ def _marker(then: Handler) -> Handler:
 
 HANDLERS: dict[type, tuple[Handler, str, int, int]] = {
     e.RoomOpened: (describe, _OTHER, _SESSION, arrival.GATEWAY),
-    e.RoomHeartbeat: (describe, _REPEATABLE, _SESSION, arrival.GATEWAY),
+    e.RoomHeartbeat: (describe, _BEAT, _SESSION, arrival.GATEWAY),
     e.RoomPaused: (_on_paused, _OTHER, _REGISTER, arrival.GATEWAY),
     e.RoomResumed: (_on_resumed, _OTHER, _REGISTER, arrival.GATEWAY),
     e.RoomClosed: (_on_closed, _OTHER, _SESSION, arrival.GATEWAY),

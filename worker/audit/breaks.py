@@ -1,8 +1,8 @@
 """Breaks: times in which viewers cannot expect an answer. The host declared them, or the session was off the air.
 
 A declared break is a register: of its marks the one with the largest key says whether there is a break now, in
-whatever order they come. Marks that change nothing are dropped, but for the newest, which orders those to come.
-A mark takes effect no earlier than the one before it.
+whatever order they come. Words of heartbeats that change nothing are dropped, but for the newest, which orders those to
+come. A mark takes effect no earlier than the one before it.
 
 A session is off the air from its close until it reopens, and from when another displaced it until it comes back. Up to
 30 s of that a viewer can wait: whoever answers still has a minute. So a host who reconnects every minute for three
@@ -16,13 +16,19 @@ SHORT_MS = 30_000
 KEPT_MS = 900_000
 
 Span = tuple[int, int]
-Mark = tuple[int, int, int, bool]
-"""One word about a declared break: key (ms), rank, effective time, and whether there is one from then on."""
+Mark = tuple[int, int, int, int]
+"""One word about a declared break: key (ms), rank, effective time, and what was said."""
+RESUMED, PAUSED, BEAT = 0, 1, 2
+"""What a word says; `BEAT` is added if a heartbeat says it."""
 
 
 def is_paused(session: Session) -> bool:
     """Whether a break is declared now."""
-    return bool(session.break_marks) and session.break_marks[-1][3]
+    return bool(session.break_marks) and _on(session.break_marks[-1])
+
+
+def _on(mark: Mark) -> bool:
+    return bool(mark[3] & PAUSED)
 
 
 def note_pause(session: Session, mark: Mark) -> None:
@@ -30,12 +36,24 @@ def note_pause(session: Session, mark: Mark) -> None:
     marks = sorted({*session.break_marks, mark})
     kept: list[Mark] = []
     for i, one in enumerate(marks):
-        if i == len(marks) - 1 or one[3] is not (bool(kept) and kept[-1][3]):
+        changes = _on(one) is not (bool(kept) and _on(kept[-1]))
+        if changes or one[3] < BEAT or i == len(marks) - 1:
             kept.append(one)
-    if len(kept) > PAUSES_MAX:  # two breaks run together: abstaining too much accuses no one
-        first = next(i for i, one in enumerate(kept) if i and not one[3])
-        del kept[first : first + 2]
+    if len(kept) > PAUSES_MAX:
+        _drop_one(kept)
     session.break_marks = tuple(kept)
+
+
+def _drop_one(marks: list[Mark]) -> None:
+    """Drop the oldest word that changes nothing, else let the oldest two breaks run together: abstaining too much
+    accuses no one."""
+    before = False
+    for i, one in enumerate(marks[:-1]):
+        if _on(one) is before:
+            del marks[i]
+            return
+        before = _on(one)
+    del marks[1:3]
 
 
 def pauses(session: Session) -> list[Span]:
@@ -43,8 +61,8 @@ def pauses(session: Session) -> list[Span]:
     found: list[Span] = []
     at_ms = since_ms = 0
     paused = False
-    for _, _, said_ms, on in session.break_marks:
-        at_ms = max(at_ms, said_ms)
+    for mark in session.break_marks:
+        at_ms, on = max(at_ms, mark[2]), _on(mark)
         if on and not paused:
             since_ms = at_ms
         elif paused and not on:

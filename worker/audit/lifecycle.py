@@ -49,7 +49,7 @@ def describe(room: Room, event: RoomOpened | RoomHeartbeat, offset: int, key_ms:
             session.beaten = () if session.described == key else key
             session.viewers = event.viewers
         if event.paused is not None:
-            pause(room, key, event.at_ms, event.paused)
+            pause(room, key, event.at_ms, breaks.BEAT + event.paused)
         if session.absent_since_ms or session.facts.idle.certainty:
             frame.refresh_idle(room)
 
@@ -98,11 +98,11 @@ def _take(room: Room, event: RoomOpened | RoomHeartbeat, offset: int) -> None:
 # --- breaks
 
 
-def pause(room: Room, key: tuple[int, int], at_ms: int, paused: bool) -> None:
-    """Take a word about a declared break."""
+def pause(room: Room, key: tuple[int, int], at_ms: int, word: int) -> None:
+    """Take a word about a declared break (`breaks.PAUSED`, `RESUMED`)."""
     session = room.session
     before = breaks.is_paused(session)
-    breaks.note_pause(session, (*key, at_ms, paused))
+    breaks.note_pause(session, (*key, at_ms, word))
     if before and not breaks.is_paused(session):
         session.resumed_ms = max(session.resumed_ms, at_ms)
         session.unbroken_since_ms = max(session.unbroken_since_ms, at_ms)

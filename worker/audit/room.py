@@ -304,7 +304,7 @@ class Session(Struct, gc=False, array_like=True):
     excerpts: tuple[Excerpt, ...] = ()
     breaks: tuple[tuple[int, int], ...] = ()
     blind: tuple[tuple[int, int], ...] = ()
-    break_marks: tuple[tuple[int, int, int, bool], ...] = ()
+    break_marks: tuple[tuple[int, int, int, int], ...] = ()
     marks: dict[str, list[tuple[int, bool]]] = {}  # since when what rules ask the share of has held or not
     identities_due_ms: int = 0  # event time at which to tell the room's identities (`audit.announce`)
     ties: Ties | None = None
@@ -360,6 +360,7 @@ class Room(Struct, gc=False, array_like=True):
     sessions: int = 0
     unclosed: int = 0
     strangers: tuple[tuple[int, int], ...] = ()
+    beats: bytes = b""  # hashes of the ids of the newest heartbeats (`audit.arrival`)
 
     def evidence(self, family: str) -> Family | None:
         """The evidence behind a family's present level; None when it has not begun.
