@@ -20,7 +20,8 @@ from worker.audit.speech import CAPACITY, RECENT
 
 EVENTS = 100_000
 SNAPSHOT_MAX = 16 * 1024
-"""Bytes of a room whose texts are short, for each of its sessions: those set aside take a speech ring of 12 KB, too. The largest of 100 seeds takes 14,028: seven panes are full at once."""
+"""Bytes of a room whose texts are short, for each of its sessions: one set aside has its speech ring with it.
+The largest of 100 seeds takes 14,028: seven panes are full at once."""
 BOUNDS = {
     "reviews": r.REVIEWS_MAX,
     "seen_viewer": r.SEEN_MAX,

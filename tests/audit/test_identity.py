@@ -77,7 +77,7 @@ def test_an_answer_is_never_late_and_one_for_a_session_that_is_over_is_no_ones_m
     assert feed(room, [ev(e.FleetMatched, 0, session_id="s0")]) == [Status.FOREIGN]
     feed(room, [ev(e.RoomClosed, 5 * MINUTE)])
     answers = [ev(e.RestrictionTested, 6 * MINUTE), ev(e.FleetMatched, 4 * MINUTE)]
-    assert feed(room, answers) == [Status.LATE, Status.LATE]
+    assert feed(room, answers) == [Status.APPLIED, Status.APPLIED]
 
 
 def test_a_registry_that_does_not_know_the_host_says_nothing_against_him() -> None:

@@ -124,7 +124,16 @@ class Replay:
         total = Counts()
         for processor in self._processors.values():
             one = processor.counts
-            for name in ("read", "applied", "duplicate", "late", "replay_skipped", "dead_lettered", "violations"):
+            for name in (
+                "read",
+                "applied",
+                "duplicate",
+                "late",
+                "foreign",
+                "replay_skipped",
+                "dead_lettered",
+                "violations",
+            ):
                 setattr(total, name, getattr(total, name) + getattr(one, name))
             _add(total.rejected, one.rejected)
             _add(total.events, one.events)
