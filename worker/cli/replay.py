@@ -147,7 +147,8 @@ def _tell_memory(run: "Replay", count: int) -> None:
 def _accounting(counts: "Counts") -> str:
     return (
         f"read {counts.read:,} = applied {counts.applied:,} + duplicate {counts.duplicate:,} + late {counts.late:,}"
-        f" + foreign {counts.foreign:,} + replay-skipped {counts.replay_skipped:,} + dead-lettered {counts.dead_lettered:,}"
+        f" + foreign {counts.foreign:,} + replay-skipped {counts.replay_skipped:,}"
+        f" + dead-lettered {counts.dead_lettered:,}"
     )
 
 
