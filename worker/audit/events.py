@@ -9,7 +9,7 @@ One struct per event type, tagged by `type`. The schema files under `schemas/` a
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -77,7 +77,7 @@ class RoomHeartbeat(_Descriptor, tag="room.heartbeat", kw_only=True, gc=False):
     says nothing of a break."""
 
     viewers: Count
-    paused: bool | None = None
+    paused: bool | UnsetType = UNSET
 
 
 class RoomPaused(Envelope, tag="room.paused", kw_only=True, gc=False):

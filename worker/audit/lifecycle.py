@@ -13,6 +13,7 @@ That happens at the room's next record, or when a worker evicts the room, and ch
 Who displaces whom is `audit.sessions`.
 """
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from worker.audit import announce, breaks, requests
@@ -48,7 +49,7 @@ def describe(room: Room, event: RoomOpened | RoomHeartbeat, offset: int, key_ms:
         if key > newest_beat:
             session.beaten = () if session.described == key else key
             session.viewers = event.viewers
-        if event.paused is not None:
+        if event.paused is not UNSET:
             pause(room, key, event.at_ms, breaks.BEAT + event.paused)
         if session.absent_since_ms or session.facts.idle.certainty:
             frame.refresh_idle(room)
