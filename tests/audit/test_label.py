@@ -11,9 +11,9 @@ from worker.audit import events as e
 from worker.audit import labelled
 from worker.audit.apply import apply
 from worker.audit.facts import Certainty, Label
-from worker.audit.lifecycle import Status
 from worker.audit.marks import LABEL_MARKS_MAX
 from worker.audit.room import Room
+from worker.audit.sessions import Status
 
 Known = tuple[bool | None, bool | None]
 

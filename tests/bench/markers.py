@@ -18,7 +18,7 @@ from tests.audit.build import MINUTE, T0, a_room, ev
 from tests.bench.memory import speaking
 from worker.audit import announce, labelled
 from worker.audit import events as e
-from worker.audit.facts import AiPresenter, Fleet, Tamper
+from worker.audit.facts import AiPresenter, Certainty, Fleet, Tamper
 from worker.audit.markers import (
     fleet,
     frame,
@@ -154,9 +154,9 @@ def cases() -> Iterator[tuple[str, str, Call, Callable[[Room], object] | None]]:
     yield (
         "presenter",
         "mark, changed",
-        _unmarked(lambda room: presenter.mark(room, 3, "x", ev(e.WatermarkRead, T0))),
+        _unmarked(lambda room: presenter.mark(room, Certainty.CONFIRMED, "x", ev(e.WatermarkRead, T0))),
         None,
-    )  # type: ignore[arg-type]
+    )
     yield "unbroken", "restart", lambda room: unbroken.restart(room, T0), None
     yield "unbroken", "hours", unbroken.hours, None
 

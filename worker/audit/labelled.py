@@ -18,7 +18,7 @@ its words came in. With more than 64 ahead of W the label is unknown. Cost: 1 µ
 
 from itertools import pairwise
 
-from worker.audit.events import LabelState, RoomHeartbeat, RoomOpened
+from worker.audit.events import LabelState
 from worker.audit.facts import FACT_BIT, Certainty, Label, Tamper
 from worker.audit.marks import LABEL_MARKS_MAX, LabelMarks, Mark
 from worker.audit.registers import accused_since_ms, is_surest, rank
@@ -27,8 +27,6 @@ from worker.audit.room import FOREVER_MS, Phase, Room, Session
 
 GRACE_MS = 60_000
 GATEWAY_WAIT_MS = 600_000
-WHOLE_MS = 60_000
-"""A session whose first descriptor is no older was seen from its start."""
 FOLDED_MAX = 16
 PLATFORM, HOST = 1, 2
 MAKERS = {"platform": PLATFORM, "host": HOST}
@@ -37,13 +35,6 @@ NO_LABEL = Label(visible=False, continuous=False)
 _KNOWN = (None, False, True)
 _NOTHING_READ = {(v, c): Label(v, c) for v in _KNOWN for c in _KNOWN} | {(False, False): NO_LABEL}
 """Rooms of whose label nothing was read share these."""
-
-
-def begin(room: Room, event: RoomOpened | RoomHeartbeat) -> None:
-    """Take from a session's first descriptor when it began, and whether it was seen from its start."""
-    session, started_ms, at_ms = room.session, event.started_at_ms, event.at_ms
-    session.began_ms = min(started_ms, at_ms)
-    session.whole = started_ms <= at_ms <= session.began_ms + WHOLE_MS
 
 
 def horizon_ms(room: Room) -> int:
