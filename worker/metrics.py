@@ -33,12 +33,13 @@ class Spec(NamedTuple):
 
 METRICS: tuple[Spec, ...] = (
     Spec("info", "gauge", "1; the version is in the label.", ("version",)),
-    # what comes in: read = applied + duplicate + late + replay_skipped + rejected
+    # what comes in: read = applied + duplicate + late + foreign + replay_skipped + rejected
     Spec("read_total", "counter", "Records taken from the room log."),
     Spec("events_total", "counter", "Events decoded, by type.", ("type",)),
     Spec("applied_total", "counter", "Events applied to a room."),
     Spec("duplicate_total", "counter", "Events already seen under the same id."),
     Spec("late_total", "counter", "Events older than their room's watermark."),
+    Spec("foreign_total", "counter", "Events of another session than the one that their room is leased to."),
     Spec("replay_skipped_total", "counter", "Records already in a room's snapshot when they were read again."),
     Spec("rejected_total", "counter", "Records dead-lettered, by reason.", ("reason",)),
     Spec("batch_events", "histogram", "Records in one fetch."),

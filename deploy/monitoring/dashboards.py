@@ -163,13 +163,13 @@ def _state_and_kafka() -> tuple[str, Sequence[Panel]]:
 def hot_path() -> Board:
     """Show throughput, delay, stages and the process."""
     fates = (("read", "read"), ("applied", "applied"), ("duplicate", "duplicate"), ("late", "late"),
-             ("replay_skipped", "read again"), ("rejected", "rejected"))  # fmt: skip
+             ("foreign", "foreign"), ("replay_skipped", "read again"), ("rejected", "rejected"))  # fmt: skip
     about = "Throughput, delay, stages of work, Kafka and the process."
     return Board("stream-audit-hot-path", "stream-audit · Hot path", about, (
         ("Throughput and delay", (
             lines("Events by type", "Events applied to rooms.", EVENTS_PER_SECOND,
                   Query(rate("events_total", "type"), "{{type}}")),
-            lines("Read and what became of it", "read = applied + duplicate + late + read again + rejected.",
+            lines("Read and what became of it", "read = applied + duplicate + late + foreign + read again + rejected.",
                   EVENTS_PER_SECOND, *(Query(rate(f"{name}_total"), legend) for name, legend in fates)),
             lines("Dead letters by reason", "Records that break the contract. Above 20 % the worker stops the "
                   "partition.", RECORDS_PER_SECOND, Query(rate("rejected_total", "reason"), "{{reason}}")),

@@ -7,8 +7,8 @@ from typing import Any
 from worker.audit import events as e
 from worker.audit import snapshot
 from worker.audit.apply import apply
-from worker.audit.lifecycle import Status
 from worker.audit.room import Room, block_start
+from worker.audit.sessions import Status
 
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
 ROOM_ID = "douyin:1"

@@ -9,9 +9,10 @@ import pytest
 
 from tests.audit.build import EVERY_TYPE, ROOM_ID, SECOND, T0, a_room, beat, beats, ev, feed, in_time, say
 from tests.audit.rooms import random_log, sentence
-from worker.audit import announce, clocks, elond, packed, requests, sketch, snapshot, timing
+from worker.audit import announce, clocks, elond, packed, requests, sketch, snapshot, ties, timing
 from worker.audit import events as e
 from worker.audit import room as r
+from worker.audit.lifecycle import settle
 from worker.audit.markers import fleet
 from worker.audit.room import Room
 from worker.audit.signals import detectors, latency
@@ -19,12 +20,15 @@ from worker.audit.speech import CAPACITY, RECENT
 
 EVENTS = 100_000
 SNAPSHOT_MAX = 16 * 1024
-"""Bytes of a room whose texts are short. The largest of 100 seeds takes 14,028: seven panes are full at once."""
+"""Bytes of a room whose texts are short, for each of its sessions: one set aside has its speech ring with it.
+The largest of 100 seeds takes 14,028: seven panes are full at once."""
 BOUNDS = {
     "reviews": r.REVIEWS_MAX,
     "seen_viewer": r.SEEN_MAX,
     "seen_other": r.SEEN_MAX,
     "episodes": 0,  # no rules look here
+    "aside": r.ASIDE_MAX,
+    "strangers": r.STRANGERS_MAX,
 }
 SESSION_BOUNDS = {
     "panes": 32,  # lateness, the longest hold, and the panes that are being filled
@@ -37,6 +41,12 @@ SESSION_BOUNDS = {
     "mentions": r.MENTIONS_MAX,
     "excerpts": r.EXCERPTS_MAX,
     "breaks": r.BREAKS_MAX,
+    "blind": r.BLIND_MAX,
+    "break_marks": r.PAUSES_MAX + 1,
+    "aliases": r.ALIASES_MAX,
+    "described": 2,
+    "beaten": 2,
+    "episodes": 0,  # no rules look here
     "marks": 0,
     "failures": 0,
     "families": 6,
@@ -112,7 +122,7 @@ def _sent(room: Room) -> None:
 
 def check(room: Room) -> None:
     """Every container of the room against its bound; a list without one fails."""
-    for owner, bounds in ((room, BOUNDS), (room.session, SESSION_BOUNDS)):
+    for owner, bounds in ((room, BOUNDS), *((session, SESSION_BOUNDS) for session in (room.session, *room.aside))):
         for name in owner.__struct_fields__:
             value = getattr(owner, name)
             if isinstance(value, list | dict | bytearray):
@@ -160,7 +170,7 @@ def test_a_hundred_thousand_events_of_every_type_keep_every_bound(pace_ms: int) 
         if i % 97 == 0:
             check(room)
             _sent(room)
-            largest = max(largest, len(snapshot.encode(room)))
+            largest = max(largest, len(snapshot.encode(room)) // (1 + len(room.aside)))
     assert largest <= SNAPSHOT_MAX, largest
 
 
@@ -175,7 +185,7 @@ def test_no_seed_of_a_hundred_breaks_the_bound_of_a_snapshot(pace_ms: int) -> No
             feed(room, [random_event(rng, at_ms - rng.randint(0, 70_000))])
             if i % 97 == 0:
                 _sent(room)
-                taken = len(snapshot.encode(room))
+                taken = len(snapshot.encode(room)) // (1 + len(room.aside))
                 assert taken <= SNAPSHOT_MAX, (seed, i, taken)
 
 
@@ -186,7 +196,7 @@ def test_a_container_of_each_part_is_known_to_this_test() -> None:
         (r.Pane, PANE_BOUNDS),
         (r.Block, BLOCK_BOUNDS),
         (r.Arrived, ARRIVED_BOUNDS),
-        (r.Ties, TIES_BOUNDS),
+        (ties.Ties, TIES_BOUNDS),
         (requests.Asking, ASKING_BOUNDS),
         (timing.Delays, {"taken"}),
         (timing.Pauses, set()),
@@ -235,6 +245,7 @@ def test_a_room_whose_session_ended_takes_less_than_four_kilobytes_and_no_speech
     """Half a year of rooms that somebody may still decide about must fit; what only a running session needs is gone."""
     log = random_log(seed, minutes=30)
     room = a_room([*log, ev(e.RoomClosed, max(event.at_ms for event in log) - T0)])
+    settle(room)
     _sent(room)
     assert room.session.speech is None
     assert len(snapshot.encode(room)) <= 4 * 1024

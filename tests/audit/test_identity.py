@@ -7,7 +7,7 @@ import pytest
 from tests.audit.build import MINUTE, T0, a_room, beat, ev, feed
 from worker.audit import events as e
 from worker.audit.facts import Certainty, Facts, Fleet, Likeness, Persona, ProductMedia, Registration
-from worker.audit.lifecycle import Status
+from worker.audit.sessions import Status
 
 
 def facts(*events: Any) -> Facts:
@@ -74,10 +74,10 @@ def test_an_answer_is_never_late_and_one_for_a_session_that_is_over_is_no_ones_m
     room = a_room([beat(0), beat(5 * MINUTE)])
     assert feed(room, [ev(e.FleetMatched, 0), ev(e.RegistrationState, 1)]) == [Status.APPLIED, Status.APPLIED]
     assert room.session.facts.fleet.size == 2 and room.session.facts.registration.known
-    assert feed(room, [ev(e.FleetMatched, 0, session_id="s0")]) == [Status.LATE]
+    assert feed(room, [ev(e.FleetMatched, 0, session_id="s0")]) == [Status.FOREIGN]
     feed(room, [ev(e.RoomClosed, 5 * MINUTE)])
     answers = [ev(e.RestrictionTested, 6 * MINUTE), ev(e.FleetMatched, 4 * MINUTE)]
-    assert feed(room, answers) == [Status.LATE, Status.LATE]
+    assert feed(room, answers) == [Status.APPLIED, Status.APPLIED]
 
 
 def test_a_registry_that_does_not_know_the_host_says_nothing_against_him() -> None:

@@ -13,8 +13,8 @@ from tests.audit.rooms import random_log
 from worker.audit import events as e
 from worker.audit import snapshot
 from worker.audit.evidence import Family
-from worker.audit.lifecycle import Status
 from worker.audit.room import Room
+from worker.audit.sessions import Status
 
 SEEDS = settings(derandomize=True, deadline=None, phases=(Phase.generate,))  # a smaller seed is no simpler room
 

@@ -10,8 +10,8 @@ from tests.audit.build import MINUTE, ROOM_ID, SECOND, T0, a_room, ask, beat, be
 from tests.audit.oracle import Oracle
 from tests.audit.rooms import random_log
 from worker.audit import events as e
-from worker.audit.lifecycle import Status
 from worker.audit.room import BLOCK_MS, PANE_MS, Room, block_start
+from worker.audit.sessions import Status
 
 
 def log_e(room: Room) -> dict[str, float]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from worker.audit import lifecycle
+from worker.audit import sessions
 from worker.lab.simulate import STARTED_AT_MS, Event, at_ms_of, simulate
 from worker.policy.judge import Judge
 from worker.tools.policyfiles import read_policies
@@ -89,7 +89,7 @@ def test_what_is_dropped_at_a_close_is_missed_by_nobody(kind: str, monkeypatch: 
     ]  # fmt: skip
     log = [*first, *first[-50:], *reviews, *again]
     outputs, _, run = _judged(_records(iter(log)), 200)
-    monkeypatch.setattr(lifecycle, "_keep_what_is_read", lambda room: None)
+    monkeypatch.setattr(sessions, "settle", lambda room: None)
     kept, _, other = _judged(_records(iter(log)), 200)
     assert outputs == kept
     assert run.counts() == other.counts()

@@ -69,6 +69,7 @@ def a_room(room_id: str = "wechat_channels:r1", session_id: str = "s1") -> Room:
             host_id="h:1",
             selling=True,
             started_at_ms=T0 - 60 * MINUTE,
+            began_ms=T0 - 60 * MINUTE,
             start_ms=T0 - 60 * MINUTE,
             viewers=20,
         ),
@@ -104,7 +105,7 @@ def closed(room: Room) -> None:
     """Close the room's session."""
     from worker.audit.facts import SESSION_BIT
 
-    room.session.phase = Phase.CLOSED
+    room.session.phase, room.session.off_ms, room.session.off_appended_ms = Phase.CLOSED, room.max_at_ms, T0
     room.changed |= SESSION_BIT
 
 

@@ -114,7 +114,7 @@ def test_a_new_session_clears_the_old_one_under_its_own_name() -> None:
     judge, room = a_judge(a_rule()), a_room()
     set_ai(room, CONFIRMED)
     first = only(look(judge, room))
-    room.session.id = "s2"
+    room.session.id, room.session.number = "s2", 2
     cleared, opened = look(judge, room, 10)
     assert (cleared.kind, cleared.session_id, cleared.supersedes) == ("cleared", "s1", first.violation_id)
     assert (opened.kind, opened.session_id) == ("opened", "s2")  # no cooldown across sessions
@@ -202,7 +202,7 @@ def test_an_overturned_violation_is_withdrawn_and_the_rule_exempt_for_the_sessio
     assert (withdrawn.kind, withdrawn.supersedes) == ("withdrawn", opened.violation_id)
     assert room.reviews == []
     assert look(judge, room, 200) == []
-    room.session.id = "s2"
+    room.session.id, room.session.number = "s2", 2
     assert only(look(judge, room, 201)).kind == "opened"
 
 
@@ -228,11 +228,11 @@ def test_what_people_upheld_starts_the_next_session_further_up() -> None:
     room.reviews += [(opened.violation_id, "upheld", "reviewer"), (opened.violation_id, "upheld", "appeal")]
     look(judge, room, 1, bits=REVIEW_BIT)
     assert room.session.facts.history.room == {"T-ONE-01": [T0 + MINUTE]}
-    room.session.id = "s2"
+    room.session.id, room.session.number = "s2", 2
     _, again = look(judge, room, 10)
     assert (again.kind, again.step) == ("opened", 1)
     upheld(room, T_ONE_01=99)
-    room.session.id = "s3"
+    room.session.id, room.session.number = "s3", 3
     assert look(judge, room, 20)[1].step == 2  # no further than the ladder goes
 
 
@@ -335,7 +335,8 @@ def history(steps: list[tuple[str, int]]) -> list[Decision]:
             closed(room)
         elif what == "session":
             sessions += 1
-            room.session.id, room.session.phase = f"s{sessions}", 1
+            room.session.id, room.session.number, room.session.phase = f"s{sessions}", sessions, 1
+            room.session.off_appended_ms = 0
         elif what in ("overturn", "uphold") and found:
             room.reviews.append(
                 (found[-1].violation_id, {"overturn": "overturned", "uphold": "upheld"}[what], "reviewer")

@@ -5,7 +5,8 @@ import pytest
 from tests.policy.build import MINUTE, T0, a_judge, a_policy, a_room, a_rule, look, only, set_level
 from worker.audit.evidence import Level
 from worker.audit.facts import FACT_BIT, Certainty, Fleet
-from worker.audit.room import Room, Ties
+from worker.audit.room import Room
+from worker.audit.ties import Ties
 from worker.audit.timing import Pauses
 from worker.policy.compile import CompileError, RuleError, compile_expression
 from worker.policy.inputs import SIGNALS, SignalsFact, nothing_known, of_room

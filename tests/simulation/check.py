@@ -16,8 +16,8 @@ from tests.support.engine import Sent
 from tests.support.oracle import answers_in, match
 from worker.audit import snapshot
 from worker.audit.history import kept_until_ms
-from worker.audit.lifecycle import SILENCE_MS
 from worker.audit.room import Room
+from worker.audit.sessions import SILENCE_MS
 from worker.engine.identities import partition_of
 from worker.partition.rooms import MemoryRooms
 from worker.partition.rooms import PartitionProcessor as Core

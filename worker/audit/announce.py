@@ -18,7 +18,8 @@ from worker.audit import elond, sketch
 from worker.audit.events import Count, Id, Millis, Platform, Shop, Upheld
 from worker.audit.evidence import MS_PER_HOUR, Level
 from worker.audit.facts import FACT_BIT, Fleet
-from worker.audit.room import FOREVER_MS, Phase, Room, Ties
+from worker.audit.room import FOREVER_MS, Room
+from worker.audit.ties import Ties
 
 PERIOD_MS = 300_000
 TTL_MS = 900_000
@@ -173,7 +174,7 @@ def _weight(fleet: Fleet) -> tuple[bool, int, int]:
 def announce(room: Room) -> list[Identity]:
     """What to tell now that event time has come to `room.identities_due_ms`; sets when to speak next."""
     at_ms = room.max_at_ms
-    live = room.session.phase != Phase.CLOSED
+    live = not room.session.off_appended_ms
     room.session.identities_due_ms = at_ms + PERIOD_MS if live else FOREVER_MS
     if not room.session.host_id:
         return []

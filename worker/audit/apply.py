@@ -3,8 +3,8 @@
 The way of an event: its clock is no further ahead than its type may be → append time passes → it was not seen before →
 its session is right → event time passes, closing panes and blocks → it is not late → its handler changes the room.
 Counting a viewer's event costs one addition: a like or a join is no evidence, so one that is delivered twice counts
-twice, and heartbeats say the same when said again. Everything that can weigh is taken once: by the latest 64 ids of a
-side, and, since a repeat has the time of the first, by what its open pane holds.
+twice. Everything that can weigh is taken once: by the latest 64 ids of a side, 8 of heartbeats, and, since a repeat has
+the time of the first, by what its open pane holds.
 """
 
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from typing import Any, cast
 
 from xxhash import xxh3_64_digest, xxh3_64_intdigest, xxh32_intdigest
 
-from worker.audit import announce, arrival, clocks, packed
+from worker.audit import announce, arrival, breaks, clocks, packed
 from worker.audit import events as e
-from worker.audit.facts import FACT_BIT, REVIEW_BIT
-from worker.audit.lifecycle import SILENCE_MS, Status, admit, end, move, start_again
+from worker.audit.facts import REVIEW_BIT
+from worker.audit.lifecycle import describe, pause
 from worker.audit.markers import (
     fleet,
     frame,
@@ -43,27 +43,28 @@ from worker.audit.room import (
     Utterance,
     spoken_in,
 )
+from worker.audit.sessions import SILENCE_MS, Status, admit, start_again
 from worker.audit.signals import cadence, challenge, detectors
 from worker.audit.signals.bots import viewer_hash
-from worker.audit.signals.replies import GIFT, GREETING, ORDER, QUESTION, meets_break
+from worker.audit.signals.replies import GIFT, GREETING, ORDER, QUESTION
 from worker.audit.text import is_greeting, is_question
 from worker.audit.windows import open_pane
 
 Handler = Callable[[Room, Any, int, int], None]
 """Changes the room by an event at effective time; takes its offset and the time that orders registers (`arrival`)."""
 
-_REPEATABLE, _VIEWER, _OTHER = "repeatable", "viewer", "other"
+_REPEATABLE, _VIEWER, _OTHER, _BEAT = "repeatable", "viewer", "other", "heartbeat"
 """Whose memory of recent event ids an event type uses; `_REPEATABLE` ones need none."""
 
 _SPEECH, _PROMPT, _REPLY, _LOOK = clocks.SPEECH, clocks.PROMPT, clocks.ANSWER, 3
-_COUNTER, _REGISTER, _FACT, _CHALLENGE, _ANSWER = range(4, 9)
-_JOINED, _CAN_BE_LATE = _REPLY, _LOOK
+_COUNTER, _REGISTER, _FACT, _CHALLENGE, _ANSWER, _SESSION = range(4, 10)
+_JOINED, _CAN_BE_LATE, _OF_A_BROADCAST = _REPLY, _LOOK, _COUNTER
 """Kinds of events, in this order: those that signals join up to `_JOINED`, statistics up to `_CAN_BE_LATE`. Registers,
 facts and challenges are never late. Answers come over other partitions, or from people who take their time, and so tell
-nothing of how far the room is."""
+nothing of how far the room is. What is up to `_OF_A_BROADCAST` counts for nothing once its session has closed."""
 
 # Plain names for the hot path: an attribute of an enum costs as much as a comparison.
-_UNKNOWN, _PAUSED, _CLOSED = int(Phase.UNKNOWN), int(Phase.PAUSED), int(Phase.CLOSED)
+_CLOSED = int(Phase.CLOSED)
 _APPLIED, _DUPLICATE, _LATE, _AHEAD = Status.APPLIED, Status.DUPLICATE, Status.LATE, Status.AHEAD
 
 
@@ -75,8 +76,8 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
     """
     before_ms = room.appended_ms
     appended_ms = max(appended_ms, before_ms)
-    at_ms = key_ms = event.at_ms
-    ahead_ms = 0
+    said, at_ms = event, event.at_ms
+    key_ms, ahead_ms = at_ms, 0
     if at_ms > appended_ms:
         if arrival.is_too_far_ahead(event, appended_ms):
             return _AHEAD
@@ -95,21 +96,30 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
     digest = b""
     if once is not _REPEATABLE:
         digest = xxh3_64_digest(event.id.encode())
-        if arrival.is_known(room.seen_viewer if once is _VIEWER else room.seen_other, digest):
+        if once is _BEAT:
+            known = arrival.is_known_beat(room, digest)
+        else:
+            known = arrival.is_known(room.seen_viewer if once is _VIEWER else room.seen_other, digest)
+        if known:
             return _DUPLICATE
-    session_id = event.session_id
-    session = room.session
-    if (session_id != session.id and session_id is not None) or session.phase == _CLOSED or not room.max_at_ms:
-        status = admit(room, event, offset)
-        if status is not _APPLIED:
-            return status
-    if digest:
-        arrival.remember(room, digest, once is _VIEWER)
     told_ms = at_ms if kind != _SPEECH else arrival.told_ms(cast("e.HostSpeech", event))
+    status, session, name = _APPLIED, room.session, event.session_id
+    if (
+        kind == _SESSION
+        or session.phase == _CLOSED
+        or (name != session.id if name is not None else told_ms < session.began_ms or not session.began_ms)
+    ):
+        status = admit(room, event, said, offset, told_ms)
+        if status is not _APPLIED and status is not _LATE:
+            return status
+    if once is _BEAT:
+        arrival.remember_beat(room, digest)
+    elif digest:
+        arrival.remember(room, digest, once is _VIEWER)
     if kind != _ANSWER:
         arrival.advance(room, at_ms, told_ms, source)
-        if kind <= _CAN_BE_LATE:
-            late = told_ms < room.watermark_ms
+        if kind <= _OF_A_BROADCAST:
+            late = status is _LATE or (told_ms < room.watermark_ms and kind <= _CAN_BE_LATE)
             if kind <= _JOINED:
                 clocks.note(room, kind, told_ms, ahead_ms, late)
             if late:
@@ -122,68 +132,17 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
 # --- the room itself -------------------------------------------------------------------------------------------
 
 
-def _describe(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: int, key_ms: int) -> None:
-    if (
-        event.started_at_ms != room.session.started_at_ms
-        or event.selling is not room.session.selling
-        or event.platform != room.session.platform
-        or event.region != room.session.region
-        or event.host_id != room.session.host_id
-        or event.shop_ids != room.session.shop_ids
-        or (event.title or "") != room.session.title
-        or (event.operator_id or "") != room.session.operator_id
-        or (event.device_id or "") != room.session.device_id
-        or (event.ip_hash or "") != room.session.ip_hash
-        or (event.category or "") != room.session.category
-    ):
-        _take_descriptor(room, event, offset)
-    if room.session.phase == _UNKNOWN:
-        move(room, "describe", event.at_ms)
-
-
-def _take_descriptor(room: Room, event: e.RoomOpened | e.RoomHeartbeat, offset: int) -> None:
-    before = announce.shown(room)
-    title = event.title or ""
-    if title and title != room.session.title:
-        software.read(room, title, event.at_ms, "title", offset)
-    room.session.started_at_ms = event.started_at_ms
-    room.session.selling = event.selling
-    room.session.platform = event.platform
-    room.session.region = event.region
-    room.session.host_id = event.host_id
-    room.session.shop_ids = event.shop_ids
-    room.session.title = title
-    room.session.operator_id = event.operator_id or ""
-    room.session.device_id = event.device_id or ""
-    room.session.ip_hash = event.ip_hash or ""
-    room.session.category = event.category or ""
-    room.changed |= FACT_BIT["room"]
-    announce.redescribed(room, before)
-
-
-def _on_heartbeat(room: Room, event: e.RoomHeartbeat, offset: int, key_ms: int) -> None:
-    if event.at_ms < room.session.heartbeat_ms:
-        return  # overtaken by a newer one, which said it all
-    room.session.heartbeat_ms = event.at_ms
-    _describe(room, event, offset, key_ms)
-    room.session.viewers = event.viewers
-    if event.paused != (room.session.phase == _PAUSED):
-        move(room, "pause" if event.paused else "resume", event.at_ms)
-    if room.session.absent_since_ms or room.session.facts.idle.certainty:
-        frame.refresh_idle(room)
-
-
 def _on_paused(room: Room, event: e.RoomPaused, offset: int, key_ms: int) -> None:
-    move(room, "pause", event.at_ms)
+    pause(room, (key_ms, arrival.rank(event)), event.at_ms, breaks.PAUSED)
     frame.refresh_idle(room)
 
 
 def _on_resumed(room: Room, event: e.RoomResumed, offset: int, key_ms: int) -> None:
-    move(room, "resume", event.at_ms)
+    pause(room, (key_ms, arrival.rank(event)), event.at_ms, breaks.RESUMED)
 
 
 def _on_closed(room: Room, event: e.RoomClosed, offset: int, key_ms: int) -> None:
-    end(room, event.at_ms)
+    """`sessions.admit` has closed the session, before time passed."""
 
 
 # --- viewers ---------------------------------------------------------------------------------------------------
@@ -247,8 +206,6 @@ def _prompt(
     room: Room, event: e.ViewerComment | e.ViewerGift | e.ViewerOrder, kind: int, text: str, offset: int
 ) -> None:
     """Keep a prompt in its pane: those with the smallest hashes, whatever order they arrive in."""
-    if room.session.phase == _PAUSED or (room.session.breaks and meets_break(room, event.at_ms)):
-        return
     pane = open_pane(room, event.at_ms)
     rank = xxh3_64_intdigest(event.id.encode())
     kept = pane.prompts
@@ -355,11 +312,11 @@ def _marker(then: Handler) -> Handler:
 
 
 HANDLERS: dict[type, tuple[Handler, str, int, int]] = {
-    e.RoomOpened: (_describe, _OTHER, _REGISTER, arrival.GATEWAY),
-    e.RoomHeartbeat: (_on_heartbeat, _REPEATABLE, _REGISTER, arrival.GATEWAY),
+    e.RoomOpened: (describe, _OTHER, _SESSION, arrival.GATEWAY),
+    e.RoomHeartbeat: (describe, _BEAT, _SESSION, arrival.GATEWAY),
     e.RoomPaused: (_on_paused, _OTHER, _REGISTER, arrival.GATEWAY),
     e.RoomResumed: (_on_resumed, _OTHER, _REGISTER, arrival.GATEWAY),
-    e.RoomClosed: (_on_closed, _OTHER, _REGISTER, arrival.GATEWAY),
+    e.RoomClosed: (_on_closed, _OTHER, _SESSION, arrival.GATEWAY),
     e.ViewerJoined: (_on_joined, _REPEATABLE, _COUNTER, arrival.GATEWAY),
     e.ViewerLeft: (_on_left, _REPEATABLE, _COUNTER, arrival.GATEWAY),
     e.ViewerLiked: (_on_liked, _REPEATABLE, _COUNTER, arrival.GATEWAY),

@@ -28,6 +28,7 @@ SLACK_MS, HOLD_MS = 30_000, 240_000
 SPOKEN_AGO_MAX_MS = 600_000
 """Speech that ended longer before it was recognised has times that cannot be meant."""
 TENTH = 10
+BEATS_MAX, BEAT_BYTES = 8, 4
 
 UNTIMED, GATEWAY, DETECTORS = range(3)
 """Classes of sources: those that tell nothing of how far the room is, the gateway, all others."""
@@ -68,6 +69,19 @@ def told_ms(event: e.HostSpeech) -> int:
     """When what was said had been said."""
     at_ms, end_ms = event.at_ms, event.end_ms
     return end_ms if at_ms - SPOKEN_AGO_MAX_MS <= end_ms < at_ms else at_ms
+
+
+def is_known_beat(room: Room, digest: bytes) -> bool:
+    """Whether a heartbeat is among the newest eight. By a clock that is far ahead a repeat would tell of a new time."""
+    at = room.beats.find(digest[:BEAT_BYTES])
+    while at >= 0 and at % BEAT_BYTES:
+        at = room.beats.find(digest[:BEAT_BYTES], at + 1)
+    return at >= 0
+
+
+def remember_beat(room: Room, digest: bytes) -> None:
+    """Remember a heartbeat's id, in the place of the oldest."""
+    room.beats = (room.beats + digest[:BEAT_BYTES])[-BEATS_MAX * BEAT_BYTES :]
 
 
 def is_known(ring: bytearray, digest: bytes) -> bool:

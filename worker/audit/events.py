@@ -9,7 +9,7 @@ One struct per event type, tagged by `type`. The schema files under `schemas/` a
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -73,10 +73,11 @@ class RoomOpened(_Descriptor, tag="room.opened", kw_only=True, gc=False):
 
 
 class RoomHeartbeat(_Descriptor, tag="room.heartbeat", kw_only=True, gc=False):
-    """Every 15–30 s: proves that the room lives, and carries the whole descriptor through silence."""
+    """Every 15–30 s: proves that the room lives, and carries the whole descriptor through silence. Without `paused` it
+    says nothing of a break."""
 
     viewers: Count
-    paused: bool = False
+    paused: bool | UnsetType = UNSET
 
 
 class RoomPaused(Envelope, tag="room.paused", kw_only=True, gc=False):

@@ -54,6 +54,6 @@ def kept_until_ms(room: Room) -> int:
     than any room."""
     past = room.session.facts.history
     times = [at for side in (past.room, past.host) for upheld in side.values() for at in upheld]
-    if room.episodes:
+    if room.episodes or any(one.episodes for one in room.aside):
         times.append(room.max_at_ms)
     return max(times) + REMEMBERED_MS if times else 0

@@ -11,14 +11,16 @@ from xxhash import xxh32_intdigest
 
 from worker.audit import packed
 from worker.audit.askers import Askers
+from worker.audit.counts import Counts
 from worker.audit.events import Shop
 from worker.audit.evidence import Family, Level
 from worker.audit.excited import Excitation
-from worker.audit.facts import AiPresenter, Facts, Fleet
+from worker.audit.facts import AiPresenter, Facts
 from worker.audit.requests import Asking
 from worker.audit.said import Said
 from worker.audit.sketch import Sketch
 from worker.audit.speech import SpeechRing
+from worker.audit.ties import Ties
 from worker.audit.timing import Delays, Pauses
 
 LATENESS_MS = 60_000
@@ -50,7 +52,12 @@ CHALLENGES_PER_PANE = 4
 UNTIMED = -1  # the gateway's times of a segment cannot be meant
 LABEL_MARKS_MAX = 16
 MENTIONS_MAX = 16
-BREAKS_MAX = 8
+BREAKS_MAX = 16
+PAUSES_MAX = 16
+ASIDE_MAX = 4
+ALIASES_MAX = 4
+BLIND_MAX = 16
+STRANGERS_MAX = 8
 
 
 class Phase(IntEnum):
@@ -82,6 +89,10 @@ class Episode(Struct, gc=False, array_like=True):
         parked: id of its newest record, when a cap held that back and nobody has released it.
         exempt: the room was exempt when it opened; it ends with the exemption.
         began: step at which it opened: what people upheld before starts it further up.
+        session: number of its session.
+        lasted_ms: when its session left the air, for how long the rule had held at this step; -1: it goes on, or has
+            ended for good.
+        returns: how often it was opened again because its session came back.
     """
 
     rule: str
@@ -99,6 +110,9 @@ class Episode(Struct, gc=False, array_like=True):
     parked: str = ""
     exempt: bool = False
     began: int = 0
+    session: int = 0
+    lasted_ms: int = -1
+    returns: int = 0
 
 
 class Prompt(Struct, frozen=True, gc=False, array_like=True, order=True):
@@ -191,6 +205,7 @@ class Block(Struct, gc=False, array_like=True):
     unheard_ms: tuple[int, ...] = ()  # when prompts fell due, of those behind which no speech had been heard
     delays: tuple[tuple[int, int, int], ...] = ()  # of answers: asked and answered at, and how many waited
     unclear: tuple[str, ...] = ()  # why signals that join speech and gateway abstain (`audit.clocks`)
+    away_ms: int = 0  # off the air for longer than an answer can wait (`audit.breaks`)
 
 
 class Arrived(Struct, gc=False, array_like=True):
@@ -215,65 +230,30 @@ class Arrived(Struct, gc=False, array_like=True):
     gateway_over: int = 0
 
 
-class Counts(Struct, gc=False, array_like=True):
-    """Totals of the session, for summaries."""
-
-    joined: int = 0
-    left: int = 0
-    liked: int = 0
-    followed: int = 0
-    shared: int = 0
-    comments: int = 0
-    gifts: int = 0
-    orders: int = 0
-    speech: int = 0
-    replies: int = 0
-    actions: int = 0
-    markers: int = 0
-    prompts: int = 0
-    answered: int = 0
-    late: int = 0
-
-
-class Ties(Struct, gc=False, array_like=True):
-    """What ties a room to others: what it shows, what the identity agent has told it. Of one session.
-
-    Attributes:
-        seen: voices and faces, as `kind:identity`, with when they were last noticed; the latest last.
-        withdrawn: identities that the room showed and no longer does, until it has said so.
-        fleets: matches that hold, by `kind:identity`.
-        brand_id, permitted_rooms, registry_offset, upheld_mark: what the registry last said of the host; 0 and "" when
-            it did not, -1 for the offset.
-        index, threshold, allowed: the session's place in the platform's order (0: none yet), the mass it needs, and the
-            families that may be at RESTRICT (`audit.elond`).
-        spoken_ms: when the room last told its identities.
-        answered: the registry has spoken of the host in this session, if only to say that it does not know him.
-    """
-
-    seen: tuple[tuple[str, int], ...] = ()
-    withdrawn: tuple[str, ...] = ()
-    fleets: tuple[tuple[str, Fleet], ...] = ()
-    brand_id: str = ""
-    permitted_rooms: int = 0
-    registry_offset: int = -1
-    upheld_mark: int = 0
-    index: int = 0
-    threshold: float = 0.0
-    allowed: tuple[str, ...] = ()
-    spoken_ms: int = 0
-    answered: bool = False
-
-
 class Session(Struct, gc=False, array_like=True):
     """One broadcast of a room: its descriptor, and all that its events have told.
 
     Attributes:
+        number: of the room's sessions, from 1; an id may come twice.
+        aliases: other ids of the same host and start.
         first_offset: source offset at which it began.
-        start_ms: event time of its first event that this worker saw.
+        start_ms: effective time of its first event that this worker saw.
+        began_ms, whole: when it started, by its first descriptor (0 before), and whether it was seen from there on.
+        started_at_ms: as the descriptor that came last says, not shifted.
+        described, beaten: keys of the newest descriptor and the newest heartbeat; () for `beaten` when it is the same.
+        leased_ms: append time of the descriptor that came last. descriptors: how many came. newest_ms: the largest
+            effective time of one.
+        off_ms, off_appended_ms: when it left the air, closed or displaced: effective and append time; 0 on the air.
+        breaks: when it was off the air, closed or displaced, and came back; of the last quarter of an hour.
+        blind: times of which a missing label says nothing: breaks, and rivals that claimed the room.
+        break_marks: words about declared breaks, by key (`audit.breaks`).
+        ring, episodes: of a session that was set aside: its speech ring's bulk, and its episodes.
         due_ms: watermark at which the oldest open pane, or the block, must close, or a request falls due.
     """
 
     id: str = ""
+    number: int = 0
+    aliases: tuple[str, ...] = ()
     first_offset: int = -1
     phase: int = 0
     platform: str = "other"
@@ -290,9 +270,15 @@ class Session(Struct, gc=False, array_like=True):
     viewers: int = 0
     due_ms: int = FOREVER_MS
     start_ms: int = 0
-    closed_ms: int = 0
-    paused_since_ms: int = 0
-    heartbeat_ms: int = 0
+    began_ms: int = 0
+    whole: bool = False
+    described: tuple[int, ...] = ()
+    beaten: tuple[int, ...] = ()
+    leased_ms: int = 0
+    descriptors: int = 0
+    newest_ms: int = 0
+    off_ms: int = 0
+    off_appended_ms: int = 0
     block_start_ms: int = 0
     panes: dict[int, Pane] = {}
     prompts: tuple[Prompt, ...] = ()
@@ -316,7 +302,9 @@ class Session(Struct, gc=False, array_like=True):
     label_marks: tuple[tuple[int, bool], ...] = ()  # when the label came and went
     mentions: tuple[tuple[int, int], ...] = ()  # of virtual-host software: at_ms, code
     excerpts: tuple[Excerpt, ...] = ()
-    breaks: tuple[tuple[int, int], ...] = ()  # that ended, start and end ms, until their blocks have closed
+    breaks: tuple[tuple[int, int], ...] = ()
+    blind: tuple[tuple[int, int], ...] = ()
+    break_marks: tuple[tuple[int, int, int, int], ...] = ()
     marks: dict[str, list[tuple[int, bool]]] = {}  # since when what rules ask the share of has held or not
     identities_due_ms: int = 0  # event time at which to tell the room's identities (`audit.announce`)
     ties: Ties | None = None
@@ -331,6 +319,8 @@ class Session(Struct, gc=False, array_like=True):
     failures: tuple[tuple[str, int, int], ...] = ()  # rules that fail here: id, version of the policy, times in a row
     posed: tuple[int, ...] = ()  # challenges whose result has not come: hash of the id
     arrived: dict[int, Arrived] = {}  # by the start of blocks that are open
+    ring: bytes = b""
+    episodes: list[Episode] = []
 
 
 class Room(Struct, gc=False, array_like=True):
@@ -343,6 +333,9 @@ class Room(Struct, gc=False, array_like=True):
         watermark_ms: W, the time up to which its log is taken as complete (`audit.arrival`).
         heard_ms: newest time that the gateway told of.
         slowest_ms: the largest 10 · (M − told) + M that an event has shown.
+        aside: sessions that were displaced lately, the longest ago first (`audit.sessions`).
+        sessions: how many began here. unclosed: those that were displaced and have neither come back nor closed.
+        strangers: other sessions whose records came lately, by hash, and how many of them became dead letters.
         changed: bits of facts that changed since rules last looked (see `audit.facts`).
     """
 
@@ -363,6 +356,11 @@ class Room(Struct, gc=False, array_like=True):
     episodes: dict[str, Episode] = {}
     reviews: list[tuple[str, str, str]] = []  # violation_id, outcome, by: waiting for the policy layer
     session: Session = field(default_factory=Session)
+    aside: list[Session] = []
+    sessions: int = 0
+    unclosed: int = 0
+    strangers: tuple[tuple[int, int], ...] = ()
+    beats: bytes = b""  # hashes of the ids of the newest heartbeats (`audit.arrival`)
 
     def evidence(self, family: str) -> Family | None:
         """The evidence behind a family's present level; None when it has not begun.

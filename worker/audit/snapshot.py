@@ -14,7 +14,7 @@ from xxhash import xxh3_64_digest
 from worker.audit import speech
 from worker.audit.evidence import DESIGNS
 from worker.audit.facts import AiPresenter, Facts
-from worker.audit.room import Detector, Look, Room
+from worker.audit.room import Detector, Look, Room, Session
 
 VERSION = 4
 _PREFIX = bytes((VERSION,))
@@ -70,30 +70,31 @@ def decode(core: bytes, chunks: dict[int, bytes]) -> Room:
         room = _decoder.decode(memoryview(core)[_BODY:])
         if room.session.speech is not None:
             speech.restore(room.session.speech, chunks)
-        _share_defaults(room)
+        for session in (room.session, *room.aside):
+            _share_defaults(session)
     except (msgspec.MsgspecError, ValueError) as error:
         raise SnapshotError(f"snapshot of {len(core)} bytes with {len(chunks)} speech chunks: {error}") from error
     return room
 
 
-def _share_defaults(room: Room) -> None:
-    """Restored rooms share what new ones share: facts that know nothing, names of platforms, regions and families."""
-    room.session.platform, room.session.region = intern(room.session.platform), intern(room.session.region)
-    for name, family in room.session.families.items():
+def _share_defaults(session: Session) -> None:
+    """Restored sessions share what new ones share: facts that know nothing, names of platforms and families."""
+    session.platform, session.region = intern(session.platform), intern(session.region)
+    for name, family in session.families.items():
         family.name = intern(name)
         if name in DESIGNS and family.norms == DESIGNS[name].norms:
             family.norms = DESIGNS[name].norms
-    for detector in (*room.session.detectors, *room.session.block.detectors):
+    for detector in (*session.detectors, *session.block.detectors):
         _share_names(detector)
-    for pane in room.session.panes.values():
+    for pane in session.panes.values():
         for look in pane.looks:
             _share_names(look)
-    room.session.families = {intern(name): family for name, family in room.session.families.items()}
+    session.families = {intern(name): family for name, family in session.families.items()}
     for name, nothing in _NOTHING_KNOWN:
-        if getattr(room.session.facts, name) == nothing:
-            setattr(room.session.facts, name, nothing)
-    if room.session.marked == _NOTHING_MARKED:
-        room.session.marked = _NOTHING_MARKED
+        if getattr(session.facts, name) == nothing:
+            setattr(session.facts, name, nothing)
+    if session.marked == _NOTHING_MARKED:
+        session.marked = _NOTHING_MARKED
 
 
 def _share_names(instrument: Detector | Look) -> None:

@@ -5,7 +5,7 @@ Panes are integer milliseconds, half-open `[start, start + 10 s)`; blocks are 5 
 of arrival within lateness changes nothing.
 """
 
-from worker.audit import clocks, levels, requests
+from worker.audit import breaks, clocks, levels, requests
 from worker.audit.evidence import Level, copy_as, new_family, step
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REQUEST_BIT, Driven
 from worker.audit.markers import fleet, label, presenter
@@ -46,16 +46,11 @@ def close_due(room: Room, watermark_ms: int) -> None:
             until_ms = min(watermark_ms, _asks_ms(room))
             if first is None and not room.session.prompts and until_ms - room.session.block_start_ms > BLOCK_MS:
                 _skip_silence(room, until_ms)
-        room.session.due_ms = _next_due(room)
+        room.session.due_ms = next_due(room)
 
 
-def close_all(room: Room) -> None:
-    """The session is over: nothing more can come, so everything open closes."""
-    close_due(room, room.max_at_ms + PANE_MS)
-    close_due(room, room.session.block_start_ms + BLOCK_MS)
-
-
-def _next_due(room: Room) -> int:
+def next_due(room: Room) -> int:
+    """The watermark at which something of the session closes or falls due next."""
     block_end = room.session.block_start_ms + BLOCK_MS
     first = min(room.session.panes, default=None)
     return min(block_end if first is None else min(first + PANE_MS, block_end), _asks_ms(room))
@@ -128,12 +123,12 @@ def _learn(room: Room, state: requests.Asking, pane: Pane, speech: list[Utteranc
 def _close_block(room: Room, end_ms: int) -> None:
     block = room.session.block
     start_ms = room.session.block_start_ms
-    replies.fall_due(room, min(end_ms, room.max_at_ms))  # a session that closes takes nobody's 90 s
-    block.paused_ms = _paused_ms(room, start_ms, end_ms)
+    replies.fall_due(room, end_ms)
+    block.paused_ms = breaks.paused_ms(room.session, start_ms, end_ms)
+    block.away_ms = breaks.away_ms(room.session, start_ms, end_ms)
     block.unclear = clocks.close(room, start_ms)
     replies.drop_unheard(room)
     latency.close(room)
-    _forget_breaks(room, end_ms)
     voice_visual = detectors.values(block)
     _forget_versions(room, detectors.close(room, end_ms))
     labelled = label.labelled_ms(room, start_ms, end_ms) >= LABELLED_SHARE * BLOCK_MS
@@ -146,6 +141,7 @@ def _close_block(room: Room, end_ms: int) -> None:
     if silent:
         replies.quote_questions(room)
     _bet(room, "NONINT", end_ms, (silent, excitation.close(room)))
+    breaks.forget(room.session, end_ms)
     _close_scripts(room, end_ms)
     room.session.counts.prompts += block.due
     room.session.counts.answered += block.answered
@@ -195,20 +191,6 @@ def _part_from_ai(room: Room) -> None:
     room.session.families["UNLABELLED"] = (
         copy_as("UNLABELLED", ai) if ai else new_family("UNLABELLED", room.session.start_ms)
     )
-
-
-def _paused_ms(room: Room, start_ms: int, end_ms: int) -> int:
-    """For how much of [start, end) a break was declared."""
-    breaks = room.session.breaks
-    if room.session.phase == Phase.PAUSED:
-        breaks = (*breaks, (room.session.paused_since_ms, end_ms))
-    return whole(max(0, min(end, end_ms) - max(begin, start_ms)) for begin, end in breaks)
-
-
-def _forget_breaks(room: Room, end_ms: int) -> None:
-    """Drop the breaks that ended by `end_ms`."""
-    if room.session.breaks:
-        room.session.breaks = tuple(span for span in room.session.breaks if span[1] > end_ms)
 
 
 def _bet(room: Room, name: str, at_ms: int, y: tuple[float | None, ...]) -> None:

@@ -23,7 +23,7 @@ def encode_room(room: Room, *, topic: str = EVENTS_TOPIC) -> OutRecord:
     value = {
         "room_id": room.room_id,
         "session_id": room.session.id or None,
-        "state": _STATES[Phase(room.session.phase)],
+        "state": "closed" if room.session.off_appended_ms else _STATES[Phase(room.session.phase)],
         "descriptor": _descriptor(room) if room.session.host_id else None,
         "watermark_ms": max(0, room.watermark_ms),
         "last_at_ms": room.max_at_ms,

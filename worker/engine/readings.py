@@ -30,6 +30,7 @@ def of_rooms(agent: RoomAgent) -> Readings:
         "applied_total": counts.applied,
         "duplicate_total": counts.duplicate,
         "late_total": counts.late,
+        "foreign_total": counts.foreign,
         "replay_skipped_total": counts.replay_skipped,
         # All reasons from the start: a rate does not see the step that makes a series, and would miss records.
         "rejected_total": {(str(reason),): counts.rejected.get(reason, 0) for reason in Reason},

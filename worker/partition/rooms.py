@@ -2,7 +2,9 @@
 
     record → decode → (reject → dead letter) → room → replay guard → apply → rules → violations, rooms, requests
 
-Everything that is read is accounted for: read = applied + duplicate + late + replay_skipped + dead_lettered.
+Everything that is read is accounted for: read = applied + duplicate + late + foreign + replay_skipped + dead_lettered.
+Foreign records are of another session than the room's. Of each such session the first ten are written as dead letters,
+to show who sends them; they count as foreign.
 """
 
 from collections.abc import Iterable
@@ -15,9 +17,9 @@ from worker.audit.announce import announce
 from worker.audit.apply import apply
 from worker.audit.arrival import AHEAD_MS
 from worker.audit.events import Event
-from worker.audit.lifecycle import Status
 from worker.audit.requests import Request, take
 from worker.audit.room import Room
+from worker.audit.sessions import Status, is_to_be_shown
 from worker.egress.identities import encode_identity
 from worker.egress.requests import encode_request
 from worker.egress.rooms import encode_room
@@ -33,8 +35,9 @@ from worker.records import OutRecord, Record
 ROOM_RECORD_EVERY_MS = 10_000
 
 _APPLIED, _DUPLICATE, _LATE = Status.APPLIED, Status.DUPLICATE, Status.LATE
-_AHEAD, _SESSION_ENDED = Status.AHEAD, Status.SESSION_ENDED
-_OTHER_SESSION = "the event's session is not the room's present one"
+_AHEAD, _SESSION_ENDED, _FOREIGN = Status.AHEAD, Status.SESSION_ENDED, Status.FOREIGN
+_SESSION_OVER = "the event's session was closed more than ten minutes ago"
+_OTHER_SESSION = "the event is of another session than the one that the room is leased to"
 
 
 Entry = tuple[Record, Event, int]
@@ -73,6 +76,8 @@ class Counts(Struct):
     applied: int = 0
     duplicate: int = 0
     late: int = 0
+    foreign: int = 0
+    foreign_shown: int = 0  # as dead letters
     replay_skipped: int = 0
     dead_lettered: int = 0
     violations: int = 0
@@ -84,7 +89,8 @@ class Counts(Struct):
 
     def balanced(self) -> bool:
         """The accounting identity."""
-        return self.read == (self.applied + self.duplicate + self.late + self.replay_skipped + self.dead_lettered)
+        found = self.applied + self.duplicate + self.late + self.foreign + self.replay_skipped + self.dead_lettered
+        return self.read == found
 
     def violations_by_rule(self) -> dict[tuple[str, str, int], int]:
         """Violations of all platforms together, by (rule, mode, step)."""
@@ -220,13 +226,15 @@ class PartitionProcessor:
                 counts.duplicate += 1
             elif status is _LATE:
                 counts.late += 1
+            elif status is _FOREIGN:
+                self._note_foreign(out, room, record, event)
             elif status is _AHEAD:
                 ahead_ms = event.at_ms - room.appended_ms
                 why = f"at_ms is {ahead_ms} ms after the record's append time, more than {AHEAD_MS}"
                 self._dead_letter(out, record, Reject(Reason.FUTURE_TIMESTAMP, why))
             else:
                 # Not the breaker's business: who leaves after a close is no sign of a bad producer.
-                self._dead_letter(out, record, Reject(Reason.OUT_OF_SESSION, _OTHER_SESSION, "session"))
+                self._dead_letter(out, record, Reject(Reason.OUT_OF_SESSION, _SESSION_OVER, "session"))
         counts.applied += applied
         self.rooms.dirty.add(room.room_id)
 
@@ -274,10 +282,19 @@ class PartitionProcessor:
         for said in announce(room):
             out.add(offset, encode_identity(said))
 
+    def _note_foreign(self, out: Output, room: Room, record: Record, event: Event) -> None:
+        self.counts.foreign += 1
+        if is_to_be_shown(room, event):
+            self.counts.foreign_shown += 1
+            self._write_letter(out, record, Reject(Reason.OUT_OF_SESSION, _OTHER_SESSION, "session"))
+
     def _dead_letter(self, out: Output, record: Record, reject: Reject) -> None:
         counts = self.counts
         counts.dead_lettered += 1
         counts.rejected[reject.reason] = counts.rejected.get(reject.reason, 0) + 1
+        self._write_letter(out, record, reject)
+
+    def _write_letter(self, out: Output, record: Record, reject: Reject) -> None:
         letter = dead_letter(record, reject, topic=self.topic, partition=self.partition, worker_version=__version__)
         out.add(record.offset, letter)
 

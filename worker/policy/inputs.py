@@ -227,7 +227,7 @@ def of_room(room: Room, now_ms: int) -> Inputs:
         room.session.region,
         room.session.selling,
         room.session.viewers,
-        max(0, now_ms - room.session.started_at_ms) // MS_PER_MINUTE if room.session.started_at_ms else 0,
+        max(0, now_ms - room.session.began_ms) // MS_PER_MINUTE if room.session.began_ms else 0,
         room.session.phase == Phase.PAUSED,
         sorted({shop.system for shop in room.session.shop_ids}),
     )

@@ -14,12 +14,26 @@ from msgspec.structs import replace
 from worker.audit import history
 from worker.audit.evidence import Level
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REVIEW_BIT, SESSION_BIT
-from worker.audit.room import EPISODES_MAX, Episode, Phase, Room
+from worker.audit.room import EPISODES_MAX, Episode, Room
 from worker.policy import failures, shares
 from worker.policy.actions import is_sampled, recommend
 from worker.policy.book import Active, PolicyBook
 from worker.policy.compile import RuleError
-from worker.policy.episodes import ACTIVE, Event, State, after, ids_of, released_name, step_name, violation_id
+from worker.policy.episodes import (
+    ACTIVE,
+    Event,
+    State,
+    after,
+    give_up,
+    ids_of,
+    interrupt,
+    is_interrupted,
+    released_name,
+    resume,
+    returned_name,
+    step_name,
+    violation_id,
+)
 from worker.policy.exemptions import exemption_of
 from worker.policy.inputs import Inputs, as_json, of_room
 from worker.policy.model import Action, Control, Decision, Json, Mode, Rule, Transition
@@ -67,6 +81,8 @@ class Judge:
 
     def evaluate(self, room: Room, now_ms: int) -> list[Decision]:
         """Decide about a room at event time `now_ms`; moves `room.episodes`, clears `room.changed`."""
+        if not room.session.host_id:
+            return []  # rules wait for the first descriptor; what changed is looked at then
         changed = room.changed
         active = self.book.active(room.session.platform, room.session.region, now_ms)
         if active.shares or room.session.marks:
@@ -81,10 +97,10 @@ class Judge:
             changed |= FACT_BIT["history"] | BLOCK_BIT
             inputs = of_room(room, now_ms)
         self._end_old(room, active, inputs, decisions)
-        if room.session.phase != Phase.CLOSED or changed & SESSION_BIT:
-            self._look(room, active, changed, inputs, decisions)
-        if room.session.phase == Phase.CLOSED:
+        if room.session.off_appended_ms:
             self._clear_all(room, inputs, decisions)
+        else:
+            self._look(room, active, changed, inputs, decisions)
         return decisions
 
     def _look(self, room: Room, active: Active, changed: int, inputs: Inputs, decisions: list[Decision]) -> None:
@@ -127,13 +143,20 @@ class Judge:
                 self._go_on(room, rule, episode, inputs, decisions)
             else:
                 self._lapse(room, rule, episode, inputs, decisions)
+        elif episode is not None and is_interrupted(episode) and episode.session == room.session.number:
+            if not true:
+                give_up(episode, inputs.now_ms)
+            elif episode.mode == mode_of(rule, room.room_id):
+                self._take_up(room, rule, episode, inputs, decisions)
+            else:
+                self._open(room, rule, episode, inputs, decisions)
         elif true and _may_open(room, rule, episode, inputs.now_ms):
             if episode is None:
                 _make_place(room)
             self._open(room, rule, episode, inputs, decisions)
 
     def _open(self, room: Room, rule: Rule, old: Episode | None, inputs: Inputs, decisions: list[Decision]) -> None:
-        before = State.IDLE if old is None or old.session_id != room.session.id else State(old.state)
+        before = State.IDLE if old is None or old.session != room.session.number else State(old.state)
         now_ms = inputs.now_ms
         upheld = history.count(room.session.facts.history, rule.id, now_ms, rule.remember_ms)
         began = min(upheld, len(rule.ladder) - 1)
@@ -149,9 +172,19 @@ class Judge:
             certainty=certainty_of(rule, inputs),
             exempt=exemption_of(rule, room, now_ms) is not None,
             began=began,
+            session=room.session.number,
         )
         decisions.append(_decide(room, rule, episode, "opened", inputs))
         room.episodes[rule.id] = episode
+
+    def _take_up(self, room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
+        """The session is back, and the rule still holds: it goes on where it was."""
+        resume(episode, inputs.now_ms)
+        episode.step = min(episode.step, len(rule.ladder) - 1)
+        episode.certainty = max(certainty_of(rule, inputs), episode.certainty)
+        episode.policy_version = rule.policy.version
+        episode.exempt = exemption_of(rule, room, inputs.now_ms) is not None
+        decisions.append(_decide(room, rule, episode, "opened", inputs))
 
     def _go_on(self, room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
         """Still true: the next step is due after `escalate_after` without a gap, or when certainty has risen."""
@@ -179,13 +212,18 @@ class Judge:
     def _end_old(self, room: Room, active: Active, inputs: Inputs, decisions: list[Decision]) -> None:
         """Clear what another session left open, and episodes of rules that no longer hold in this room."""
         for episode in _in_order(room):
-            if episode.state in ACTIVE and (episode.session_id != room.session.id or episode.rule not in active.ids):
+            gone = episode.session != room.session.number or episode.rule not in active.ids
+            if episode.state in ACTIVE and gone:
                 self._clear_any(room, episode, inputs, decisions)
 
     def _clear_all(self, room: Room, inputs: Inputs, decisions: list[Decision]) -> None:
+        """The session is off the air. If it comes back, rules that still hold go on where they were."""
         for episode in _in_order(room):
             if episode.state in ACTIVE:
+                lasted_ms = inputs.now_ms - episode.stepped_ms
+                missing_ms = episode.false_since_ms
                 self._clear_any(room, episode, inputs, decisions)
+                interrupt(episode, lasted_ms, missing_ms)
 
     def _clear_any(self, room: Room, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
         rule = self.book.rule(episode.rule, inputs.now_ms)
@@ -217,7 +255,8 @@ class Judge:
         room.reviews.clear()
 
     def _episode_of(self, room: Room, reviewed: str, now_ms: int) -> Episode | None:
-        for episode in _in_order(room):
+        aside = [episode for session in room.aside for episode in session.episodes]
+        for episode in (*_in_order(room), *aside):
             rule = self.book.rule(episode.rule, now_ms)
             if rule and reviewed in ids_of(episode, room.session.platform, room.room_id, len(rule.ladder)):
                 return episode
@@ -246,7 +285,7 @@ def _in_order(room: Room) -> list[Episode]:
 def _may_open(room: Room, rule: Rule, episode: Episode | None, now_ms: int) -> bool:
     if episode is None:
         return _has_place(room)
-    if episode.session_id != room.session.id:
+    if episode.session != room.session.number:
         return True
     return episode.state == State.CLEARED and now_ms - episode.stepped_ms >= rule.cooldown_ms
 
@@ -263,7 +302,7 @@ def _make_place(room: Room) -> None:
 
 
 def _closed(room: Room) -> list[Episode]:
-    return [e for e in _in_order(room) if e.state == State.CLEARED or e.session_id != room.session.id]
+    return [e for e in _in_order(room) if e.state == State.CLEARED or e.session != room.session.number]
 
 
 def _clear(room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
@@ -286,6 +325,7 @@ def _decide(
         episode.parked = ""
     if kind == "withdrawn":  # an appeal may go to and fro
         name = f"withdrawn.{now_ms}"
+    name = returned_name(name, episode.returns)
     new_id = violation_id(room.session.platform, room.room_id, episode.session_id, rule.id, episode.opened_ms, name)
     supersedes, episode.violation_id = episode.violation_id, new_id
     mode: Mode = "live" if episode.mode == "live" else "shadow"

@@ -124,7 +124,8 @@ class Replay:
         total = Counts()
         for processor in self._processors.values():
             one = processor.counts
-            for name in ("read", "applied", "duplicate", "late", "replay_skipped", "dead_lettered", "violations"):
+            fates = ("applied", "duplicate", "late", "foreign", "foreign_shown", "replay_skipped", "dead_lettered")
+            for name in ("read", *fates, "violations"):
                 setattr(total, name, getattr(total, name) + getattr(one, name))
             _add(total.rejected, one.rejected)
             _add(total.events, one.events)

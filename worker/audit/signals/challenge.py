@@ -7,11 +7,11 @@ a second grader, and results of what nobody issued, tell nothing.
 Abstains: no challenge issued; a result during a break. Evasion: a person on standby. Cost: one step a result.
 """
 
+from worker.audit import breaks
 from worker.audit.evidence import new_family, step
 from worker.audit.numbers import whole
 from worker.audit.requests import gained, note_answered
 from worker.audit.room import LATENESS_MS, PANE_MS, Pane, Room
-from worker.audit.signals.replies import is_break
 
 HOT_MS = 600_000
 NORM, NORM_HOT = (0.05,), (0.10,)
@@ -38,7 +38,7 @@ def fold(room: Room, pane: Pane) -> bool:
         if posed not in room.session.posed:
             continue
         room.session.posed = tuple(other for other in room.session.posed if other != posed)
-        if outcome != VOID and not is_break(room, at_ms):
+        if outcome != VOID and not breaks.covers(room.session, at_ms):
             _bet(room, pane, at_ms, outcome)
             bet = True
     return bet

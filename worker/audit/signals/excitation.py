@@ -30,14 +30,14 @@ from operator import add
 
 from msgspec import msgpack
 
-from worker.audit import packed
+from worker.audit import breaks, packed
+from worker.audit.breaks import DUE_MS
 from worker.audit.excited import FOREVER_MS, Asked, Excitation
 from worker.audit.numbers import exp, whole
 from worker.audit.room import BLOCK_MS, Pane, Prompt, Room
 
 SHIFTS = 3  # by 0, 2½ and 5 minutes
 SHIFT_MS = BLOCK_MS // 2
-DUE_MS = 90_000
 KEPT_MS = (SHIFTS - 1) * SHIFT_MS + DUE_MS
 DECAY_MS = 20_000.0
 ONSETS_MIN = 10
@@ -104,27 +104,22 @@ def note_reply(state: Excitation, past: list[Asked], at_ms: int) -> None:
         excite(state, at_ms, shift, prompt)
 
 
-def void(room: Room, break_ms: int) -> None:
-    """A break begins: who still waited then is forgotten, as in `unanswered`."""
-    state = room.session.excitation
-    if state is not None:
-        _keep(state, [prompt for prompt in asked(state) if prompt.at_ms + DUE_MS < break_ms])
-
-
 def close(room: Room) -> float | None:
     """The block closes: the window's value, None while it is open or when it cannot tell. Call it once a block."""
     state, block, end_ms = room.session.excitation, room.session.block, room.session.block_start_ms + BLOCK_MS
     if state is None:
         return None
     follows = state.end_ms == room.session.block_start_ms  # on a block without a break
-    unclear = block.paused_ms > 0 or bool(block.unclear)
+    had_break = block.paused_ms > 0 or block.away_ms > 0
+    unclear = had_break or bool(block.unclear)
     state.end_ms = 0 if unclear else end_ms
     overloaded = whole(state.halves) > PAST_MAX or block.skipped > SKIPPED_MAX * (block.due + block.discounted)
     onsets, sums, halves = state.onsets, state.sums, state.halves
     state.onsets, state.sums = 0, NO_SUMS
     state.halves = (*halves[2:], 0, 0)
-    if state.oldest_ms < end_ms - KEPT_MS:
-        _keep(state, [prompt for prompt in asked(state) if prompt.at_ms >= end_ms - KEPT_MS])
+    if had_break or state.oldest_ms < end_ms - KEPT_MS:
+        past = [prompt for prompt in asked(state) if prompt.at_ms >= end_ms - KEPT_MS]
+        _keep(state, [prompt for prompt in past if not (had_break and breaks.voids(room.session, prompt.at_ms))])
     if unclear or not follows or overloaded:
         _restart(state)
         return None

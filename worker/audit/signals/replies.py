@@ -18,18 +18,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from worker.audit import breaks
 from worker.audit.askers import Askers
+from worker.audit.breaks import DUE_MS
 from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
 from worker.audit.excerpts import quote
 from worker.audit.excited import Asked, Excitation
 from worker.audit.numbers import total, whole
 from worker.audit.room import (
     BLOCK_MS,
-    FOREVER_MS,
     PANE_MS,
     PROMPTS_MAX,
     Pane,
-    Phase,
     Prompt,
     Room,
     Utterance,
@@ -38,7 +38,6 @@ from worker.audit.said import Said, new_said, note, unsaid
 from worker.audit.signals import bots, cadence, excitation, latency
 from worker.audit.text import Words, bigrams, thanks, welcomes
 
-DUE_MS = 90_000
 PROMPTS_MIN = 3
 QUOTED = 2
 ANSWER_NATS = 7.5  # two rare bigrams: one alone is shared by chance in half of a recording's blocks (synthetic)
@@ -56,11 +55,13 @@ def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words], l
     """
     block = room.session.block
     kept = sorted(pane.prompts, key=_in_time)
+    if kept and breaks.any_in(room.session):
+        kept = [prompt for prompt in kept if not breaks.covers(room.session, prompt.at_ms)]
     real = _drop_bots(room, kept)
     excitation.remember(room, pane, real)
     excited = room.session.excitation
     if kept:
-        block.skipped += pane.prompts_seen - len(kept)
+        block.skipped += pane.prompts_seen - len(pane.prompts)
         block.discounted += len(kept) - len(real)
         room.session.prompts = (*room.session.prompts, *real)[-PROMPTS_MAX:]
     block.replies += len(pane.replies)
@@ -214,50 +215,31 @@ def _nats(grams: frozenset[str]) -> float:
 
 
 def fall_due(room: Room, now_ms: int) -> None:
-    """Prompts whose 90 s ran out before `now_ms` (half-open, as panes and blocks) count in the open block."""
-    block, prompts, found = room.session.block, room.session.prompts, room.session.answered_due_ms
-    due = 0
+    """Prompts whose 90 s ran out before `now_ms` (half-open, as panes and blocks) count in the open block, but for
+    those that a break has voided. That is asked here, not when a break is heard of, so that the order of arrival does
+    not matter."""
+    session, prompts, found = room.session, room.session.prompts, room.session.answered_due_ms
+    block, due = session.block, 0
     while due < len(prompts) and prompts[due].at_ms + DUE_MS < now_ms:  # in time order
         due += 1
     if due:
-        block.due += due
-        heard_ms = room.session.last_speech_ms
-        fell_due_ms = (prompt.at_ms + DUE_MS for prompt in prompts[:due])
-        block.unheard_ms = (*block.unheard_ms, *(at_ms for at_ms in fell_due_ms if at_ms >= heard_ms))
-        questions = (prompt for prompt in prompts[:due] if prompt.kind == QUESTION)
+        counted = [prompt for prompt in prompts[:due] if not breaks.voids(session, prompt.at_ms)]
+        block.due += len(counted)
+        fell_due_ms = (prompt.at_ms + DUE_MS for prompt in counted)
+        block.unheard_ms = (*block.unheard_ms, *(at_ms for at_ms in fell_due_ms if at_ms >= session.last_speech_ms))
+        questions = (prompt for prompt in counted if prompt.kind == QUESTION)
         block.questions = (*block.questions, *questions)[-QUOTED:]
-        room.session.prompts = prompts[due:]
-        answered = whole(1 for due_ms in found if due_ms < now_ms)
+        session.prompts = prompts[due:]
+        answered = [due_ms for due_ms in found if due_ms < now_ms]
         if answered:
-            block.answered += answered
-            room.session.answered_due_ms = tuple(due_ms for due_ms in found if due_ms >= now_ms)
+            block.answered += whole(not breaks.voids(session, due_ms - DUE_MS) for due_ms in answered)
+            session.answered_due_ms = tuple(due_ms for due_ms in found if due_ms >= now_ms)
 
 
 def drop_unheard(room: Room) -> None:
     """The block closes: a prompt behind which no speech was heard is not due, since speech may have been lost."""
     block = room.session.block
     block.due -= whole(at_ms >= room.session.last_speech_ms for at_ms in block.unheard_ms)
-
-
-def void_open(room: Room, break_ms: int) -> None:
-    """A break begins at `break_ms`: who still waits then is not counted; what was due before stays."""
-    room.session.prompts = tuple(prompt for prompt in room.session.prompts if prompt.at_ms + DUE_MS < break_ms)
-    room.session.answered_due_ms = tuple(due_ms for due_ms in room.session.answered_due_ms if due_ms < break_ms)
-    excitation.void(room, break_ms)
-    for pane in room.session.panes.values():  # open panes are younger than a prompt's time
-        pane.prompts = ()
-        pane.prompts_seen = 0
-
-
-def meets_break(room: Room, at_ms: int) -> bool:
-    """Whether a prompt of `at_ms` that arrives now would have waited through a break."""
-    return any(start <= at_ms + DUE_MS and at_ms < end for start, end in room.session.breaks)
-
-
-def is_break(room: Room, at_ms: int) -> bool:
-    """Whether the room was on a break at `at_ms`; asked for times whose block is open."""
-    since_ms = room.session.paused_since_ms if room.session.phase == Phase.PAUSED else FOREVER_MS
-    return at_ms >= since_ms or any(start <= at_ms < end for start, end in room.session.breaks)
 
 
 def quote_questions(room: Room) -> None:
