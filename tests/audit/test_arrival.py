@@ -8,8 +8,8 @@ from tests.audit.build import MINUTE, SECOND, T0, a_room, ask, beat, beats, ev, 
 from worker.audit import arrival
 from worker.audit import events as e
 from worker.audit.apply import apply
-from worker.audit.sessions import Status
 from worker.audit.room import Room
+from worker.audit.sessions import Status
 
 
 def arrive(room: Room, *records: tuple[Any, int]) -> list[Status]:
