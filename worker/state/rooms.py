@@ -28,7 +28,7 @@ IDLE_MAX_MS = SILENCE_MS + 600_000
 record that comes later finds the same room either way. Ten minutes more are for clocks of brokers that differ."""
 RESTING_BYTES = 2_048
 """A room without speech whose core takes no more rests as bytes, a third of what objects take: little happens in it,
-and what does costs one decoding per flush."""
+and what does costs one decoding per flush. A closed room rests, too: it may reopen, but few do."""
 
 
 class _Cold(NamedTuple):
@@ -234,7 +234,7 @@ class RoomStore:
             self._move(room_id, room.appended_ms)
             core = snapshot.encode(room)
             writes += self._write(room, core)
-            if room.session.speech is None and (room.session.phase == Phase.CLOSED or len(core) <= RESTING_BYTES):
+            if room.session.phase == Phase.CLOSED or (room.session.speech is None and len(core) <= RESTING_BYTES):
                 self._rest(room, core)
             if room.session.phase == Phase.CLOSED:
                 self._count_levels(room_id, [])
