@@ -1,8 +1,9 @@
 """What is known of a room's label at one look: on, off or unknown. CONTRACT.md, "Label"."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from tests.meaning.log import MINUTE, SECOND, Entry
 
@@ -110,8 +111,14 @@ def label_of(entries: Sequence[Entry], sight: Sight) -> Label:
     continuous = None if many else False if counted else True if visible and not off_after(marks, sight) else None
     return Label(
         visible, continuous, ever, str(newest.get("kind", "")), str(newest.get("by", "")),
-        float(newest.get("area_ratio") or -1.0), sum(b - a for a, b in counted) // MINUTE,
+        area_of(newest), sum(b - a for a, b in counted) // MINUTE,
     )  # fmt: skip
+
+
+def area_of(said: Mapping[str, Any]) -> float:
+    """What part of the picture a label takes; -1.0 where no one measured."""
+    ratio = said.get("area_ratio")
+    return -1.0 if ratio is None else float(ratio)
 
 
 def off_after(marks: Sequence[tuple[int, bool, Entry]], sight: Sight) -> bool:
