@@ -115,15 +115,16 @@ def _begins(room: Room, event: Event) -> bool:
     return event.started_at_ms > room.session.started_at_ms
 
 
-def start_again(room: Room, appended_ms: int) -> Status:
+def start_again(room: Room, event: Event, appended_ms: int) -> Status:
     """Begin a room again that was silent for six hours of append time. A session that still runs ends first, so that
-    rules may look (SESSION_ENDED), where people may still decide about the room; else nothing is left of it."""
+    rules may look (SESSION_ENDED), where people may still decide about the room; else nothing is left of it. A review
+    begins nothing: what follows from it has the time of the room's last event."""
     if kept_until_ms(room) < appended_ms - SILENCE_MS:
         forget(room)
     elif room.session.phase != Phase.CLOSED:
         end(room, room.max_at_ms)
         return Status.SESSION_ENDED
-    else:
+    elif not isinstance(event, ReviewDecided):
         room.max_at_ms = room.watermark_ms = room.heard_ms = room.slowest_ms = 0
     return Status.APPLIED
 

@@ -15,6 +15,7 @@ from worker.audit.events import Shop
 from worker.audit.evidence import Family, Level
 from worker.audit.excited import Excitation
 from worker.audit.facts import AiPresenter, Facts, Fleet
+from worker.audit.past import PastRoom
 from worker.audit.requests import Asking
 from worker.audit.said import Said
 from worker.audit.sketch import Sketch
@@ -363,6 +364,7 @@ class Room(Struct, gc=False, array_like=True):
     episodes: dict[str, Episode] = {}
     reviews: list[tuple[str, str, str]] = []  # violation_id, outcome, by: waiting for the policy layer
     session: Session = field(default_factory=Session)
+    inherited: PastRoom | None = None  # from an earlier release, until this one begins to speak (`audit.succession`)
 
     def evidence(self, family: str) -> Family | None:
         """The evidence behind a family's present level; None when it has not begun.
