@@ -21,6 +21,7 @@ from tests.support.changelog_fixture import (
     log_of,
 )
 from worker.audit import snapshot
+from worker.audit.room import Room
 from worker.policy.caps import Ledger
 from worker.state import codec
 from worker.state.codec import ChangelogError, Write
@@ -97,7 +98,10 @@ def _with_one_more_field(write: Write) -> Write:
         return write
     at_ms, core = codec.split(write.value)
     fields = msgspec.msgpack.decode(core[9:])
-    longer = msgspec.msgpack.encode([*fields[:-1], [*fields[-1], {"later": 1}], {"later": 1}])
+    session = Room.__struct_fields__.index("session")
+    fields[session] = [*fields[session], {"later": 1}]
+    added_since = [None] * (len(Room.__struct_fields__) - len(fields))
+    longer = msgspec.msgpack.encode([*fields, *added_since, {"later": 1}])
     return write._replace(value=codec.prefixed(at_ms, core[:1] + xxh3_64_digest(longer) + longer))
 
 

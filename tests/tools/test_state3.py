@@ -50,10 +50,11 @@ def test_rooms_with_a_past_are_found_and_no_others() -> None:
 
 def test_upheld_violations_are_found_with_the_id_of_their_episode_where_it_is_known() -> None:
     first, second = (state3.violation("twice", "cleared", newest=newest) for newest in (False, True))
-    known = [(one.rule, one.at_ms, one.violation_id) for one in rooms()["twice"].upheld]
+    opened = state3.violation("twice", "opened")
+    known = [(one.rule, one.at_ms, one.opened_ms, one.violation_id) for one in rooms()["twice"].upheld]
     assert known == [
-        ("MARK-01", first["decided_at_ms"], None),
-        ("MARK-01", second["decided_at_ms"], second["violation_id"]),
+        ("MARK-01", first["decided_at_ms"], None, None),
+        ("MARK-01", second["decided_at_ms"], opened["decided_at_ms"], second["violation_id"]),
     ]
     assert not rooms()["won"].upheld
     assert not rooms()["waiting"].upheld

@@ -89,7 +89,7 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
     if (
         appended_ms - before_ms > SILENCE_MS
         and before_ms
-        and (status := start_again(room, appended_ms)) is not _APPLIED
+        and (status := start_again(room, event, appended_ms)) is not _APPLIED
     ):
         return status
     room.appended_ms = appended_ms

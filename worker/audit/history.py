@@ -56,4 +56,6 @@ def kept_until_ms(room: Room) -> int:
     times = [at for side in (past.room, past.host) for upheld in side.values() for at in upheld]
     if room.episodes or any(one.episodes for one in room.aside):
         times.append(room.max_at_ms)
+    if room.inherited is not None:
+        times.append(room.inherited.at_ms)
     return max(times) + REMEMBERED_MS if times else 0

@@ -31,12 +31,13 @@ class PastUpheld(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     """A violation that a person upheld: of which rule, and when (event time, ms).
 
     Attributes:
-        violation_id: a record of its episode, where that is still known.
+        opened_ms, violation_id: when its episode opened, and a record of it, where that is still known.
         room_id: in which room, where this is said of a host.
     """
 
     rule: Name
     at_ms: Millis
+    opened_ms: Millis | None = None
     violation_id: Id | None = None
     room_id: Id | None = None
 
@@ -150,11 +151,11 @@ def united(old: Past | None, new: Past) -> Past:
 
 
 def _union(old: Iterable[PastUpheld], new: Iterable[PastUpheld]) -> list[PastUpheld]:
-    """Each violation once, in order of time; where one side knows its id, that side is taken."""
+    """Each violation once, in order of time; where one side knows its episode, that side is taken."""
     found: dict[tuple[int, str, str], PastUpheld] = {}
     for one in (*old, *new):
         place = (one.at_ms, one.rule, one.room_id or "")
-        if place not in found or one.violation_id is not None:
+        if place not in found or one.opened_ms is not None:
             found[place] = one
     return [found[place] for place in sorted(found)]
 

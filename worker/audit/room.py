@@ -17,6 +17,7 @@ from worker.audit.evidence import Family, Level
 from worker.audit.excited import Excitation
 from worker.audit.facts import AiPresenter, Facts
 from worker.audit.marks import Excerpt, LabelMarks, Resemblance
+from worker.audit.past import PastRoom
 from worker.audit.requests import Asking
 from worker.audit.said import Said
 from worker.audit.sketch import Sketch
@@ -360,6 +361,7 @@ class Room(Struct, gc=False, array_like=True):
     unclosed: int = 0
     strangers: tuple[tuple[int, int], ...] = ()
     beats: bytes = b""  # hashes of the ids of the newest heartbeats (`audit.arrival`)
+    inherited: PastRoom | None = None  # from an earlier release, until this one begins to speak (`audit.succession`)
 
     def evidence(self, family: str) -> Family | None:
         """The evidence behind a family's present level; None when it has not begun.

@@ -205,11 +205,12 @@ def is_to_be_shown(room: Room, event: Event) -> bool:
 # --- silence
 
 
-def start_again(room: Room, appended_ms: int) -> Status:
+def start_again(room: Room, event: Event, appended_ms: int) -> Status:
     """Begin a room again that was silent for six hours of append time: nothing is left of it.
 
     Where people may still decide about the room, what they decide about stays, and a session on the air ends first,
-    so that rules may look (SESSION_ENDED).
+    so that rules may look (SESSION_ENDED). A review begins nothing: what follows from it has the time of the room's
+    last event.
     """
     if kept_until_ms(room) < appended_ms - SILENCE_MS:
         forget(room)
@@ -222,10 +223,12 @@ def start_again(room: Room, appended_ms: int) -> Status:
         _drop(room, one)
     settle(room)
     session.id, session.aliases, session.phase = "", (), Phase.CLOSED
-    fresh = Room(room_id=room.room_id)
+    fresh, newest_ms = Room(room_id=room.room_id), room.max_at_ms
     for name in Room.__struct_fields__:
         if name not in _OUTLIVES_SILENCE:
             setattr(room, name, getattr(fresh, name))
+    if isinstance(event, ReviewDecided):
+        room.max_at_ms = newest_ms
     return Status.APPLIED
 
 

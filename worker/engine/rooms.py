@@ -11,8 +11,10 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapp
 from worker import clock
 from worker.engine.gates import Gates
 from worker.metrics import EVENTS_BOUNDS, Histogram
+from worker.partition.past import rooms_left
 from worker.partition.rooms import Counts, Output, PartitionProcessor
 from worker.policy.judge import Judge
+from worker.state.history import ReadHistory, no_history
 from worker.state.outbox import Outbox
 from worker.state.outputs import Identity, Sent
 from worker.state.stores import Progress, Stores
@@ -27,6 +29,8 @@ STEP_RECORDS_MAX = 2048
 STEP_RECORDS_MIN = 8
 TURNS = 4
 PENDING_MAX = 2_000
+
+INHERITED = "%s[%d]: %d rooms of an earlier release; offsets below %d are judged in silence"
 
 ReadTails = Callable[[Mapping[int, int]], Awaitable[dict[int, set[Identity]]]]
 """Partition → offset in the violations topic where to start; returns what was sent from there on."""
@@ -55,6 +59,7 @@ class RoomAgent:
         place_identity: Callable[[bytes], int] | None = None,
         processor: type[PartitionProcessor] = PartitionProcessor,
         append_time: bool = True,
+        read_history: ReadHistory = no_history,
     ) -> None:
         """`append_time`: the broker keeps it. Without it records have their producers' time, and none waits."""
         self.topic = topic
@@ -72,6 +77,7 @@ class RoomAgent:
         self.publish_seconds = 0.0
         self.tails_failed = 0
         self._read_tails = read_tails
+        self._read_history = read_history
         self._committed = committed
         self._now_s = now_s
         self.requests = requests
@@ -103,6 +109,7 @@ class RoomAgent:
 
     async def _take_over(self) -> None:
         """Before the first record of an assignment: is the state complete, and what was already sent?"""
+        await self._inherit()
         starts = {}
         for partition in self._fresh:
             store = self.stores.by_partition[partition]
@@ -119,6 +126,17 @@ class RoomAgent:
         else:
             self.sent.learn(tails)
         self._fresh -= starts.keys()
+
+    async def _inherit(self) -> None:
+        """Partitions without state of this release begin where an earlier one stopped. Raises HistoryError."""
+        stores = self.stores.by_partition
+        new = {partition for partition in self._fresh if stores[partition].meta is None}
+        found = await self._read_history(new)
+        for partition in new & stores.keys():  # a rebalance may have taken some meanwhile
+            left = rooms_left(found.get(partition, ()), partition)
+            stores[partition].begin(left.rooms, left.activation)
+            if left.activation:
+                log.info(INHERITED, self.topic, partition, len(left.rooms), left.activation)
 
     # ---- judging
     async def run(self, events: AsyncIterable[Event]) -> None:

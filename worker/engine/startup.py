@@ -10,6 +10,7 @@ from worker.topics import (
     APPEND_TIME,
     DEAD_LETTERS_TOPIC,
     EVENTS_TOPIC,
+    HISTORY_TOPIC,
     IDENTITIES_TOPIC,
     POLICIES_TOPIC,
     REGISTRY_TOPIC,
@@ -70,6 +71,7 @@ def wanted_topics(settings: Settings) -> list[Topic]:
         beside(settings.topic(ROOMS_TOPIC), "compact"),
         *([beside(settings.topic(REQUESTS_TOPIC), "delete")] if settings.requests else []),
         beside(settings.topic(DEAD_LETTERS_TOPIC), "delete"),
+        beside(settings.topic(HISTORY_TOPIC), "compact"),
         beside(changelog_topic(settings), "compact"),
         Topic(name=identities, config={"cleanup.policy": "delete", **appended}),
         # A host's identity meets the registry on one partition.

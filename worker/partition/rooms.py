@@ -20,6 +20,7 @@ from worker.audit.events import Event
 from worker.audit.requests import Request, take
 from worker.audit.room import Room
 from worker.audit.sessions import Status, is_to_be_shown
+from worker.audit.succession import await_succession, is_spoken_for, take_up
 from worker.egress.identities import encode_identity
 from worker.egress.requests import encode_request
 from worker.egress.rooms import encode_room
@@ -46,11 +47,13 @@ Entry = tuple[Record, Event, int]
 
 class Rooms(Protocol):
     """Where a partition's rooms are kept. `live` holds those in memory, `dirty` the ids of those changed since the last
-    snapshot; `caps` is what the partition has counted against the rules' caps."""
+    snapshot; `caps` is what the partition has counted against the rules' caps. Of records below `activation` an earlier
+    release has said what there was to say."""
 
     live: dict[str, Room]
     dirty: set[str]
     caps: Ledger
+    activation: int
 
     def load(self, room_id: str) -> Room | None:
         """A room that is not in `live`, put there; None when it has no state anywhere."""
@@ -63,6 +66,7 @@ class MemoryRooms:
         self.live: dict[str, Room] = {}
         self.dirty: set[str] = set()
         self.caps = Ledger()
+        self.activation = 0
 
     def load(self, room_id: str) -> Room | None:
         """Nothing is kept elsewhere."""
@@ -103,6 +107,8 @@ class Counts(Struct):
 class Output:
     """What a batch of records leads to: records to send, each topic's in the order of the log."""
 
+    silent = False
+
     def __init__(self) -> None:
         self._by_topic: dict[str, list[tuple[int, OutRecord]]] = {}
 
@@ -127,6 +133,15 @@ class Output:
         return [record for _, record in self._by_topic.get(topic, ())]
 
 
+class Silence(Output):
+    """Where goes what an earlier release has said already: nowhere."""
+
+    silent = True
+
+    def add(self, offset: int, record: OutRecord) -> None:
+        """Drop it."""
+
+
 def _offset(pending: tuple[int, OutRecord]) -> int:
     return pending[0]
 
@@ -145,6 +160,7 @@ class PartitionProcessor:
         self.judge = judge
         self.counts = counts or Counts()
         self.breaker = Breaker()
+        self._silence = Silence()
         self.watermark_ms = 0  # the partition's time P: the latest append time of its records
 
     def process(self, records: Iterable[Record]) -> Output:
@@ -203,12 +219,14 @@ class PartitionProcessor:
         counts = self.counts
         by_type = counts.events
         applied = 0
+        loud, activation = out, self.rooms.activation
         for record, event, watermark_ms in entries:
             offset = record.offset
             if offset <= room.offset:
                 counts.replay_skipped += 1
                 continue
             room.offset = offset
+            out = loud if room.inherited is None and offset >= activation else self._voice(room, offset, loud)
             status = apply(room, event, offset, record.timestamp)
             if status is _SESSION_ENDED:
                 yield from self._judge(out, room, record, watermark_ms)
@@ -238,6 +256,14 @@ class PartitionProcessor:
         counts.applied += applied
         self.rooms.dirty.add(room.room_id)
 
+    def _voice(self, room: Room, offset: int, loud: Output) -> Output:
+        """Where goes what a record leads to, in a room of which an earlier release may have said it already."""
+        if offset < self.rooms.activation or is_spoken_for(room, offset):
+            await_succession(room)
+            return self._silence
+        take_up(room)
+        return loud
+
     def _judge(self, out: Output, room: Room, cause: Record, watermark_ms: int) -> Steps:
         now_ms, offset = room.max_at_ms, cause.offset
         decisions = self.judge.evaluate(room, room.appended_ms)
@@ -248,6 +274,9 @@ class PartitionProcessor:
                 park(room, d) if is_counted(d) and not caps.let_through(d, offset, watermark_ms) else d
                 for d in decisions
             ]
+        if out.silent:
+            self._withhold(len(decisions))
+            decisions = []
         for decision in decisions:
             record = encode_violation(
                 room,
@@ -272,7 +301,14 @@ class PartitionProcessor:
         if room.session.asking is not None and room.session.asking.pending:
             self._request(out, room, take(room.session.asking), offset)
 
+    def _withhold(self, decisions: int) -> None:
+        """Count what an earlier release has decided in this one's place."""
+        if decisions:
+            self.counts.withheld["activation"] = self.counts.withheld.get("activation", 0) + decisions
+
     def _request(self, out: Output, room: Room, requests: list[Request], offset: int) -> None:
+        if out.silent:
+            return
         for request in requests:
             out.add(offset, encode_request(room, request, offset=offset))
             by = (request.action, request.reason)
@@ -295,8 +331,9 @@ class PartitionProcessor:
         self._write_letter(out, record, reject)
 
     def _write_letter(self, out: Output, record: Record, reject: Reject) -> None:
-        letter = dead_letter(record, reject, topic=self.topic, partition=self.partition, worker_version=__version__)
-        out.add(record.offset, letter)
+        if record.offset >= self.rooms.activation:
+            letter = dead_letter(record, reject, topic=self.topic, partition=self.partition, worker_version=__version__)
+            out.add(record.offset, letter)
 
     def _reject(self, out: Output, record: Record, reject: Reject) -> None:
         self._dead_letter(out, record, reject)

@@ -5,6 +5,7 @@
     <room_id>#c<k>     source offset, chunk k of the room's speech ring
     #caps              source offset, msgpack of `Caps`: the first record of a flush that changes it
     #meta              applied offset, msgpack of `Meta`: the last record of every flush
+    #activation        offset below which an earlier release has spoken (`audit.succession`)
     #~<name>           of a later release, which says that others can do without it: left alone
 
 A room's id has no `#`. A tombstone carries the source offset up to which its writer knew the room, so that a late one
@@ -23,6 +24,7 @@ META_KEY = b"#meta"
 META_VERSION = 1
 CAPS_KEY = b"#caps"
 CAPS_VERSION = 1
+ACTIVATION_KEY = b"#activation"
 OPTIONAL_PREFIX = b"#~"
 OFFSET_HEADER = "offset"
 CHECKSUM_BYTES = 8
@@ -139,6 +141,11 @@ def decode_caps(data: bytes) -> Ledger:
         return _caps_decoder.decode(data).ledger
     except msgspec.MsgspecError as unreadable:
         raise ValueError(str(unreadable)) from unreadable
+
+
+def encode_activation(offset: int) -> Write:
+    """Where an earlier release stopped: what lies before is judged in silence, also by who comes later."""
+    return Write(ACTIVATION_KEY, prefixed(offset, b""))
 
 
 def room_key(room_id: str) -> bytes:

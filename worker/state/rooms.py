@@ -1,9 +1,8 @@
-"""One partition's rooms: live as structs, or recovered and still bytes until somebody needs them.
+"""One partition's rooms: live as structs, or recovered and still bytes until they are needed.
 
 A live room is changed in place and marked dirty; `capture` serialises the dirty ones at once, without letting the
-event loop in, so that what is written is one consistent cut of the partition. A record of the changelog counts only
-if its source offset is not below what is held: a zombie's late flush loses, and what it tried to overwrite is written
-again.
+event loop in: one consistent cut of the partition. A record of the changelog counts only if its source offset is not
+below what is held: a zombie's late flush loses, and what it tried to overwrite is written again.
 """
 
 from collections import Counter
@@ -24,11 +23,9 @@ from worker.state.codec import ChangelogEnd, ChangelogError, Meta, Write
 from worker.state.idle import BUCKET_MS, IdleIndex
 
 IDLE_MAX_MS = SILENCE_MS + 600_000
-"""How long a room is silent when it goes. It would begin again from six hours of silence on (`audit.lifecycle`), so a
-record that comes later finds the same room either way. Ten minutes more are for clocks of brokers that differ."""
+"""How long a room is silent when it goes: it would begin again anyway, and ten minutes are for brokers' clocks."""
 RESTING_BYTES = 2_048
-"""A room without speech whose core takes no more rests as bytes, a third of what objects take: little happens in it,
-and what does costs one decoding per flush. A closed room rests, too: it may reopen, but few do."""
+"""A room without speech whose core takes no more rests as bytes, a third of what objects take. So does a closed one."""
 
 
 class _Cold(NamedTuple):
@@ -45,6 +42,7 @@ class RoomStore:
     Attributes:
         live: decoded rooms by id. dirty: ids of rooms changed since the last capture.
         caps: what has been counted against the rules' caps.
+        activation: offset below which an earlier release has spoken; 0 without one.
         meta: of the newest flush that was recovered or captured; None before the first.
         by_level: rooms in session by (family, level above 0), as of the last capture.
         stale: changelog records that lost against newer ones. expired, shed: rooms forgotten.
@@ -57,14 +55,14 @@ class RoomStore:
         self.live: dict[str, Room] = {}
         self.dirty: set[str] = set()
         self.caps = Ledger()
+        self.activation = 0
         self.meta: Meta | None = None
         self.by_level: dict[tuple[str, int], int] = {}
-        self.stale = 0
-        self.expired = 0
-        self.shed = 0
+        self.stale = self.expired = self.shed = 0
         self.changelog_end = ChangelogEnd(topic, partition)
         self._caps_at = -1  # source offset of the caps that were recovered
         self._caps_written: Write | None = None
+        self._activation_written = 0
         self._cold: dict[str, _Cold] = {}
         self._chunks: dict[str, dict[int, Versions]] = {}  # of cold rooms
         self._chunks_written: dict[str, int] = {}  # room → number of chunk keys that the changelog may hold
@@ -84,10 +82,7 @@ class RoomStore:
 
     # ---- the processor's side
     def load(self, room_id: str) -> Room | None:
-        """A recovered room, decoded and put into `live`; None when it has no state.
-
-        Raises ChangelogError when its bytes cannot be read.
-        """
+        """A recovered room, decoded and put into `live`; None without state. Raises ChangelogError for bad bytes."""
         cold = self._cold.get(room_id)
         if cold is None:
             return None
@@ -107,6 +102,13 @@ class RoomStore:
         except SnapshotError as unreadable:
             raise self._error(cold.at, room_id, str(unreadable)) from unreadable
 
+    def begin(self, rooms: Iterable[Room], activation: int) -> None:
+        """Begin where an earlier release stopped. Rooms that a torn flush has written already stay as they are."""
+        self.activation, known = activation, set(self)
+        new = {room.room_id: room for room in rooms if room.room_id not in known}
+        self.live |= new
+        self.dirty |= new.keys()
+
     # ---- recovery
     def apply(self, records: Iterable[Record]) -> None:
         """Takes consecutive changelog records. Raises ChangelogError for what cannot be read or is from the future."""
@@ -118,6 +120,8 @@ class RoomStore:
                     self._apply_meta(record)
                 elif key == codec.CAPS_KEY:
                     self._apply_caps(record.value or b"")
+                elif key == codec.ACTIVATION_KEY:
+                    self.activation = self._activation_written = codec.split(record.value or b"")[0]
                 elif key.startswith(codec.OPTIONAL_PREFIX):
                     continue  # of a later release, which says that it can be done without
                 else:
@@ -210,12 +214,12 @@ class RoomStore:
             _touch_chunks(room)
 
     def _offset(self, room_id: str) -> int:
-        """Source offset that the held state of a room has applied; -1 without state."""
+        """Source offset that the held state of a room has applied; -1 where that is none yet, -2 without state."""
         room = self.live.get(room_id)
         if room is not None:
             return room.offset
         cold = self._cold.get(room_id)
-        return snapshot.offset_of(cold.core) if cold is not None else -1
+        return snapshot.offset_of(cold.core) if cold is not None else -2
 
     # ---- flush
     def capture(
@@ -227,6 +231,9 @@ class RoomStore:
         passed them. Those in which people have decided something, or may, are kept longer (`audit.history`).
         """
         writes = self._write_caps(applied_offset, committed_offset)
+        if self.activation != self._activation_written:
+            self._activation_written = self.activation
+            writes.append(codec.encode_activation(self.activation))
         for room_id in sorted(self._rewrite):
             self.load(room_id)
         for room_id in sorted(self.dirty):

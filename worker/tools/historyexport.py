@@ -4,17 +4,19 @@ Changelogs are read to their end and never written to. Everything is read before
 release stopped is written last: a worker refuses a history that does not say that, since an export was cut off then.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from msgspec import Struct
+from msgspec.structs import replace
 
-from worker.audit.past import Activation, Past, PastHost, PastPlatform, PastRoom, key_of, united
+from worker.audit.past import Activation, Past, PastHost, PastPlatform, PastRoom, PastUpheld, key_of, united
 from worker.egress.history import encode_past
 from worker.ingress.history import decode_past
 from worker.ingress.reject import Reject
+from worker.partition.past import history_partition
 from worker.tools.kafkaclient import connect, no_answer, reason
 from worker.tools.kafkalog import KafkaLog, KafkaLogError
 from worker.tools.state3 import Changelog, Identities, Rooms
@@ -69,11 +71,6 @@ class Sizes(NamedTuple):
 
     rooms: int
     identities: int
-
-
-def history_partition(identities_partition: int, rooms_partitions: int) -> int:
-    """Where the history keeps what belongs to a partition of the identities' topic."""
-    return identities_partition % rooms_partitions
 
 
 def export(bootstrap: str, app_id: str, *, prefix: str, dry_run: bool, advance: Advance) -> Summary:
@@ -155,12 +152,14 @@ def _identities_of(app_id: str) -> str:
 def _found(log: KafkaLog, app_id: str, sizes: Sizes, summary: Summary, advance: Advance) -> Iterator[Placed]:
     """All that the changelogs hold, and where they end."""
     watermark_ms = 0
+    opened: dict[tuple[str | None, str, int], PastUpheld] = {}
     for partition in range(sizes.rooms):
         rooms = Rooms()
         _take_all(log, _rooms_of(app_id), partition, rooms, summary, advance)
         watermark_ms = max(watermark_ms, rooms.watermark_ms)
         summary.stopped[f"{EVENTS_TOPIC}[{partition}]"] = rooms.applied
         for room in rooms.past():
+            opened |= {(room.room_id, one.rule, one.at_ms): one for one in room.upheld if one.opened_ms is not None}
             yield summary.counted(partition, room)
         yield Placed(partition, rooms.activation(partition, app_id))
     for partition in range(sizes.identities):
@@ -169,8 +168,20 @@ def _found(log: KafkaLog, app_id: str, sizes: Sizes, summary: Summary, advance: 
         summary.stopped[f"{IDENTITIES_TOPIC}[{partition}]"] = identities.applied
         where = history_partition(partition, sizes.rooms)
         for kept in identities.past(watermark_ms):
-            yield summary.counted(where, kept)
+            yield summary.counted(where, _with_episodes(kept, opened) if isinstance(kept, PastHost) else kept)
         yield Placed(where, identities.activation(partition, app_id))
+
+
+def _with_episodes(host: PastHost, opened: Mapping[tuple[str | None, str, int], PastUpheld]) -> PastHost:
+    """The host, each violation with what its room knows of its episode: both must name it alike."""
+    known = [opened.get((one.room_id, one.rule, one.at_ms)) for one in host.upheld]
+    return replace(
+        host,
+        upheld=[
+            one if of is None else replace(one, opened_ms=of.opened_ms, violation_id=of.violation_id)
+            for one, of in zip(host.upheld, known, strict=True)
+        ],
+    )
 
 
 def _take_all(

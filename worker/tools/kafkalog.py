@@ -105,6 +105,11 @@ class KafkaLog:
             raise KafkaException(message.error())
         raise KafkaLogError(f"{self._bootstrap}: no answer within {TIMEOUT_S:.0f} s")
 
+    def has(self, topic: str) -> bool:
+        """Whether there is such a topic, as far as this user may know. Raises KafkaException without an answer."""
+        about = self._consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+        return about.error is None
+
     def partitions(self, topic: str) -> list[int]:
         """The numbers of a topic's partitions. Raises KafkaException."""
         about = self._consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]

@@ -168,7 +168,8 @@ def _room(room: list[msgspec.Raw], offset: int) -> PastRoom | None:
     if not (episodes or upheld):
         return None
     known = sorted((_episode(fields) for fields in episodes), key=lambda episode: episode.rule)
-    ids = {episode.rule: episode.violation_id for episode in known if episode.upheld}
+    # The newest one of a rule is the one that its episode remembers.
+    held = {(one.rule, max(upheld.get(one.rule, [-1]))): one for one in known if one.upheld}
     times = sorted((at_ms, rule) for rule, all_ms in upheld.items() for at_ms in all_ms)
     return _fitting(
         PastRoom,
@@ -182,13 +183,15 @@ def _room(room: list[msgspec.Raw], offset: int) -> PastRoom | None:
         session_id=_at(room, SESSION_ID, str, ""),
         started_at_ms=_at(room, STARTED_AT_MS, int, 0),
         shop_ids=_at(room, SHOP_IDS, list[Shop], []),
-        # The newest one of a rule is the one that its episode remembers.
-        upheld=[
-            PastUpheld(rule=rule, at_ms=at_ms, violation_id=ids.get(rule) if at_ms == max(upheld[rule]) else None)
-            for at_ms, rule in times
-        ],
+        upheld=[_upheld(rule, at_ms, held.get((rule, at_ms))) for at_ms, rule in times],
         episodes=known,
     )
+
+
+def _upheld(rule: str, at_ms: int, episode: PastEpisode | None) -> PastUpheld:
+    if episode is None:
+        return PastUpheld(rule=rule, at_ms=at_ms)
+    return PastUpheld(rule=rule, at_ms=at_ms, opened_ms=episode.opened_ms, violation_id=episode.violation_id or None)
 
 
 def _episode(fields: list[Any]) -> PastEpisode:

@@ -17,6 +17,7 @@ from worker.tools.roomlog import Writer
 from worker.topics import (
     DEAD_LETTERS_TOPIC,
     EVENTS_TOPIC,
+    HISTORY_TOPIC,
     IDENTITIES_TOPIC,
     REGISTRY_TOPIC,
     REQUESTS_TOPIC,
@@ -26,7 +27,7 @@ from worker.topics import (
 
 TOPICS = (
     EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC, ROOMS_TOPIC, REQUESTS_TOPIC, DEAD_LETTERS_TOPIC,
-    "stream-audit-rooms-changelog", "stream-audit-identities-changelog",
+    HISTORY_TOPIC, "stream-audit-rooms-changelog", "stream-audit-identities-changelog",
 )  # fmt: skip
 LOG_FILE, VIOLATIONS_FILE, WORKER_LOG_FILE = "log.jsonl.zst", "violations.jsonl", "worker.log"
 START_TIMEOUT_S = 60.0
