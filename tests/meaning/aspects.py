@@ -18,9 +18,9 @@ from tests.meaning.scan import Placed
 from tests.meaning.test_rules_of_the_oracle import documents
 
 HOLDS: Mapping[str, tuple[str, ...]] = {
-    "plain": ("status", "session", "append", "times"),
+    "plain": ("status", "session", "append", "times", "held", "label", "decisions"),
     "sessions": ("append",),
-    "bent": ("append",),
+    "bent": ("append", "held", "decisions"),
     "wild": ("append",),
     "lively": ("append", "abstain"),
 }
