@@ -18,9 +18,9 @@ from tests.meaning.scan import Placed
 from tests.meaning.test_rules_of_the_oracle import documents
 
 HOLDS: Mapping[str, tuple[str, ...]] = {
-    "plain": ("status", "session", "append", "times"),
-    "sessions": ("status", "session", "append"),
-    "bent": ("session", "append"),
+    "plain": ("status", "session", "append", "times", "facts", "held", "label", "looks", "decisions"),
+    "sessions": ("session", "append", "decisions"),
+    "bent": ("session", "append", "decisions"),
     "wild": ("append",),
     "lively": ("session", "append", "abstain"),
 }
