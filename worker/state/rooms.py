@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from worker.audit import snapshot
 from worker.audit.history import kept_until_ms
-from worker.audit.lifecycle import SILENCE_MS
 from worker.audit.room import Phase, Room
+from worker.audit.sessions import SILENCE_MS
 from worker.audit.snapshot import SnapshotError
 from worker.audit.speech import CHUNKS, chunks_of
 from worker.policy.caps import Ledger
