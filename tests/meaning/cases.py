@@ -21,6 +21,7 @@ NOT_YET: frozenset[str] = frozenset(
         "e6-mark--90-s-douyin", "e6-mark--7200-s-douyin", "e6-mark--90-s-bilibili", "e6-mark--7200-s-bilibili",
         "e6-mark--90-s-kuaishou", "e6-mark--7200-s-kuaishou",
         "e6-label-90-s-ahead-douyin", "e6-label-90-s-ahead-kuaishou", "e6-label-90-s-ahead-bilibili",
+        "e7-loop-reconnects-every-60-s",
         "e8-label-read-every-30-s-keeps-its-beginning", "e8-hidden-time-in-any-order", "e8-one-leader-7-h-ahead",
         "e14-swapped-by-300-ms", "p32-swapped", "p32-off-twice-70-s-apart",
     }
