@@ -130,7 +130,7 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
         note_delay(room, appended_ms - at_ms)
         labelled.refresh(room)
     handler(room, event, offset, key_ms)
-    if room.changed:
+    if room.changed or room.watermark_ms >= room.session.label_due_ms:
         labelled.refresh(room)
     return _APPLIED
 

@@ -184,7 +184,7 @@ def _next_ms(room: Room) -> int:
     for start, end in _off(room, FOREVER_MS):
         times += [start + 1, max(start, due) + 1, end + 1]
     next_ms = min((at for at in times if horizon < at <= FOREVER_MS), default=FOREVER_MS)
-    return max(next_ms, room.watermark_ms + 1)  # where the gateway is silent, W is ahead of the horizon
+    return max(next_ms, room.watermark_ms)  # where the gateway is silent, W is ahead, and each event may tell
 
 
 def _find_hidden(room: Room, marks: tuple[Mark, ...]) -> None:
