@@ -143,10 +143,11 @@ def test_speech_chunks_newer_than_their_core_equal_the_uninterrupted_run(core_at
     rng = Random(core_at)
     texts = ["".join(rng.choices("天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏", k=16)) for _ in range(150)]
     log = [say(i * 2_000, texts[i % 150] if i % 5 else texts[i % 37]) for i in range(core_at + 300)]
+    first = beat(0)
     plain = Room(ROOM_ID)
-    feed(plain, [beat(0), *log])
+    feed(plain, [first, *log])
     early = Room(ROOM_ID)
-    feed(early, [beat(0), *log[:core_at]])
+    feed(early, [first, *log[:core_at]])
     chunks, core = snapshot.take_changed_chunks(early), snapshot.encode(early)
     later = snapshot.decode(core, chunks)
     feed(later, log[core_at : core_at + behind])

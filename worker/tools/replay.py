@@ -124,7 +124,7 @@ class Replay:
         total = Counts()
         for processor in self._processors.values():
             one = processor.counts
-            fates = ("applied", "duplicate", "late", "foreign", "foreign_shown", "replay_skipped", "dead_lettered")
+            fates = ("applied", "duplicate", "late", "foreign", "replay_skipped", "dead_lettered")
             for name in ("read", *fates, "violations"):
                 setattr(total, name, getattr(total, name) + getattr(one, name))
             _add(total.rejected, one.rejected)
