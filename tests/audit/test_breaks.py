@@ -1,4 +1,4 @@
-"""The descriptor and declared breaks are registers: the newest word by key holds, whatever order they come in."""
+"""Descriptors and declared breaks are registers: the newest by key holds, in whatever order their words come."""
 
 from tests.audit.build import MINUTE, SECOND, T0, a_room, ask, beat, beats, ev, feed, in_time, say
 from worker.audit import breaks

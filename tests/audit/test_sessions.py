@@ -9,10 +9,11 @@ from worker.audit import events as e
 from worker.audit import snapshot
 from worker.audit.apply import apply
 from worker.audit.facts import SESSION_BIT
-from worker.audit.lifecycle import REOPEN_MS, settle
+from worker.audit.lifecycle import settle
 from worker.audit.room import ALIASES_MAX, ASIDE_MAX, FOREVER_MS, STRANGERS_MAX, Phase, Room, Session
-from worker.audit.sessions import LEASE_MS, LETTERS_MAX, SILENCE_MS, Status, is_to_be_shown
+from worker.audit.sessions import Status, is_to_be_shown
 
+LEASE_MS, REOPEN_MS, SILENCE_MS, LETTERS_MAX = 90_000, 600_000, 6 * HOUR, 10
 YEAR_2099 = 4_070_908_800_000
 ASIDE_BYTES = 700
 """What a session takes that was set aside with nothing in it."""

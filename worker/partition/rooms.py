@@ -81,7 +81,6 @@ class Counts(Struct):
     duplicate: int = 0
     late: int = 0
     foreign: int = 0
-    foreign_shown: int = 0  # as dead letters
     replay_skipped: int = 0
     dead_lettered: int = 0
     violations: int = 0
@@ -321,7 +320,6 @@ class PartitionProcessor:
     def _note_foreign(self, out: Output, room: Room, record: Record, event: Event) -> None:
         self.counts.foreign += 1
         if is_to_be_shown(room, event):
-            self.counts.foreign_shown += 1
             self._write_letter(out, record, Reject(Reason.OUT_OF_SESSION, _OTHER_SESSION, "session"))
 
     def _dead_letter(self, out: Output, record: Record, reject: Reject) -> None:
