@@ -332,6 +332,10 @@ class Session(Struct, gc=False, array_like=True):
     failures: tuple[tuple[str, int, int], ...] = ()  # rules that fail here: id, version of the policy, times in a row
     posed: tuple[int, ...] = ()  # challenges whose result has not come: hash of the id
     arrived: dict[int, Arrived] = {}  # by the start of blocks that are open
+    inputs: tuple[
+        tuple[str, ...], ...
+    ] = ()  # of the last closed block: why signals abstained, late and missing sources
+    closed: tuple[tuple[str, ...], ...] = ()  # why they abstained, of blocks that closed and were not yet counted
 
 
 class Room(Struct, gc=False, array_like=True):
