@@ -97,9 +97,9 @@ def test_a_room_names_the_sources_of_its_last_block_and_how_long_its_watermark_w
     assert body["hold_ms"] == 0
     late = [audit.say(t * audit.SECOND) for t in range(10, 60, 10)]
     room = audit.a_room(audit.beats(4 * audit.MINUTE))
-    audit.feed(room, late)
+    audit.feed(room, [*late, audit.beat(4 * audit.MINUTE + 1)])
     assert body_of(room)["hold_ms"] > 0
-    audit.feed(room, audit.beats(11 * audit.MINUTE, from_ms=4 * audit.MINUTE + 1))
+    audit.feed(room, audit.beats(11 * audit.MINUTE, from_ms=4 * audit.MINUTE + 2))
     body = body_of(room)
     assert (body["last_block"]["unclear"], body["last_block"]["late"]) == (["late"], ["speech"])
     assert body["last_block"]["missing"] == ["looks"]

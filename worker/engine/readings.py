@@ -17,7 +17,6 @@ from worker.partition.sources import SourceCounts
 from worker.transport import TransportCounts
 from worker.transport.protocols import Recovery
 
-
 RECENT_MS = 300_000
 """A partition that is further behind tells nothing of how its sources are now."""
 
@@ -115,7 +114,7 @@ def of_identities(agent: IdentityAgent) -> Readings:
 
 
 def of_positions(health: Health, processors: Mapping[int, PartitionProcessor]) -> Readings:
-    """Return how far behind the log this worker is, in records and in seconds, what its sources show, and what probes say."""
+    """Return how far behind the log this worker is, in records and seconds, what sources show, and what probes say."""
     now_ms = clock.now_ms()
     lags = {name: max(0, end - position) for name, (position, end) in health.vitals.partitions.items()}
     delays: dict[tuple[str, ...], float] = {

@@ -115,8 +115,7 @@ class Sources:
     def note_hold(self, room: Room) -> None:
         """Take in how long a room's watermark waits now."""
         held_ms = room.max_at_ms - room.watermark_ms
-        if held_ms > self._held_ms:
-            self._held_ms = held_ms
+        self._held_ms = max(self._held_ms, held_ms)
 
     def note_closed(self, session: Session) -> None:
         """Count the blocks of a session that have closed since it was last asked."""
