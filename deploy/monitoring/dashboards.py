@@ -128,6 +128,29 @@ def _identities() -> tuple[str, Sequence[Panel]]:
     ))  # fmt: skip
 
 
+def _clocks() -> tuple[str, Sequence[Panel]]:
+    """Show what producers' clocks and delays do, and what that costs."""
+    least = "source_delay_min_seconds"
+    return ("Clocks and delays of sources", (
+        lines("Least delay by source", "Append time minus the time that an event tells of, for a source's fastest "
+              "events of a minute. Below 0 a clock is ahead.", TIME,
+              Query(gauge(least, "min", "source"), "{{source}}"),
+              Query(gauge(least, "max", "source"), "{{source}}, slowest worker")),
+        lines("Clocks ahead by source", "Events whose clock was over 2 s ahead of append time.", EVENTS_PER_SECOND,
+              Query(rate("clock_ahead_total", "source"), "{{source}}")),
+        lines("Late events by source", "Events behind their room's watermark. They do not count.", EVENTS_PER_SECOND,
+              Query(rate("late_events_total", "source"), "{{source}}")),
+        lines("Blocks that abstain", "Blocks in which signals that join speech and gateway made no bet, by reason.",
+              Axis("short", "blocks per hour"),
+              Query(rate("blocks_unclear_total", "why", scale=PER_HOUR), "{{why}}")),
+        lines("Blocks closed", "Blocks of five minutes, with something against them or nothing.",
+              Axis("short", "blocks per hour"),
+              Query(rate("blocks_closed_total", "clear", scale=PER_HOUR), "clear: {{clear}}")),
+        lines("Watermark's hold", "Longest wait of a room for a slow source or a silent gateway, beyond the usual "
+              "minute. At most 4 minutes.", TIME, Query(gauge("watermark_hold_seconds", "max", "pod"), "{{pod}}")),
+    ))  # fmt: skip
+
+
 def _state_and_kafka() -> tuple[str, Sequence[Panel]]:
     """Show commits, the changelog and what rebalances cost."""
     quarter = f"max (increase(stream_audit_{{}}{{{{{HERE}}}}}[15m]))"
@@ -179,6 +202,7 @@ def hot_path() -> Board:
             lines("Lag", "Records of the room log not yet read.", RECORDS,
                   Query(gauge("lag_records", "sum", "partition"), "partition {{partition}}"), width=12),
         )),
+        _clocks(),
         ("Stages", (
             lines("Time spent judging and sending", "Both share one event loop: at 1 s per second it is full.",
                   TIME_PER_SECOND, Query(rate("process_seconds_total", "pod"), "judging, {{pod}}"),

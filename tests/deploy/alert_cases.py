@@ -41,6 +41,8 @@ WAITS = 'partition_waits{partition="0", reason="ahead"}'
 FOUND = 'violations_total{platform="jd", rule="R", mode="live", step="0"}'
 ONE, TWO = 'policy_version{policy="x", pod="p"}', 'policy_version{policy="x", pod="q"}'
 ASKED, ISSUED = 'requests_total{action="challenge", reason="entry"}', 'events_total{type="challenge.issued"}'
+LEAST, LEAST_ELSEWHERE = (f'source_delay_min_seconds{{source="speech", pod="{pod}"}}' for pod in "pq")
+CLEAR, UNCLEAR = 'blocks_closed_total{clear="yes"}', 'blocks_closed_total{clear="no"}'
 LOOP = [f'loop_lag_seconds_bucket{{le="{le}"}}' for le in ("0.1", "1.0", "10.0", "+Inf")]
 
 CASES: tuple[Case, ...] = (
@@ -78,6 +80,12 @@ CASES: tuple[Case, ...] = (
     *pair("WorkerNotReady", "15m", {"ready": "0x40"}, {"ready": "0x10 1x30"}),
     *pair("DeadLetterRatio", "20m", flow(**{REJECTED: "0+60x90"}), flow(**{REJECTED: "0+15x90"})),
     *pair("LateEvents", "35m", flow(late_total="0+300x90"), flow(late_total="0+30x90")),
+    *pair("ClockSkew", "15m", {LEAST: "25x60"}, {LEAST: "15x60"}),
+    *pair("ClockSkew", "15m", {LEAST: "-2x60"}, {LEAST: "-0.5x60"}),
+    Case("ClockSkew", True, "15m", {LEAST: "1x60", LEAST_ELSEWHERE: "25x60"}),  # the rooms of one worker are enough
+    Case("ClockSkew", False, "15m", {LEAST: "-2x10 1x50"}),
+    *pair("BlocksUnclear", "50m", {CLEAR: "0+90x120", UNCLEAR: "0+10x120"}, {CLEAR: "0+97x120", UNCLEAR: "0+3x120"}),
+    Case("BlocksUnclear", False, "50m", {CLEAR: "0x120", UNCLEAR: "0x120"}),  # none closed, none abstained
     *pair("ViolationsFellToZero", "26h", {FOUND: "0+2x288 576x40", "read_total": "0+1000x330"},
           {FOUND: "0+2x330", "read_total": "0+1000x330"}, "5m"),
     Case("ViolationsFellToZero", False, "26h", {FOUND: "0+2x288 576x40", "read_total": "0+1000x288 288000x40"}, "5m"),

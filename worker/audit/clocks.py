@@ -18,6 +18,8 @@ from worker.audit.room import BLOCK_MS, Arrived, Room
 
 BAND_S = 20
 CLAMPED_MS = 2_000
+CLOSED_MAX = 8
+REASONS = ("late", "clamped", "clocks")
 SPEECH, PROMPT, ANSWER = range(3)
 
 
@@ -62,20 +64,25 @@ def _drop(counts: dict[int, int], most_s: int) -> int:
 
 
 def close(room: Room, start_ms: int) -> tuple[str, ...]:
-    """Say why the block that began at `start_ms` must abstain, empty if it need not; drop what was counted of it."""
-    arrived = room.session.arrived
+    """Say why the block that began at `start_ms` must abstain, empty if it need not; drop what was counted of it.
+
+    The session keeps how the block was supplied.
+    """
+    session = room.session
+    arrived = session.arrived
     closed = arrived.pop(start_ms, None)
     for passed in [other for other in arrived if other < start_ms]:
         del arrived[passed]
-    return () if closed is None else _why(closed)
+    why = () if closed is None else _why(closed)
+    session.inputs = (why, () if closed is None else _late(closed), _missing(room, closed, start_ms))
+    session.closed = (*session.closed, why)[-CLOSED_MAX:]
+    return why
 
 
 def _why(arrived: Arrived) -> tuple[str, ...]:
     why = []
-    speech = arrived.speech_over
-    for count in arrived.speech_s.values():
-        speech += count
-    if _many(arrived.late_speech, speech) or _many(arrived.late_answers, arrived.answers):
+    speech = _spoken(arrived)
+    if _late(arrived):
         why.append("late")
     if arrived.clamped:
         why.append("clamped")
@@ -86,6 +93,36 @@ def _why(arrived: Arrived) -> tuple[str, ...]:
     if speech and gateway and apart:
         why.append("clocks")
     return tuple(why)
+
+
+def _spoken(arrived: Arrived) -> int:
+    """How many segments of speech came."""
+    speech = arrived.speech_over
+    for count in arrived.speech_s.values():
+        speech += count
+    return speech
+
+
+def _late(arrived: Arrived) -> tuple[str, ...]:
+    """The sources too much of which came late."""
+    late = []
+    if _many(arrived.late_speech, _spoken(arrived)):
+        late.append("speech")
+    if _many(arrived.late_answers, arrived.answers):
+        late.append("gateway")
+    return tuple(late)
+
+
+def _missing(room: Room, arrived: Arrived | None, start_ms: int) -> tuple[str, ...]:
+    """The sources of which nothing came: speech, looks that have a rank, or the gateway since the block began."""
+    missing = []
+    if arrived is None or not _spoken(arrived):
+        missing.append("speech")
+    if not room.session.block.voice_looks + room.session.block.visual_looks:
+        missing.append("looks")
+    if room.heard_ms < start_ms:
+        missing.append("gateway")
+    return tuple(missing)
 
 
 def _many(some: int, of: int) -> bool:

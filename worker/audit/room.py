@@ -321,6 +321,10 @@ class Session(Struct, gc=False, array_like=True):
     label_due_ms: int = FOREVER_MS
     ring: bytes = b""
     episodes: list[Episode] = []
+    inputs: tuple[
+        tuple[str, ...], ...
+    ] = ()  # of the last closed block: why signals abstained, late and missing sources
+    closed: tuple[tuple[str, ...], ...] = ()  # why they abstained, of blocks that closed and were not yet counted
 
 
 class Room(Struct, gc=False, array_like=True):

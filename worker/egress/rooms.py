@@ -7,7 +7,7 @@ import orjson
 from worker.audit.calibration import CALIBRATION_VERSION
 from worker.audit.evidence import DESIGNS, FAMILIES, Family, Level
 from worker.audit.facts import Certainty
-from worker.audit.room import BLOCK_MS, Phase, Room
+from worker.audit.room import BLOCK_MS, LATENESS_MS, Phase, Room
 from worker.audit.signals import detectors, strata
 from worker.policy.episodes import ACTIVE
 from worker.records import OutRecord
@@ -27,6 +27,8 @@ def encode_room(room: Room, *, topic: str = EVENTS_TOPIC) -> OutRecord:
         "descriptor": _descriptor(room) if room.session.host_id else None,
         "watermark_ms": max(0, room.watermark_ms),
         "last_at_ms": room.max_at_ms,
+        "hold_ms": max(0, room.max_at_ms - room.watermark_ms - LATENESS_MS),
+        **_last_block(room),
         "log": {"topic": topic, "partition": room.partition, "offset": max(0, room.offset)},
         "signals": {**_signals(families), **_strata(room)},
         "families": {
@@ -43,6 +45,12 @@ def encode_room(room: Room, *, topic: str = EVENTS_TOPIC) -> OutRecord:
         "counts": {name: getattr(room.session.counts, name) for name in room.session.counts.__struct_fields__},
     }
     return OutRecord(ROOMS_TOPIC, room.room_id.encode(), orjson.dumps(value), [], room.max_at_ms)
+
+
+def _last_block(room: Room) -> dict[str, Any]:
+    """How the last block that closed was supplied; nothing before one has closed."""
+    inputs = room.session.inputs
+    return {"last_block": dict(zip(("unclear", "late", "missing"), inputs, strict=True))} if inputs else {}
 
 
 def _descriptor(room: Room) -> dict[str, Any]:

@@ -10,7 +10,7 @@ to show who sends them; they count as foreign.
 from collections.abc import Iterable
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from worker import __version__
 from worker.audit.announce import announce
@@ -29,6 +29,7 @@ from worker.ingress.breaker import Breaker
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reason, Reject, dead_letter
 from worker.partition.log_order import LogOrder, Steps
+from worker.partition.sources import WATCHED, SourceCounts, Sources
 from worker.policy.caps import Ledger, is_counted, park
 from worker.policy.judge import Judge
 from worker.records import OutRecord, Record
@@ -89,6 +90,7 @@ class Counts(Struct):
     violations_by: dict[tuple[str, str, str, int], int] = {}  # platform, rule, mode, step
     withheld: dict[str, int] = {}  # because
     requests: dict[tuple[str, str], int] = {}  # action, reason
+    sources: SourceCounts = field(default_factory=SourceCounts)
 
     def balanced(self) -> bool:
         """The accounting identity."""
@@ -158,6 +160,7 @@ class PartitionProcessor:
         self.rooms = rooms
         self.judge = judge
         self.counts = counts or Counts()
+        self.sources = Sources(self.counts.sources)
         self.breaker = Breaker()
         self._silence = Silence()
         self.watermark_ms = 0  # the partition's time P: the latest append time of its records
@@ -201,12 +204,16 @@ class PartitionProcessor:
                 self._reject(out, record, event)
                 continue
             good += 1
+            source = WATCHED.get(event.__class__)
+            if source is not None:
+                self.sources.note(source, event, watermark_ms)
             entries = by_room.get(event.room_id)
             if entries is None:
                 by_room[event.room_id] = [(record, event, watermark_ms)]
             else:
                 entries.append((record, event, watermark_ms))
         self.watermark_ms = watermark_ms
+        self.sources.turn(watermark_ms)
         self.breaker.note_good(good)
         self.counts.read += read
 
@@ -243,6 +250,7 @@ class PartitionProcessor:
                 counts.duplicate += 1
             elif status is _LATE:
                 counts.late += 1
+                self.sources.note_late(event)
             elif status is _FOREIGN:
                 self._note_foreign(out, room, record, event)
             elif status is _AHEAD:
@@ -253,6 +261,7 @@ class PartitionProcessor:
                 # Not the breaker's business: who leaves after a close is no sign of a bad producer.
                 self._dead_letter(out, record, Reject(Reason.OUT_OF_SESSION, _SESSION_OVER, "session"))
         counts.applied += applied
+        self.sources.note_hold(room)
         self.rooms.dirty.add(room.room_id)
 
     def _voice(self, room: Room, offset: int, loud: Output) -> Output:
@@ -265,6 +274,8 @@ class PartitionProcessor:
 
     def _judge(self, out: Output, room: Room, cause: Record, watermark_ms: int) -> Steps:
         now_ms, offset = room.max_at_ms, cause.offset
+        if room.session.closed:
+            self.sources.note_closed(room.session)
         decisions = self.judge.evaluate(room, room.appended_ms)
         if any(map(is_counted, decisions)):
             yield offset

@@ -142,7 +142,6 @@ class Replay:
         total = Counts()
         for processor in self._processors.values():
             one = processor.counts
-            total.foreign_shown += one.foreign_shown
             fates = ("applied", "duplicate", "late", "foreign", "replay_skipped", "dead_lettered")
             for name in ("read", *fates, "violations"):
                 setattr(total, name, getattr(total, name) + getattr(one, name))
