@@ -44,6 +44,8 @@ SESSION_BOUNDS = {
     "breaks": r.BREAKS_MAX,
     "blind": r.BLIND_MAX,
     "break_marks": r.PAUSES_MAX + 1,
+    "inputs": 3,
+    "closed": clocks.CLOSED_MAX,
     "aliases": r.ALIASES_MAX,
     "described": 2,
     "beaten": 2,
