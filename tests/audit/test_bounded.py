@@ -25,6 +25,8 @@ BOUNDS = {
     "seen_viewer": r.SEEN_MAX,
     "seen_other": r.SEEN_MAX,
     "episodes": 0,  # no rules look here
+    "past": 0,
+    "answers": 0,
 }
 SESSION_BOUNDS = {
     "panes": 32,  # lateness, the longest hold, and the panes that are being filled

@@ -11,7 +11,7 @@ from enum import IntEnum
 from worker.audit import requests
 from worker.audit.askers import Askers
 from worker.audit.events import ANSWERS, Event, ReviewDecided, RoomHeartbeat, RoomOpened
-from worker.audit.facts import FACT_BIT, SESSION_BIT, Facts
+from worker.audit.facts import FACT_BIT, SESSION_BIT
 from worker.audit.history import kept_until_ms
 from worker.audit.room import BLOCK_MS, BREAKS_MAX, LATENESS_MS, Phase, Room, Session, block_start
 from worker.audit.signals import replies
@@ -79,6 +79,7 @@ def admit(room: Room, event: Event, offset: int) -> Status:
     Called only when the room is new, the event's session differs from the room's, or the room is closed or was silent
     for hours. A session that ends by the beginning of the next ends properly first (SESSION_ENDED).
     """
+    # Neither tells how far a room is, so they begin nothing, not even one of which nothing is known.
     if isinstance(event, ReviewDecided) or (isinstance(event, ANSWERS) and not room.max_at_ms):
         return Status.APPLIED
     if _begins(room, event):
@@ -171,7 +172,6 @@ def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
         block_start_ms=block_start_ms,
         asking=asking,
         due_ms=min(block_start_ms + BLOCK_MS, asking.due_ms - LATENESS_MS),
-        facts=Facts(history=room.session.facts.history),
     )
     room.changed |= FACT_BIT["room"]
 

@@ -13,7 +13,7 @@ from xxhash import xxh3_64_digest
 
 from worker.audit import speech
 from worker.audit.evidence import DESIGNS
-from worker.audit.facts import AiPresenter, Facts
+from worker.audit.facts import AiPresenter, Facts, History
 from worker.audit.room import Detector, Look, Room
 
 VERSION = 4
@@ -32,6 +32,7 @@ class _Head(msgspec.Struct, array_like=True):
 
 _NOTHING_KNOWN = tuple((name, getattr(Facts(), name)) for name in Facts.__struct_fields__)
 _NOTHING_MARKED = AiPresenter()
+_NO_HISTORY = History()
 _head_decoder = msgspec.msgpack.Decoder(_Head)
 
 
@@ -78,6 +79,8 @@ def decode(core: bytes, chunks: dict[int, bytes]) -> Room:
 
 def _share_defaults(room: Room) -> None:
     """Restored rooms share what new ones share: facts that know nothing, names of platforms, regions and families."""
+    if room.history == _NO_HISTORY:
+        room.history = _NO_HISTORY
     room.session.platform, room.session.region = intern(room.session.platform), intern(room.session.region)
     for name, family in room.session.families.items():
         family.name = intern(name)
