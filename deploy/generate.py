@@ -17,7 +17,6 @@ from worker.settings import Settings
 from worker.topics import (
     DEAD_LETTERS_TOPIC,
     EVENTS_TOPIC,
-    HISTORY_TOPIC,
     IDENTITIES_TOPIC,
     REGISTRY_TOPIC,
     REQUESTS_TOPIC,
@@ -80,7 +79,6 @@ def kafka_user() -> dict[str, Any]:
         _rule("topic", IDENTITIES_CHANGELOG, "Read", *write),
         _rule("topic", REGISTRY_TOPIC, *read, "DescribeConfigs"),
         _rule("topic", POLICIES, *read, "DescribeConfigs"),
-        _rule("topic", HISTORY_TOPIC, *read, "DescribeConfigs"),
     ]
     return {
         "apiVersion": "kafka.strimzi.io/v1",

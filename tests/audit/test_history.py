@@ -46,10 +46,10 @@ def test_the_registry_brings_the_hosts_history_into_the_rooms_log() -> None:
             id=f"e{number}", room_id="r:1", at_ms=NOW_MS + number, host_id="h", avatar_registered=True,
             driver_verified=True, likeness_consent=True, registry_offset=number, upheld=upheld,
         )  # fmt: skip
-        apply(room, state, number, state.at_ms)
+        apply(room, state, number)
 
     say(1, [e.Upheld("R-1", NOW_MS - DAY_MS)])
-    assert room.session.facts.history.host == {"R-1": [NOW_MS - DAY_MS]}
+    assert room.facts.history.host == {"R-1": [NOW_MS - DAY_MS]}
     assert room.changed & FACT_BIT["history"]
     say(2, None)
-    assert room.session.facts.history.host == {"R-1": [NOW_MS - DAY_MS]}, "a registry that says nothing changes nothing"
+    assert room.facts.history.host == {"R-1": [NOW_MS - DAY_MS]}, "a registry that says nothing changes nothing"

@@ -14,12 +14,12 @@ from worker.topics import Topic, load_topics
 
 DESIGNED = {
     "live.room.events", "live.host.registry", "live.audit.policies", "live.audit.identities", "live.audit.violations",
-    "live.audit.rooms", "live.audit.requests", "live.audit.deadletter", "live.audit.history",
-    "stream-audit-rooms-changelog", "stream-audit-identities-changelog",
+    "live.audit.rooms", "live.audit.requests", "live.audit.deadletter", "stream-audit-rooms-changelog",
+    "stream-audit-identities-changelog",
 }  # fmt: skip
 COMPACTED = {
-    "live.host.registry", "live.audit.policies", "live.audit.rooms", "live.audit.history",
-    "stream-audit-rooms-changelog", "stream-audit-identities-changelog",
+    "live.host.registry", "live.audit.policies", "live.audit.rooms", "stream-audit-rooms-changelog",
+    "stream-audit-identities-changelog",
 }  # fmt: skip
 TOPICS = {topic.name: topic for topic in load_topics(SCHEMAS)}
 ASYNCAPI: dict[str, Any] = yaml.safe_load((SCHEMAS / "asyncapi.yaml").read_text())
@@ -74,7 +74,7 @@ def test_what_one_worker_writes_for_a_partition_is_partitioned_like_its_input() 
     like_events = {name for name, topic in TOPICS.items() if topic.same_partitions_as == "live.room.events"}
     assert like_events == {
         "live.audit.violations", "live.audit.rooms", "live.audit.requests", "live.audit.deadletter",
-        "live.audit.history", "stream-audit-rooms-changelog",
+        "stream-audit-rooms-changelog",
     }  # fmt: skip
 
 

@@ -12,8 +12,7 @@ from tests.support.headers import header
 from worker.audit.events import Shop
 from worker.audit.evidence import Level
 from worker.audit.facts import BLOCK_BIT, REVIEW_BIT, Certainty, Frame
-from worker.audit.marks import Excerpt
-from worker.audit.room import Room
+from worker.audit.room import Excerpt, Room
 from worker.egress.violation import encode_violation
 from worker.policy.actions import ACTIONS
 from worker.policy.model import Control, Decision
@@ -44,9 +43,9 @@ def decided(rule: str, room: Room) -> Decision:
 
 def a_full_room() -> Room:
     room = a_room()
-    room.session.operator_id = "op:1"
-    room.session.shop_ids = [Shop("channels_shop", "1"), Shop("wechat_shop", "2")]
-    room.session.excerpts = tuple(Excerpt(T0 - i, "host.speech", "字" * 300, 90 + i) for i in range(7))
+    room.operator_id = "op:1"
+    room.shop_ids = [Shop("channels_shop", "1"), Shop("wechat_shop", "2")]
+    room.excerpts = tuple(Excerpt(T0 - i, "host.speech", "字" * 300, 90 + i) for i in range(7))
     set_ai(room, Certainty.CONFIRMED)
     set_level(room, "AI", Level.LIMIT)
     return room
@@ -79,7 +78,7 @@ def body_of(record: OutRecord) -> dict[str, Any]:
 def test_every_record_is_valid(rule: str, region: str) -> None:
     room = a_full_room()
     decision = decided(rule, room)
-    room.session.region = region
+    room.region = region
     body = body_of(record_of(room, decision))
     assert body["statement"]["facts_text"]
 
@@ -157,16 +156,16 @@ def test_a_mainland_statement_is_chinese_and_says_facts_ground_and_redress() -> 
 )
 def test_what_was_measured_of_the_picture_is_said_and_what_was_not_is_not(region: str, words: str) -> None:
     room = a_full_room()
-    room.session.facts.frame = Frame(True, True, 0.38, cover_ratio=0.0, same_source_audio=True)
+    room.facts.frame = Frame(True, True, 0.38, cover_ratio=0.0, same_source_audio=True)
     decision = decided(a_rule(when="ai_presenter.certainty >= POSSIBLE && frame.avatar_height_ratio < 0.5"), room)
-    room.session.region = region
+    room.region = region
     assert words in body_of(record_of(room, decision))["statement"]["facts_text"]
 
 
 def test_elsewhere_the_statement_is_english() -> None:
     room = a_full_room()
     decision = decided(STATISTICAL, room)
-    room.session.region = "US"
+    room.region = "US"
     text = body_of(record_of(room, decision))["statement"]["facts_text"]
     assert "Statistical evidence AI reached LIMIT" in text
     assert "at most 1e-05 per room-hour" in text

@@ -43,8 +43,8 @@ def parked_by_hand(violations: list[OutRecord], per_hour: int) -> Iterator[str]:
     for record in violations:
         said = json.loads(record.value or b"")
         if said["actions"]:
-            if record.caused_ms // HOUR_MS > hour:
-                hour, through = record.caused_ms // HOUR_MS, 0
+            if said["decided_at_ms"] // HOUR_MS > hour:
+                hour, through = said["decided_at_ms"] // HOUR_MS, 0
             if through >= per_hour:
                 yield said["violation_id"]
             else:
@@ -130,8 +130,7 @@ def test_the_hour_never_goes_back_and_an_older_decision_counts_in_the_present_on
     for number, minutes in enumerate((0, 1, 61, 2, 3, 62, 4, 121, 5)):
         room = a_room(f"wechat_channels:r{number}")
         set_ai(room, Certainty.CONFIRMED)
-        decision = only(look(judge, room, minutes))
-        answers.append(not ledger.let_through(decision, number, decision.decided_at_ms))
+        answers.append(not ledger.let_through(only(look(judge, room, minutes)), number))
     assert T0 % HOUR_MS == 0
     assert answers == [False, False, False, False, False, False, True, False, False]
     assert ledger.reached(T0 + 62 * MINUTE) == []
@@ -144,9 +143,9 @@ def test_a_verdict_is_kept_until_its_offset_is_committed() -> None:
         room = a_room(f"wechat_channels:r{number}")
         set_ai(room, Certainty.CONFIRMED)
         decisions.append(only(look(judge, room)))
-    first = [not ledger.let_through(decision, offset, T0) for offset, decision in enumerate(decisions)]
+    first = [not ledger.let_through(decision, offset) for offset, decision in enumerate(decisions)]
     assert first == [False] * 4 + [True] * 2
-    assert [not ledger.let_through(decision, offset, T0) for offset, decision in enumerate(decisions)] == first
+    assert [not ledger.let_through(decision, offset) for offset, decision in enumerate(decisions)] == first
     assert ledger.windows["T-ONE-01"].in_hour == 4
     assert ledger.reached(T0) == ["T-ONE-01"]
     ledger.forget_below(3)

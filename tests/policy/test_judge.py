@@ -114,7 +114,7 @@ def test_a_new_session_clears_the_old_one_under_its_own_name() -> None:
     judge, room = a_judge(a_rule()), a_room()
     set_ai(room, CONFIRMED)
     first = only(look(judge, room))
-    room.session.id, room.session.number = "s2", 2
+    room.session_id = "s2"
     cleared, opened = look(judge, room, 10)
     assert (cleared.kind, cleared.session_id, cleared.supersedes) == ("cleared", "s1", first.violation_id)
     assert (opened.kind, opened.session_id) == ("opened", "s2")  # no cooldown across sessions
@@ -180,16 +180,16 @@ def test_statistics_of_one_family_are_never_confirmed_and_two_independent_ones_a
 def test_an_exemption_holds_a_rule_back() -> None:
     judge, room = a_judge(a_rule(exempt="label.continuous")), a_room()
     set_ai(room, CONFIRMED)
-    room.session.facts.label = Label(True, True, True)
+    room.facts.label = Label(True, True, True)
     assert look(judge, room) == []
 
 
 def test_a_room_that_does_not_sell_is_out_of_scope() -> None:
     judge, room = a_judge(a_rule()), a_room()
-    room.session.selling = False
+    room.selling = False
     set_ai(room, CONFIRMED)
     assert look(judge, room) == []
-    room.session.selling = True
+    room.selling = True
     assert only(look(judge, room, 1, bits=FACT_BIT["room"])).kind == "opened"
 
 
@@ -202,7 +202,7 @@ def test_an_overturned_violation_is_withdrawn_and_the_rule_exempt_for_the_sessio
     assert (withdrawn.kind, withdrawn.supersedes) == ("withdrawn", opened.violation_id)
     assert room.reviews == []
     assert look(judge, room, 200) == []
-    room.session.id, room.session.number = "s2", 2
+    room.session_id = "s2"
     assert only(look(judge, room, 201)).kind == "opened"
 
 
@@ -227,12 +227,12 @@ def test_what_people_upheld_starts_the_next_session_further_up() -> None:
     opened = only(look(judge, room))
     room.reviews += [(opened.violation_id, "upheld", "reviewer"), (opened.violation_id, "upheld", "appeal")]
     look(judge, room, 1, bits=REVIEW_BIT)
-    assert room.session.facts.history.room == {"T-ONE-01": [T0 + MINUTE]}
-    room.session.id, room.session.number = "s2", 2
+    assert room.facts.history.room == {"T-ONE-01": [T0 + MINUTE]}
+    room.session_id = "s2"
     _, again = look(judge, room, 10)
     assert (again.kind, again.step) == ("opened", 1)
     upheld(room, T_ONE_01=99)
-    room.session.id, room.session.number = "s3", 3
+    room.session_id = "s3"
     assert look(judge, room, 20)[1].step == 2  # no further than the ladder goes
 
 
@@ -335,15 +335,14 @@ def history(steps: list[tuple[str, int]]) -> list[Decision]:
             closed(room)
         elif what == "session":
             sessions += 1
-            room.session.id, room.session.number, room.session.phase = f"s{sessions}", sessions, 1
-            room.session.off_appended_ms = 0
+            room.session_id, room.phase = f"s{sessions}", 1
         elif what in ("overturn", "uphold") and found:
             room.reviews.append(
                 (found[-1].violation_id, {"overturn": "overturned", "uphold": "upheld"}[what], "reviewer")
             )
             room.changed |= REVIEW_BIT
         elif what == "sell":
-            room.session.selling = not room.session.selling
+            room.selling = not room.selling
         elif what in ("none", "suspected", "possible", "confirmed"):
             set_ai(room, Certainty[what.upper()])
         found += look(judge, room, minutes)

@@ -9,7 +9,7 @@ One struct per event type, tagged by `type`. The schema files under `schemas/` a
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -73,11 +73,10 @@ class RoomOpened(_Descriptor, tag="room.opened", kw_only=True, gc=False):
 
 
 class RoomHeartbeat(_Descriptor, tag="room.heartbeat", kw_only=True, gc=False):
-    """Every 15–30 s: proves that the room lives, and carries the whole descriptor through silence. Without `paused` it
-    says nothing of a break."""
+    """Every 15–30 s: proves that the room lives, and carries the whole descriptor through silence."""
 
     viewers: Count
-    paused: bool | UnsetType = UNSET
+    paused: bool = False
 
 
 class RoomPaused(Envelope, tag="room.paused", kw_only=True, gc=False):

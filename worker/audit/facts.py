@@ -2,7 +2,7 @@
 
 A fact is immutable; the room replaces it when something new is known and marks it as changed. Facts that accuse
 carry a certainty, because certainty caps what a rule may recommend. Defaults mean "nothing is known", and nothing
-known never accuses. `since_ms` is append time (Unix ms), but of `idle` and `frame` time of events.
+known never accuses.
 """
 
 from enum import IntEnum
@@ -46,16 +46,15 @@ class Idle(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Label(Struct, frozen=True, gc=False, array_like=True):
-    """The AI label on screen. `visible` and `continuous` (since AI was first known) are None while they are unknown
-    (`audit.labelled`); `ever`: seen in this session."""
+    """The AI label on screen. `continuous`: visible ever since AI was first known; `ever`: seen in this session."""
 
-    visible: bool | None = None
-    continuous: bool | None = None
+    visible: bool = False
+    continuous: bool = False
     ever: bool = False
     kind: str = ""
     by: str = ""
     area_ratio: float = UNKNOWN
-    since_ms: int = 0  # of the present state; 0 where nothing was read of it
+    since_ms: int = 0  # of the present state; a gap lasts from here when not visible
 
 
 class Registration(Struct, frozen=True, gc=False, array_like=True):
@@ -145,7 +144,6 @@ class Fleet(Struct, frozen=True, gc=False, array_like=True):
     size: int = 0
     permitted: bool = False
     since_ms: int = 0
-    at_ms: int = 0  # e of the newest word
 
 
 class History(Struct, frozen=True, gc=False, array_like=True):

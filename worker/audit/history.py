@@ -52,10 +52,8 @@ def kept_until_ms(room: Room) -> int:
     """Event time until which a room in which nothing happens must be kept: people may still decide about what was
     opened in it (half a year, as DSA Art. 20 wants complaints to be heard), and what they upheld counts. 0: no longer
     than any room."""
-    past = room.session.facts.history
+    past = room.facts.history
     times = [at for side in (past.room, past.host) for upheld in side.values() for at in upheld]
-    if room.episodes or any(one.episodes for one in room.aside):
+    if room.episodes:
         times.append(room.max_at_ms)
-    if room.inherited is not None:
-        times.append(room.inherited.at_ms)
     return max(times) + REMEMBERED_MS if times else 0

@@ -147,8 +147,7 @@ def _tell_memory(run: "Replay", count: int) -> None:
 def _accounting(counts: "Counts") -> str:
     return (
         f"read {counts.read:,} = applied {counts.applied:,} + duplicate {counts.duplicate:,} + late {counts.late:,}"
-        f" + foreign {counts.foreign:,} + replay-skipped {counts.replay_skipped:,}"
-        f" + dead-lettered {counts.dead_lettered:,}"
+        f" + replay-skipped {counts.replay_skipped:,} + dead-lettered {counts.dead_lettered:,}"
     )
 
 
@@ -204,7 +203,7 @@ def _print_json(run: "Replay", counts: "Counts", faults: "Faults", problem: str)
         "dead_letters": {str(reason): count for reason, count in sorted(counts.rejected.items())},
         "accounting": {
             name: getattr(counts, name)
-            for name in ("read", "applied", "duplicate", "late", "foreign", "replay_skipped", "dead_lettered")
+            for name in ("read", "applied", "duplicate", "late", "replay_skipped", "dead_lettered")
         },
         "bad_lines": {"count": faults.bad, "first": faults.first},
         "cut_off": faults.cut,

@@ -27,8 +27,6 @@ PHRASES: dict[str, Phrase] = {
     "label.visible": Phrase(
         "标识当前可见，但本场未持续显示。", "A label is visible now but was not shown continuously."
     ),
-    "label.now": Phrase("标识当前可见。", "A label is visible now."),
-    "label.unknown": Phrase("标识是否可见，现有记录无法确定。", "The records do not tell whether a label is visible."),
     "label.ever": Phrase("标识曾经显示，当前不可见。", "A label was shown earlier and is not visible now."),
     "label.never": Phrase("本场未见标识。", "No label was seen in this session."),
     "registration": Phrase(

@@ -111,11 +111,8 @@ def _facts(tongue: _Tongue, facts: Mapping[str, Any]) -> list[str]:
 
 
 def _label(tongue: _Tongue, fact: dict[str, Any]) -> str:
-    if fact["visible"] is None:
-        return tongue.say("label.unknown")
     if fact["visible"]:
-        lasting = {True: "label.continuous", False: "label.visible", None: "label.now"}
-        return tongue.say(lasting[fact["continuous"]])
+        return tongue.say("label.continuous" if fact["continuous"] else "label.visible")
     return tongue.say("label.ever" if fact["ever"] else "label.never")
 
 

@@ -11,8 +11,7 @@ import orjson
 from worker.audit.calibration import CALIBRATION_VERSION
 from worker.audit.evidence import Level
 from worker.audit.facts import Certainty
-from worker.audit.marks import Excerpt
-from worker.audit.room import Room
+from worker.audit.room import Excerpt, Room
 from worker.egress.statement import statement_of
 from worker.policy.model import Control, Decision
 from worker.records import OutRecord
@@ -61,7 +60,7 @@ def encode_violation(
         "facts": dict(decision.facts),
         **_statistics(decision),
         "counterfactual": list(decision.counterfactual),
-        "excerpts": [_excerpt(e) for e in room.session.excerpts[-EXCERPTS_MAX:]],
+        "excerpts": [_excerpt(e) for e in room.excerpts[-EXCERPTS_MAX:]],
         "log": {
             "topic": topic,
             "partition": partition,
@@ -69,7 +68,7 @@ def encode_violation(
             "last_offset": max(0, last_offset),
         },
         "control": {"policies": control.policies, "registry": control.registry, **_calibration(decision)},
-        "statement": statement_of(decision, room.session.region)._asdict(),
+        "statement": statement_of(decision, room.region)._asdict(),
     }
     return OutRecord(
         VIOLATIONS_TOPIC,
@@ -93,7 +92,7 @@ def _headers(room: Room, decision: Decision) -> list[tuple[str, bytes]]:
         ("ce_specversion", b"1.0"),
         ("ce_id", decision.violation_id.encode()),
         ("ce_type", f"live.audit.violation.{decision.kind}.v1".encode()),
-        ("ce_source", f"urn:stream-audit:{room.session.platform}".encode()),
+        ("ce_source", f"urn:stream-audit:{room.platform}".encode()),
         ("ce_subject", room.room_id.encode()),
         ("ce_time", time.replace("+00:00", "Z").encode()),
         ("ce_dataschema", SCHEMA.encode()),
@@ -103,13 +102,13 @@ def _headers(room: Room, decision: Decision) -> list[tuple[str, bytes]]:
 
 def _whom(room: Room, decision: Decision) -> dict[str, Any]:
     return {
-        "platform": room.session.platform,
-        "region": room.session.region,
+        "platform": room.platform,
+        "region": room.region,
         "room_id": room.room_id,
         "session_id": decision.session_id,
-        "host_id": room.session.host_id,
-        **({"operator_id": room.session.operator_id} if room.session.operator_id else {}),
-        "shop_ids": [{"system": shop.system, "id": shop.id} for shop in room.session.shop_ids],
+        "host_id": room.host_id,
+        **({"operator_id": room.operator_id} if room.operator_id else {}),
+        "shop_ids": [{"system": shop.system, "id": shop.id} for shop in room.shop_ids],
     }
 
 

@@ -40,7 +40,6 @@ class Host(Struct, array_like=True, gc=False):
         registered: the registry's record; None when it does not know the host, or has removed him.
         rooms: his live rooms, the one that spoke last at the end.
         upheld: (event time in ms, rule, room) of violations that people upheld; the newest 64, ascending.
-        appended_ms: append time of the newest record of the identities' topic that was applied.
     """
 
     offset: int = -1
@@ -49,7 +48,6 @@ class Host(Struct, array_like=True, gc=False):
     registered: Registration | None = None
     rooms: dict[str, Live] = {}
     upheld: tuple[tuple[int, str, str], ...] = ()
-    appended_ms: int = 0
 
 
 Told = tuple[int, RegistrationState]

@@ -53,10 +53,6 @@ NEXT: dict[tuple[State, Event], State] = {
 ACTIVE = frozenset({State.OPEN, State.ESCALATED})
 
 
-RETURNS_MAX = 64
-"""So often one episode goes on under its first id. Beyond, it is a new one at the same step."""
-
-
 class IllegalMove(Exception):
     """An episode cannot do that from where it is: a defect of the caller."""
 
@@ -92,40 +88,8 @@ def released_name(step: str) -> str:
     return f"{step}.released"
 
 
-def returned_name(name: str, returns: int) -> str:
-    """The name of a record once the session has come back: each time says everything again."""
-    return f"{name}+{returns}" if returns else name
-
-
-def interrupt(episode: Episode, lasted_ms: int, missing_ms: int) -> None:
-    """The session's end has cleared the episode, which had held at its step for `lasted_ms`, or was missing since
-    `missing_ms`; it keeps both for the case that the session comes back."""
-    episode.lasted_ms, episode.false_since_ms = max(0, lasted_ms), missing_ms
-
-
-def is_interrupted(episode: Episode) -> bool:
-    """Whether the episode goes on when its rule holds in the session that has come back."""
-    return episode.state == State.CLEARED and episode.lasted_ms >= 0
-
-
-def resume(episode: Episode, now_ms: int) -> None:
-    """Open the episode again, at the step and with the time on it that it had."""
-    episode.state = after(episode.state, Event.OPEN)
-    episode.stepped_ms, episode.lasted_ms = now_ms - episode.lasted_ms, -1
-    episode.returns += 1
-    if episode.returns > RETURNS_MAX:
-        episode.opened_ms, episode.returns = now_ms, 0
-
-
-def give_up(episode: Episode, now_ms: int) -> None:
-    """The session is back, but the rule does not hold: cleared from now on, as if by itself."""
-    episode.stepped_ms, episode.lasted_ms, episode.false_since_ms = now_ms, -1, 0
-
-
 def ids_of(episode: Episode, platform: str, room_id: str, steps: int) -> Iterator[str]:
     """Every id under which people may have reviewed this episode."""
     names = [step_name(step, c) for step in range(max(steps, episode.step + 1)) for c in Certainty]
-    for returns in range(episode.returns + 1):
-        for name in (*names, *map(released_name, names), "cleared"):
-            again = returned_name(name, returns)
-            yield violation_id(platform, room_id, episode.session_id, episode.rule, episode.opened_ms, again)
+    for name in (*names, *map(released_name, names), "cleared"):
+        yield violation_id(platform, room_id, episode.session_id, episode.rule, episode.opened_ms, name)

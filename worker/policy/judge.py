@@ -14,26 +14,12 @@ from msgspec.structs import replace
 from worker.audit import history
 from worker.audit.evidence import Level
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REVIEW_BIT, SESSION_BIT
-from worker.audit.room import EPISODES_MAX, Episode, Room
+from worker.audit.room import EPISODES_MAX, Episode, Phase, Room
 from worker.policy import failures, shares
 from worker.policy.actions import is_sampled, recommend
 from worker.policy.book import Active, PolicyBook
 from worker.policy.compile import RuleError
-from worker.policy.episodes import (
-    ACTIVE,
-    Event,
-    State,
-    after,
-    give_up,
-    ids_of,
-    interrupt,
-    is_interrupted,
-    released_name,
-    resume,
-    returned_name,
-    step_name,
-    violation_id,
-)
+from worker.policy.episodes import ACTIVE, Event, State, after, ids_of, released_name, step_name, violation_id
 from worker.policy.exemptions import exemption_of
 from worker.policy.inputs import Inputs, as_json, of_room
 from worker.policy.model import Action, Control, Decision, Json, Mode, Rule, Transition
@@ -77,19 +63,13 @@ class Judge:
 
     def control(self, room: Room, now_ms: int) -> Control:
         """What a record about a room names as the control topics' offsets: a function of the policies in force."""
-        return Control(policies=self.book.active(room.session.platform, room.session.region, now_ms).offset)
+        return Control(policies=self.book.active(room.platform, room.region, now_ms).offset)
 
     def evaluate(self, room: Room, now_ms: int) -> list[Decision]:
-        """Decide about a room at append time `now_ms`; moves `room.episodes`, clears `room.changed`.
-
-        Spans are measured in append time, which no producer can bend. Which policies hold, exemptions and the past go
-        by the room's event time.
-        """
-        if not room.session.host_id:
-            return []  # rules wait for the first descriptor; what changed is looked at then
+        """Decide about a room at event time `now_ms`; moves `room.episodes`, clears `room.changed`."""
         changed = room.changed
-        active = self.book.active(room.session.platform, room.session.region, room.max_at_ms)
-        if active.shares or room.session.marks:
+        active = self.book.active(room.platform, room.region, now_ms)
+        if active.shares or room.marks:
             _note_shares(room, active, changed, now_ms)
         room.changed = 0
         if not changed & (active.mask | ALWAYS):
@@ -101,10 +81,10 @@ class Judge:
             changed |= FACT_BIT["history"] | BLOCK_BIT
             inputs = of_room(room, now_ms)
         self._end_old(room, active, inputs, decisions)
-        if room.session.off_appended_ms:
-            self._clear_all(room, inputs, decisions)
-        else:
+        if room.phase != Phase.CLOSED or changed & SESSION_BIT:
             self._look(room, active, changed, inputs, decisions)
+        if room.phase == Phase.CLOSED:
+            self._clear_all(room, inputs, decisions)
         return decisions
 
     def _look(self, room: Room, active: Active, changed: int, inputs: Inputs, decisions: list[Decision]) -> None:
@@ -112,7 +92,7 @@ class Judge:
         self._looks += 1
         clock = self._clock if self._looks % self._timed_one_in == 0 else None
         for rule, mask in zip(active.rules, active.masks, strict=True):
-            if not (everything or changed & mask) or (room.session.failures and failures.is_parked(room, rule)):
+            if not (everything or changed & mask) or (room.failures and failures.is_parked(room, rule)):
                 continue
             started_s = clock() if clock else 0.0
             try:
@@ -120,7 +100,7 @@ class Judge:
             except RuleError:
                 self._note_failure(room, rule)
             else:
-                if room.session.failures:
+                if room.failures:
                     failures.forget(room, rule)
             if clock:
                 spent_s = (clock() - started_s) * self._timed_one_in
@@ -138,7 +118,7 @@ class Judge:
         true = holds(rule, inputs)
         episode = room.episodes.get(rule.id)
         if episode is not None and episode.state in ACTIVE:
-            exempt = exemption_of(rule, room, inputs.event_ms) is not None
+            exempt = exemption_of(rule, room, inputs.now_ms) is not None
             if episode.mode != mode_of(rule, room.room_id) or episode.exempt != exempt:  # begin anew
                 _clear(room, rule, episode, inputs, decisions)
                 if true:
@@ -147,22 +127,15 @@ class Judge:
                 self._go_on(room, rule, episode, inputs, decisions)
             else:
                 self._lapse(room, rule, episode, inputs, decisions)
-        elif episode is not None and is_interrupted(episode) and episode.session == room.session.number:
-            if not true:
-                give_up(episode, inputs.now_ms)
-            elif episode.mode == mode_of(rule, room.room_id):
-                self._take_up(room, rule, episode, inputs, decisions)
-            else:
-                self._open(room, rule, episode, inputs, decisions)
         elif true and _may_open(room, rule, episode, inputs.now_ms):
             if episode is None:
                 _make_place(room)
             self._open(room, rule, episode, inputs, decisions)
 
     def _open(self, room: Room, rule: Rule, old: Episode | None, inputs: Inputs, decisions: list[Decision]) -> None:
-        before = State.IDLE if old is None or old.session != room.session.number else State(old.state)
+        before = State.IDLE if old is None or old.session_id != room.session_id else State(old.state)
         now_ms = inputs.now_ms
-        upheld = history.count(room.session.facts.history, rule.id, inputs.event_ms, rule.remember_ms)
+        upheld = history.count(room.facts.history, rule.id, now_ms, rule.remember_ms)
         began = min(upheld, len(rule.ladder) - 1)
         episode = Episode(
             rule=rule.id,
@@ -172,23 +145,13 @@ class Judge:
             stepped_ms=now_ms,
             policy_version=rule.policy.version,
             mode=mode_of(rule, room.room_id),
-            session_id=room.session.id,
+            session_id=room.session_id,
             certainty=certainty_of(rule, inputs),
-            exempt=exemption_of(rule, room, inputs.event_ms) is not None,
+            exempt=exemption_of(rule, room, now_ms) is not None,
             began=began,
-            session=room.session.number,
         )
         decisions.append(_decide(room, rule, episode, "opened", inputs))
         room.episodes[rule.id] = episode
-
-    def _take_up(self, room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
-        """The session is back, and the rule still holds: it goes on where it was."""
-        resume(episode, inputs.now_ms)
-        episode.step = min(episode.step, len(rule.ladder) - 1)
-        episode.certainty = max(certainty_of(rule, inputs), episode.certainty)
-        episode.policy_version = rule.policy.version
-        episode.exempt = exemption_of(rule, room, inputs.now_ms) is not None
-        decisions.append(_decide(room, rule, episode, "opened", inputs))
 
     def _go_on(self, room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
         """Still true: the next step is due after `escalate_after` without a gap, or when certainty has risen."""
@@ -216,21 +179,16 @@ class Judge:
     def _end_old(self, room: Room, active: Active, inputs: Inputs, decisions: list[Decision]) -> None:
         """Clear what another session left open, and episodes of rules that no longer hold in this room."""
         for episode in _in_order(room):
-            gone = episode.session != room.session.number or episode.rule not in active.ids
-            if episode.state in ACTIVE and gone:
+            if episode.state in ACTIVE and (episode.session_id != room.session_id or episode.rule not in active.ids):
                 self._clear_any(room, episode, inputs, decisions)
 
     def _clear_all(self, room: Room, inputs: Inputs, decisions: list[Decision]) -> None:
-        """The session is off the air. If it comes back, rules that still hold go on where they were."""
         for episode in _in_order(room):
             if episode.state in ACTIVE:
-                lasted_ms = inputs.now_ms - episode.stepped_ms
-                missing_ms = episode.false_since_ms
                 self._clear_any(room, episode, inputs, decisions)
-                interrupt(episode, lasted_ms, missing_ms)
 
     def _clear_any(self, room: Room, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
-        rule = self.book.rule(episode.rule, inputs.event_ms)
+        rule = self.book.rule(episode.rule, inputs.now_ms)
         if rule is None:  # deleted from every policy: nothing to say it by, and nobody to hold it
             episode.state = after(episode.state, Event.CLEAR)
             return
@@ -240,8 +198,8 @@ class Judge:
 
     def _take_reviews(self, room: Room, inputs: Inputs, decisions: list[Decision]) -> None:
         for reviewed, result, _ in room.reviews:
-            episode = self._episode_of(room, reviewed, inputs.event_ms)
-            rule = self.book.rule(episode.rule, inputs.event_ms) if episode else None
+            episode = self._episode_of(room, reviewed, inputs.now_ms)
+            rule = self.book.rule(episode.rule, inputs.now_ms) if episode else None
             if episode is None or rule is None:
                 continue  # of a violation that this room no longer remembers
             if result == "overturned" and episode.state != State.WITHDRAWN:
@@ -255,15 +213,13 @@ class Judge:
                     decisions.append(_decide(room, rule, episode, "escalated", inputs, released=True))
                 if not episode.upheld:
                     episode.upheld = True
-                    past = room.session.facts.history
-                    room.session.facts.history = history.upheld_here(past, rule.id, inputs.event_ms)
+                    room.facts.history = history.upheld_here(room.facts.history, rule.id, inputs.now_ms)
         room.reviews.clear()
 
     def _episode_of(self, room: Room, reviewed: str, now_ms: int) -> Episode | None:
-        aside = [episode for session in room.aside for episode in session.episodes]
-        for episode in (*_in_order(room), *aside):
+        for episode in _in_order(room):
             rule = self.book.rule(episode.rule, now_ms)
-            if rule and reviewed in ids_of(episode, room.session.platform, room.room_id, len(rule.ladder)):
+            if rule and reviewed in ids_of(episode, room.platform, room.room_id, len(rule.ladder)):
                 return episode
         return None
 
@@ -278,7 +234,7 @@ def mode_of(rule: Rule, room_id: str) -> Mode:
 
 def _note_shares(room: Room, active: Active, changed: int, now_ms: int) -> None:
     """Remembers when what rules ask the share of began or ceased to hold."""
-    if changed & active.shares_mask or room.session.marks.keys() != set(active.shares):
+    if changed & active.shares_mask or room.marks.keys() != set(active.shares):
         inputs = of_room(room, now_ms)
         shares.note(room, {name: inputs.stands(name) for name in active.shares}, now_ms)
 
@@ -290,7 +246,7 @@ def _in_order(room: Room) -> list[Episode]:
 def _may_open(room: Room, rule: Rule, episode: Episode | None, now_ms: int) -> bool:
     if episode is None:
         return _has_place(room)
-    if episode.session != room.session.number:
+    if episode.session_id != room.session_id:
         return True
     return episode.state == State.CLEARED and now_ms - episode.stepped_ms >= rule.cooldown_ms
 
@@ -307,7 +263,7 @@ def _make_place(room: Room) -> None:
 
 
 def _closed(room: Room) -> list[Episode]:
-    return [e for e in _in_order(room) if e.state == State.CLEARED or e.session != room.session.number]
+    return [e for e in _in_order(room) if e.state == State.CLEARED or e.session_id != room.session_id]
 
 
 def _clear(room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
@@ -330,8 +286,7 @@ def _decide(
         episode.parked = ""
     if kind == "withdrawn":  # an appeal may go to and fro
         name = f"withdrawn.{now_ms}"
-    name = returned_name(name, episode.returns)
-    new_id = violation_id(room.session.platform, room.room_id, episode.session_id, rule.id, episode.opened_ms, name)
+    new_id = violation_id(room.platform, room.room_id, episode.session_id, rule.id, episode.opened_ms, name)
     supersedes, episode.violation_id = episode.violation_id, new_id
     mode: Mode = "live" if episode.mode == "live" else "shadow"
     decision = Decision(
@@ -354,19 +309,19 @@ def _decide(
 
 def _reasoned(decision: Decision, room: Room, rule: Rule, episode: Episode, inputs: Inputs) -> Decision:
     live = decision.mode == "live"
-    exemption = exemption_of(rule, room, inputs.event_ms)
+    exemption = exemption_of(rule, room, inputs.now_ms)
     actions, withheld = recommend(
         rule.ladder[min(decision.step, len(rule.ladder) - 1)],  # a new version may have a shorter ladder
         decision.certainty,
         live=live,
         exempt=exemption is not None,
         now_ms=inputs.now_ms,
-        territory=room.session.region,
+        territory=room.region,
     )
     by_itself = bool(actions) and not decision.released and all(action.action != "review" for action in actions)
     sampled = by_itself and is_sampled(decision.violation_id, rule.review_sample_percent)
     if sampled:
-        actions = (*actions, Action("review", None, room.session.region))
+        actions = (*actions, Action("review", None, room.region))
     past: dict[str, Json] = {}
     if episode.began:
         past = {"history": {**as_json(inputs, "history"), "began_at_step": episode.began}}

@@ -21,14 +21,12 @@ acknowledged all. Raises when it has not."""
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a partition is. applied: source offset below which all is in the state; committed: below which all is
-    committed; outputs_end: offset after the last acknowledged violation, -1 when unknown; watermark_ms: its time P;
-    baseline_ms: see `codec.Meta`."""
+    committed; outputs_end: offset after the last acknowledged violation, -1 when unknown."""
 
     applied: int
     watermark_ms: int
     committed: int
     outputs_end: int
-    baseline_ms: int = 0
 
 
 class Stores:
@@ -68,7 +66,7 @@ class Stores:
         writes = {}
         for partition, at in progress.items():
             store = self.by_partition[partition]
-            captured = store.capture(at.applied, at.watermark_ms, at.committed, at.outputs_end, at.baseline_ms)
+            captured = store.capture(at.applied, at.watermark_ms, at.committed, at.outputs_end)
             writes[partition] = shed.get(partition, []) + captured
         return writes
 

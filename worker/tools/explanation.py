@@ -66,7 +66,7 @@ def _head(violation: Violation) -> list[tuple[str, str]]:
         ("room", f"{violation['room_id']} on {violation['platform']} ({violation['region']})"),
         ("host", violation["host_id"] + (f", shops: {shops}" if shops else "")),
         ("session", violation["session_id"]),
-        ("decided", f"{time_of(violation['decided_at_ms'])} (append time)"),
+        ("decided", f"{time_of(violation['decided_at_ms'])} (event time)"),
         ("evidence of", f"{time_of(window['start_ms'])} – {time_of(window['end_ms'])}"),
         ("basis", f"{basis['text']} ({basis['status']}, since {basis['since']}; {basis['source']})"),
         ("policy", f"{policy['id']} version {policy['version']}, sha256 {policy['sha256'][:12]}…, {violation['mode']}"),

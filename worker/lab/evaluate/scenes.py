@@ -82,7 +82,6 @@ class Memory:
     def __init__(self) -> None:
         self.kept: dict[str, Kept] = {}
         self.dirty: set[str] = set()
-        self.activation = 0
 
 
 class Deployment:
