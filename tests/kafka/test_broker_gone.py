@@ -51,7 +51,7 @@ def log(broker: KafkaCluster, topic_name: Callable[[str], str]) -> Iterator[Log]
 
 @pytest.fixture
 def mortal_log(mortal: KafkaCluster, topic_name: Callable[[str], str]) -> Iterator[Log]:
-    """For the test that kills the broker: it stands again before the topics go."""
+    """For the test that kills the broker: it is back before the topics go."""
     log = Log(mortal, topic_name("") + ".").create()
     yield log
     mortal.restart()
@@ -60,7 +60,7 @@ def mortal_log(mortal: KafkaCluster, topic_name: Callable[[str], str]) -> Iterat
 
 @pytest.fixture
 def freeze(broker: KafkaCluster) -> Iterator[Callable[[], None]]:
-    """`freeze()`: its host still takes connections, and nobody answers on them; it thaws after the test."""
+    """`freeze()`: its host still takes connections, and no one answers on them; it thaws after the test."""
     yield lambda: os.kill(broker.pid(), signal.SIGSTOP)
     os.kill(broker.pid(), signal.SIGCONT)
 
