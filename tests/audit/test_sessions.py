@@ -11,7 +11,7 @@ from worker.audit.apply import apply
 from worker.audit.facts import SESSION_BIT
 from worker.audit.lifecycle import settle
 from worker.audit.room import ALIASES_MAX, ASIDE_MAX, FOREVER_MS, STRANGERS_MAX, Phase, Room, Session
-from worker.audit.sessions import Status, is_to_be_shown
+from worker.audit.sessions import Status, take_letter
 
 LEASE_MS, REOPEN_MS, SILENCE_MS, LETTERS_MAX = 90_000, 600_000, 6 * HOUR, 10
 YEAR_2099 = 4_070_908_800_000
@@ -312,11 +312,11 @@ def test_rule_7_answers_without_a_session_belong_to_the_current_one() -> None:
 
 def test_the_first_ten_foreign_records_of_a_session_are_shown_and_eight_sessions_remembered() -> None:
     room = a_room([beat(0)])
-    shown = [is_to_be_shown(room, ask(i, session_id="other")) for i in range(LETTERS_MAX + 5)]
+    shown = [take_letter(room, ask(i, session_id="other")) for i in range(LETTERS_MAX + 5)]
     assert shown == [True] * LETTERS_MAX + [False] * 5
-    assert is_to_be_shown(room, ask(0, session_id=None))
+    assert take_letter(room, ask(0, session_id=None))
     for i in range(50):
-        assert is_to_be_shown(room, ask(0, session_id=f"x{i}"))
+        assert take_letter(room, ask(0, session_id=f"x{i}"))
     assert len(room.strangers) == STRANGERS_MAX
 
 

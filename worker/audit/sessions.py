@@ -191,7 +191,7 @@ def _note_rival(room: Room) -> None:
         breaks.blind(room.session, room.appended_ms, room.appended_ms + LEASE_MS)
 
 
-def is_to_be_shown(room: Room, event: Event) -> bool:
+def take_letter(room: Room, event: Event) -> bool:
     """Whether a foreign event is among the first of its session, so that it becomes a dead letter."""
     key = xxh32_intdigest(event.session_id.encode()) if event.session_id is not None else 0
     shown = dict(room.strangers)

@@ -19,7 +19,7 @@ from worker.audit.arrival import AHEAD_MS
 from worker.audit.events import Event
 from worker.audit.requests import Request, take
 from worker.audit.room import Room
-from worker.audit.sessions import Status, is_to_be_shown
+from worker.audit.sessions import Status, take_letter
 from worker.audit.succession import await_succession, is_spoken_for, take_up
 from worker.egress.identities import encode_identity
 from worker.egress.requests import encode_request
@@ -330,7 +330,7 @@ class PartitionProcessor:
 
     def _note_foreign(self, out: Output, room: Room, record: Record, event: Event) -> None:
         self.counts.foreign += 1
-        if is_to_be_shown(room, event):
+        if take_letter(room, event):
             self._write_letter(out, record, Reject(Reason.OUT_OF_SESSION, _OTHER_SESSION, "session"))
 
     def _dead_letter(self, out: Output, record: Record, reject: Reject) -> None:

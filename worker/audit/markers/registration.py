@@ -24,7 +24,7 @@ def apply(room: Room, event: RegistrationState, offset: int, key_ms: int) -> Non
         ensure_ties(room).answered = True
         room.session.identities_due_ms = 0
     # Of one offset: an agent that only passes on what people upheld has no registration to take away.
-    if is_newest(room, "registration", event, key_ms, event.registry_offset, event.known):
+    if is_newest(room, "registration", event, key_ms, event.registry_offset, int(event.known)):
         _register(room, event)
     if event.upheld is not None and is_newest(room, "upheld", event, key_ms):
         ensure_ties(room).upheld_mark = mark_of(event.upheld)
