@@ -125,6 +125,15 @@ def test_a_reversal_names_its_record_by_the_reviews_id_so_that_none_comes_twice(
         assert after.supersedes == before.violation_id
 
 
+def test_an_id_that_a_review_desk_uses_twice_makes_no_two_records_of_one_id() -> None:
+    judge, room, opened = one_that_opened()
+    said = [
+        only(decide(judge, room, at, opened.violation_id, outcome, id=name, at_ms=T0 + at))
+        for at, outcome, name in ((1, "overturned", "same"), (2, "upheld", "other"), (3, "overturned", "same"))
+    ]
+    assert len({d.violation_id for d in said}) == 3
+
+
 def test_a_reinstatement_leaves_a_record_and_the_episode_goes_on() -> None:
     judge, room, opened = one_that_opened(a_rule(escalate_after="30m", clear_after="10m"))
     withdrawn = only(decide(judge, room, 1, opened.violation_id, "overturned"))

@@ -76,8 +76,12 @@ def test_the_rooms_former_episodes_are_bounded_together() -> None:
     for n in range(9):
         another_session(room, n + 2)
         set_ai(room, CONFIRMED)
-        look(judge, room, 10 * n)
+        for opened in [d for d in look(judge, room, 10 * n) if d.kind == "opened"]:
+            reviewed(room, opened.violation_id, "upheld")
+        look(judge, room, 10 * n + 1, REVIEW_BIT)
     assert len(room.past) == PAST_MAX
+    kept = {(episode.rule, episode.opened_ms) for episode in (*room.past, *room.episodes.values())}
+    assert {(rule, at_ms) for rule, times in room.history.room.items() for at_ms in times} <= kept
 
 
 def test_two_episodes_of_a_rule_never_begin_at_the_same_time() -> None:
