@@ -62,6 +62,9 @@ METRICS: tuple[Spec, ...] = (
     Spec("violations_total", "counter", "Violations emitted.", ("platform", "rule", "mode", "step")),
     Spec("violation_delay_seconds", "histogram", "From the event's record to its violation's acknowledgement."),
     Spec("requests_total", "counter", "Challenges and looks asked for.", ("action", "reason")),
+    Spec(
+        "reviews_total", "counter", "Reviews answered, by what they say and what became of it.", ("outcome", "result")
+    ),
     Spec("violations_suppressed_total", "counter", "Violations not sent again after a takeover."),
     Spec("output_tails_failed_total", "counter", "Takeovers that could not read what was already sent."),
     Spec("actions_withheld_total", "counter", "Actions held back, by reason.", ("because",)),

@@ -20,6 +20,7 @@ HISTORY_TOPIC = "live.audit.history"
 VIOLATIONS_TOPIC = "live.audit.violations"
 ROOMS_TOPIC = "live.audit.rooms"
 REQUESTS_TOPIC = "live.audit.requests"
+REVIEWS_TOPIC = "live.audit.reviews"
 DEAD_LETTERS_TOPIC = "live.audit.deadletter"
 
 TIMESTAMP_TYPE = "message.timestamp.type"

@@ -251,6 +251,9 @@ def rules() -> Board:
             lines("At the cap, or paused", "Partitions in which a rule's decisions wait for a person.", PARTITIONS,
                   Query(gauge("cap_reached", "sum", "rule"), "{{rule}} at its cap"),
                   Query(gauge("rule_paused", "sum", "rule"), "{{rule}} paused")),
+            lines("Reviews", "People's decisions about violations, by what they say and what became of it. Unmatched: "
+                  "the room keeps no such violation any more.", Axis("short", "reviews per hour"),
+                  Query(rate("reviews_total", "outcome", "result", scale=PER_HOUR), "{{outcome}}, {{result}}")),
             lines("Policies refused", "Policies that were published and refused since the worker started.",
                   Axis("short", "policies"), Query(gauge("policy_rejected_total", "max"), "refused")),
             lines("Policy versions", "Oldest and newest version in use. Where they differ, workers disagree.",

@@ -29,6 +29,8 @@ BOUNDS = {
     "episodes": 0,  # no rules look here
     "aside": r.ASIDE_MAX,
     "strangers": r.STRANGERS_MAX,
+    "past": 0,
+    "answers": 0,
 }
 SESSION_BOUNDS = {
     "panes": 32,  # lateness, the longest hold, and the panes that are being filled

@@ -140,7 +140,7 @@ def test_a_restriction_is_asked_for_with_an_index_and_within_the_hours_that_the_
 def test_what_people_upheld_in_this_room_is_told_with_the_host() -> None:
     room = a_room()
     heard(room, beat(0), answered())
-    room.session.facts.history = type(room.session.facts.history)(room={"R-1": [T0 + 5]})
+    room.history = type(room.history)(room={"R-1": [T0 + 5]})
     said = heard(room, ev(e.ReviewDecided, MINUTE), beat(MINUTE))
     assert [(one.rule, one.at_ms) for one in said[0].upheld] == [("R-1", T0 + 5)]
     told = [e.Upheld("R-1", T0 + 5), e.Upheld("R-2", T0)]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.audit.build import a_room
 from tests.audit.rooms import random_log
 from worker.audit import snapshot
+from worker.audit.reviews import Review
 from worker.audit.room import Pane, Room
 from worker.audit.snapshot import VERSION, SnapshotError, decode, encode, offset_of
 
@@ -91,7 +92,7 @@ def test_missing_or_short_speech_chunks_are_refused(chunks: dict[int, bytes]) ->
 def test_two_rooms_share_nothing() -> None:
     """Defaults of one room are not those of another."""
     one, other = Room("a"), Room("b")
-    one.reviews.append(("v", "upheld", "x"))
+    one.reviews.append(Review("r", "v", "upheld", "reviewer", 1, 1))
     one.session.panes[0] = Pane(0)
     one.seen_other += b"x" * 8
     assert (other.reviews, other.session.panes, bytes(other.seen_other)) == ([], {}, b"")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.policy.build import MINUTE, T0, a_judge, a_room, a_rule, closed, set_ai, set_level
+from tests.policy.build import MINUTE, T0, a_judge, a_room, a_rule, closed, reviewed, set_ai, set_level
 from tests.support.headers import header
 from worker.audit.events import Shop
 from worker.audit.evidence import Level
@@ -87,7 +87,7 @@ def test_every_record_is_valid(rule: str, region: str) -> None:
 def test_clearing_and_withdrawing_are_valid_too_and_name_what_they_replace() -> None:
     judge, room = a_judge(a_rule()), a_full_room()
     (opened,) = judge.evaluate(room, T0)
-    room.reviews.append((opened.violation_id, "overturned", "appeal"))
+    reviewed(room, opened.violation_id, "overturned", "appeal")
     room.changed |= REVIEW_BIT
     (withdrawn,) = judge.evaluate(room, T0 + MINUTE)
     body = body_of(record_of(room, withdrawn))

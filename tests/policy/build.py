@@ -1,9 +1,13 @@
 """Small policies and rooms for tests."""
 
+from itertools import count
+
 from msgspec.structs import replace
 
+from worker.audit import reviews
+from worker.audit.events import ReviewDecided
 from worker.audit.evidence import THRESHOLDS, Level, new_family
-from worker.audit.facts import BLOCK_BIT, FACT_BIT, LEVEL_BIT, AiPresenter, Certainty
+from worker.audit.facts import BLOCK_BIT, FACT_BIT, LEVEL_BIT, REVIEW_BIT, AiPresenter, Certainty
 from worker.audit.room import Phase, Room, Session
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
@@ -112,7 +116,35 @@ def closed(room: Room) -> None:
 def upheld(room: Room, **counts: int) -> None:
     """Let people have upheld earlier violations, by rule id with _ for -, a day each before T0."""
     by_rule = {rule.replace("_", "-"): [T0 - DAY * (n - i) for i in range(n)] for rule, n in counts.items()}
-    room.session.facts.history = replace(room.session.facts.history, room=by_rule)
+    room.history = replace(room.history, room=by_rule)
+
+
+_later = count()
+
+
+def reviewed(
+    room: Room,
+    violation_id: str,
+    outcome: str,
+    by: str = "reviewer",
+    *,
+    id: str | None = None,
+    at_ms: int | None = None,
+    keep: list[str] | None = None,
+) -> None:
+    """Let a person decide about a violation, by default after whatever was decided before."""
+    number = next(_later)
+    event = ReviewDecided(
+        id=f"r{number}" if id is None else id,
+        room_id=room.room_id,
+        at_ms=T0 + number if at_ms is None else at_ms,
+        violation_id=violation_id,
+        outcome=outcome,  # type: ignore[arg-type]
+        by=by,  # type: ignore[arg-type]
+        keep=keep,
+    )
+    room.reviews.append(reviews.waiting(event, 200, event.at_ms, event.at_ms))
+    room.changed |= REVIEW_BIT
 
 
 def look(judge: Judge, room: Room, minutes: float = 0, bits: int = BLOCK_BIT) -> list[Decision]:

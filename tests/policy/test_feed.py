@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.contracts.contract import Contract
-from tests.policy.build import MINUTE, T0, a_policy, a_room, a_rule, closed, look, only, set_ai
+from tests.policy.build import MINUTE, T0, a_policy, a_room, a_rule, closed, look, only, reviewed, set_ai
 from worker.audit.facts import REVIEW_BIT, Certainty
 from worker.policy.feed import PolicyFeed
 from worker.policy.judge import Judge
@@ -64,7 +64,7 @@ def test_a_version_that_is_known_but_not_in_force_changes_no_record() -> None:
         judge = Judge(feed.book)
         set_ai(room, Certainty.CONFIRMED)
         decisions = look(judge, room, 1)
-        room.reviews.append((decisions[0].violation_id, "overturned", "appeal"))
+        reviewed(room, decisions[0].violation_id, "overturned", "appeal")
         decisions += look(judge, room, 2, REVIEW_BIT)
         room.session.id, room.session.number = "s2", 2
         decisions += look(judge, room, 3)

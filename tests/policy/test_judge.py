@@ -15,13 +15,14 @@ from tests.policy.build import (
     closed,
     look,
     only,
+    reviewed,
     set_ai,
     set_level,
     upheld,
 )
+from worker.audit.episode import EPISODES_MAX
 from worker.audit.evidence import Level
 from worker.audit.facts import FACT_BIT, REVIEW_BIT, Certainty, Label
-from worker.audit.room import EPISODES_MAX
 from worker.policy.judge import Judge, mode_of
 from worker.policy.load import load_policies
 from worker.policy.model import Decision
@@ -197,7 +198,7 @@ def test_an_overturned_violation_is_withdrawn_and_the_rule_exempt_for_the_sessio
     judge, room = a_judge(a_rule(cooldown="1m")), a_room()
     set_ai(room, CONFIRMED)
     opened = only(look(judge, room))
-    room.reviews.append((opened.violation_id, "overturned", "reviewer"))
+    reviewed(room, opened.violation_id, "overturned", "reviewer")
     withdrawn = only(look(judge, room, 5, bits=REVIEW_BIT))
     assert (withdrawn.kind, withdrawn.supersedes) == ("withdrawn", opened.violation_id)
     assert room.reviews == []
@@ -211,13 +212,13 @@ def test_an_earlier_step_may_be_reviewed_too() -> None:
     set_ai(room, CONFIRMED)
     opened = only(look(judge, room))
     look(judge, room, 5)
-    room.reviews.append((opened.violation_id, "overturned", "appeal"))
+    reviewed(room, opened.violation_id, "overturned", "appeal")
     assert only(look(judge, room, 6, bits=REVIEW_BIT)).kind == "withdrawn"
 
 
 def test_an_unknown_review_is_harmless() -> None:
     judge, room = a_judge(a_rule()), a_room()
-    room.reviews.append(("a" * 26, "overturned", "reviewer"))
+    reviewed(room, "a" * 26, "overturned")
     assert look(judge, room, bits=REVIEW_BIT) == []
 
 
@@ -225,9 +226,10 @@ def test_what_people_upheld_starts_the_next_session_further_up() -> None:
     judge, room = a_judge(a_rule()), a_room()
     set_ai(room, CONFIRMED)
     opened = only(look(judge, room))
-    room.reviews += [(opened.violation_id, "upheld", "reviewer"), (opened.violation_id, "upheld", "appeal")]
+    reviewed(room, opened.violation_id, "upheld", "reviewer")
+    reviewed(room, opened.violation_id, "upheld", "appeal")
     look(judge, room, 1, bits=REVIEW_BIT)
-    assert room.session.facts.history.room == {"T-ONE-01": [T0 + MINUTE]}
+    assert room.history.room == {"T-ONE-01": [T0]}
     room.session.id, room.session.number = "s2", 2
     _, again = look(judge, room, 10)
     assert (again.kind, again.step) == ("opened", 1)
@@ -240,10 +242,12 @@ def test_an_appeal_the_other_way_lifts_the_exemption() -> None:
     judge, room = a_judge(a_rule()), a_room()
     set_ai(room, CONFIRMED)
     opened = only(look(judge, room))
-    room.reviews.append((opened.violation_id, "overturned", "reviewer"))
+    reviewed(room, opened.violation_id, "overturned", "reviewer")
     look(judge, room, 1, bits=REVIEW_BIT)
-    room.reviews.append((opened.violation_id, "upheld", "appeal"))
-    assert only(look(judge, room, 2, bits=REVIEW_BIT)).kind == "opened"
+    reviewed(room, opened.violation_id, "upheld", "appeal")
+    restored = only(look(judge, room, 2, bits=REVIEW_BIT))
+    assert (restored.kind, restored.step) == ("escalated", 0)
+    assert only(look(judge, room, 32)).step == 1, "it goes on, from when it was restored"
 
 
 def test_shadow_says_all_and_recommends_nothing() -> None:
@@ -296,7 +300,8 @@ def test_decisions_come_in_the_order_of_policy_and_rule() -> None:
 MOVES = {
     ("idle", "opened"), ("opened", "escalated"), ("opened", "cleared"), ("opened", "withdrawn"),
     ("escalated", "escalated"), ("escalated", "cleared"), ("escalated", "withdrawn"),
-    ("cleared", "opened"), ("cleared", "withdrawn"), ("withdrawn", "opened"),
+    ("cleared", "opened"), ("cleared", "withdrawn"), ("withdrawn", "opened"), ("withdrawn", "escalated"),
+    ("escalated", "opened"),
 }  # fmt: skip
 BOOK = load_policies({"p": a_policy(a_rule(cooldown="20m", clear_after="20m"))})
 STEPS = st.lists(
@@ -338,10 +343,8 @@ def history(steps: list[tuple[str, int]]) -> list[Decision]:
             room.session.id, room.session.number, room.session.phase = f"s{sessions}", sessions, 1
             room.session.off_appended_ms = 0
         elif what in ("overturn", "uphold") and found:
-            room.reviews.append(
-                (found[-1].violation_id, {"overturn": "overturned", "uphold": "upheld"}[what], "reviewer")
-            )
-            room.changed |= REVIEW_BIT
+            outcome = {"overturn": "overturned", "uphold": "upheld"}[what]
+            reviewed(room, found[-1].violation_id, outcome, id=f"r{minutes}", at_ms=T0 + minutes * MINUTE)
         elif what == "sell":
             room.session.selling = not room.session.selling
         elif what in ("none", "suspected", "possible", "confirmed"):

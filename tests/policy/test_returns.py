@@ -1,6 +1,6 @@
 """Rules of a session that leaves the air and comes back: cleared, then open again at the step and the time they had."""
 
-from tests.policy.build import a_judge, a_room, a_rule, closed, look, only, set_ai
+from tests.policy.build import a_judge, a_room, a_rule, closed, look, only, reviewed, set_ai
 from worker.audit.facts import REVIEW_BIT, Certainty
 from worker.audit.room import Phase, Room
 from worker.policy.episodes import RETURNS_MAX, ids_of
@@ -75,7 +75,7 @@ def test_no_record_of_a_rule_that_comes_and_goes_has_the_id_of_another() -> None
     ids = [decision.violation_id for decision in said]
     assert len(said) == 2 * (RETURNS_MAX + 10) + 1 and len(set(ids)) == len(ids)
     episode = room.episodes["T-ONE-01"]
-    known = set(ids_of(episode, "wechat_channels", room.room_id, 3))
+    known = set(ids_of(episode, room.room_id))
     assert set(ids[-2 * episode.returns :]) <= known and episode.returns <= RETURNS_MAX
 
 
@@ -86,6 +86,6 @@ def test_people_may_decide_about_what_was_opened_in_a_session_that_is_set_aside(
     aside, rival = room.session, a_room(session_id="s2").session
     aside.episodes, room.episodes = list(room.episodes.values()), {}
     rival.number, room.session, room.aside = 2, rival, [aside]
-    room.reviews.append((opened.violation_id, "overturned", "appeal"))
+    reviewed(room, opened.violation_id, "overturned", "appeal")
     assert [decision.kind for decision in look(judge, room, 2, REVIEW_BIT)] == ["withdrawn"]
     assert aside.episodes[0].state == "withdrawn"

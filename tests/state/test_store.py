@@ -5,9 +5,10 @@ import pytest
 
 from tests.state.conftest import HOUR_MS, Changelog, Logged, flush, keep, room_at, speak
 from worker.audit import snapshot, speech
+from worker.audit.episode import Episode
 from worker.audit.facts import History
 from worker.audit.history import REMEMBERED_MS
-from worker.audit.room import Episode, Phase, Room
+from worker.audit.room import Phase, Room
 from worker.audit.windows import open_pane
 from worker.state import codec
 from worker.state.chunks import VERSIONS_MAX, Versions
@@ -167,7 +168,7 @@ def test_a_recovered_room_expires_with_all_of_its_chunks(changelog: Changelog) -
 def test_a_room_of_which_people_decided_something_is_kept_for_half_a_year(changelog: Changelog) -> None:
     """Its history starts the next broadcast's ladder, and an appeal must find what it is about."""
     store, room = RoomStore("changelog", 3), room_at(5, max_at_ms=HOUR_MS, said=200)
-    room.session.facts.history = History({"T-ONE-01": [HOUR_MS]})
+    room.history = History({"T-ONE-01": [HOUR_MS]})
     keep(store, room)
     changelog.append(flush(store))
     again = changelog.recover()

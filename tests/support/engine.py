@@ -38,6 +38,7 @@ from worker.topics import (
     IDENTITIES_TOPIC,
     REGISTRY_TOPIC,
     REQUESTS_TOPIC,
+    REVIEWS_TOPIC,
     ROOMS_TOPIC,
     TIMESTAMP_TYPE,
     VIOLATIONS_TOPIC,
@@ -178,7 +179,9 @@ class Log:
 
     def create(self, *, without: Sequence[str] = ()) -> Log:
         kept = {"cleanup_policy": "delete", "retention_ms": "-1"}
-        deleted = {EVENTS_TOPIC, VIOLATIONS_TOPIC, REQUESTS_TOPIC, DEAD_LETTERS_TOPIC, IDENTITIES_TOPIC}
+        deleted = {
+            EVENTS_TOPIC, VIOLATIONS_TOPIC, REQUESTS_TOPIC, REVIEWS_TOPIC, DEAD_LETTERS_TOPIC, IDENTITIES_TOPIC,
+        }  # fmt: skip
         for name in deleted - set(without):
             clock = APPENDED if name in (EVENTS_TOPIC, IDENTITIES_TOPIC) else {}
             self.kafka.create_topic(self.topic(name), self.partitions, **kept, **clock)

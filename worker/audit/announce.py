@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 from xxhash import xxh3_64_intdigest
 
-from worker.audit import elond, sketch
+from worker.audit import elond, history, sketch
 from worker.audit.events import Count, Id, Millis, Platform, Shop, Upheld
 from worker.audit.evidence import MS_PER_HOUR, Level
 from worker.audit.facts import FACT_BIT, Fleet
@@ -55,6 +55,7 @@ class Identity(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
         size, permitted: the match that the room's log knows of this identity; 0 when it knows none.
         answered, registry_offset, upheld_mark: kind `host`: what the room's log knows of the host.
         upheld: kind `host`: violations in this room that people upheld.
+        overturned: kind `host`: those that they decided about and do not uphold now, to be taken off the host's list.
         index, threshold, tests: kind `platform`: the session's place among all, the mass that it was told to need, and
             the families that ask for a restriction.
     """
@@ -78,6 +79,7 @@ class Identity(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     registry_offset: Offset | None = None
     upheld_mark: Offset = 0
     upheld: Annotated[list[Upheld], Meta(max_length=UPHELD_MAX)] = []
+    overturned: Annotated[list[Upheld], Meta(max_length=UPHELD_MAX)] = []
     index: Count = 0
     threshold: Annotated[float, Meta(ge=0.0)] = 0.0
     tests: Annotated[list[Test], Meta(max_length=4)] = []
@@ -227,8 +229,9 @@ def _speak(room: Room, base: Identity, key: str) -> Identity:
     ties = ensure_ties(room)
     said = _keyed(base, key)
     if said.kind == "host":
-        upheld = [Upheld(rule, at_ms) for rule, times in room.session.facts.history.room.items() for at_ms in times]
-        upheld.sort(key=lambda one: (one.at_ms, one.rule))
+        upheld = [Upheld(rule, at_ms) for rule, times in room.history.room.items() for at_ms in times]
+        upheld.sort(key=_by_time)
+        overturned = sorted((Upheld(rule, at_ms) for rule, at_ms in history.reversed_in(room)), key=_by_time)
         offset = ties.registry_offset if ties.registry_offset >= 0 else None
         return replace(
             said,
@@ -236,11 +239,16 @@ def _speak(room: Room, base: Identity, key: str) -> Identity:
             registry_offset=offset,
             upheld_mark=ties.upheld_mark,
             upheld=upheld[-UPHELD_MAX:],
+            overturned=overturned[-UPHELD_MAX:],
         )
     for known, fleet in ties.fleets:
         if known == key:
             return replace(said, size=fleet.size, permitted=fleet.permitted)
     return said
+
+
+def _by_time(one: Upheld) -> tuple[int, str]:
+    return one.at_ms, one.rule
 
 
 def _ask(room: Room, ties: Ties, base: Identity) -> Identity | None:

@@ -30,6 +30,7 @@ from worker.audit.markers import (
     watermark,
 )
 from worker.audit.registers import note_delay
+from worker.audit.reviews import waiting
 from worker.audit.room import (
     CHALLENGES_PER_PANE,
     PROMPT_CHARS,
@@ -303,10 +304,13 @@ def _rank(kept: tuple[int, ...]) -> int:
 
 
 def _on_review(room: Room, event: e.ReviewDecided, offset: int, key_ms: int) -> None:
-    room.reviews.append((event.violation_id, event.outcome, event.by))
+    room.reviews.append(waiting(event, offset, key_ms, room.appended_ms))
     del room.reviews[:-REVIEWS_MAX]
     room.changed |= REVIEW_BIT
-    announce.speak_soon(room)
+    if room.session.phase == _CLOSED:  # its clock stands, so no later time will come
+        room.session.identities_due_ms = 0
+    else:
+        announce.speak_soon(room)
 
 
 def _marker(then: Handler) -> Handler:

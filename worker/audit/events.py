@@ -35,7 +35,7 @@ class Shop(Struct, gc=False, frozen=True):
 
 
 class Upheld(Struct, gc=False, frozen=True):
-    """A violation of the host, in whatever room, that a person upheld: of which rule, and when (ms)."""
+    """A violation of the host, in whatever room, that a person upheld: of which rule, and when it opened (ms)."""
 
     rule: Name
     at_ms: Millis
@@ -343,11 +343,12 @@ class RestrictionTested(Envelope, tag="restriction.tested", kw_only=True, gc=Fal
 
 
 class ReviewDecided(Envelope, tag="review.decided", kw_only=True, gc=False):
-    """A person decided about a violation."""
+    """A person decided about a violation. With `partly`, `keep` names the actions that stay; none without it."""
 
     violation_id: Id
     outcome: Literal["upheld", "overturned", "partly"]
     by: Literal["reviewer", "appeal"]
+    keep: Annotated[list[Name], Meta(max_length=32)] | None = None
     note: Text | None = None
 
 

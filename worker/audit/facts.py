@@ -157,7 +157,7 @@ class History(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Facts(Struct, gc=False, array_like=True):
-    """All facts of a room but `room` and `signals`, which are built from its state when a rule reads them."""
+    """All facts of a session but `history`, `room` and `signals`, which are made when a rule reads them."""
 
     ai_presenter: AiPresenter = AiPresenter()
     recorded: Recorded = Recorded()
@@ -172,10 +172,9 @@ class Facts(Struct, gc=False, array_like=True):
     product_media: ProductMedia = ProductMedia()
     frame: Frame = Frame()
     fleet: Fleet = Fleet()
-    history: History = History()
 
 
-FACT_NAMES: tuple[str, ...] = (*Facts.__struct_fields__, "room", "signals")
+FACT_NAMES: tuple[str, ...] = (*Facts.__struct_fields__, "history", "room", "signals")
 """Every fact a rule may read, in the order of their bits."""
 
 FACT_BIT: dict[str, int] = {name: 1 << i for i, name in enumerate(FACT_NAMES)}

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from worker.audit import announce, breaks, requests
 from worker.audit.askers import Askers
 from worker.audit.events import RoomHeartbeat, RoomOpened
-from worker.audit.facts import BLOCK_BIT, FACT_BIT, SESSION_BIT, Facts
+from worker.audit.facts import BLOCK_BIT, FACT_BIT, SESSION_BIT
 from worker.audit.markers import frame, software
 from worker.audit.registers import rank
 from worker.audit.room import BLOCK_MS, FOREVER_MS, LATENESS_MS, Phase, Room, Session, block_start
@@ -210,7 +210,6 @@ def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
         block_start_ms=block_start_ms,
         asking=asking,
         due_ms=min(block_start_ms + BLOCK_MS, asking.due_ms - LATENESS_MS),
-        facts=Facts(history=room.session.facts.history),
     )
     room.changed |= FACT_BIT["room"]
 

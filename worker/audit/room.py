@@ -12,13 +12,15 @@ from xxhash import xxh32_intdigest
 from worker.audit import packed
 from worker.audit.askers import Askers
 from worker.audit.counts import Counts
+from worker.audit.episode import SHOPS_KEPT, Broadcast, Episode
 from worker.audit.events import Shop
 from worker.audit.evidence import Family, Level
 from worker.audit.excited import Excitation
-from worker.audit.facts import AiPresenter, Facts
+from worker.audit.facts import AiPresenter, Facts, History
 from worker.audit.marks import Excerpt, LabelMarks, Resemblance
 from worker.audit.past import PastRoom
 from worker.audit.requests import Asking
+from worker.audit.reviews import Answer, Review
 from worker.audit.said import Said
 from worker.audit.sketch import Sketch
 from worker.audit.speech import SpeechRing
@@ -42,8 +44,7 @@ def block_start(room_id: str, at_ms: int) -> int:
 
 SEEN_MAX = 64 * 8  # bytes of each ring of recent event ids: 64 ids of 8 bytes
 EXCERPTS_MAX = 5
-EPISODES_MAX = 64
-REVIEWS_MAX = 16
+REVIEWS_MAX = 4
 PROMPTS_MAX = 64
 PROMPTS_PER_PANE = 4
 PROMPT_CHARS = 32
@@ -68,43 +69,6 @@ class Phase(IntEnum):
     LIVE = 1
     PAUSED = 2
     CLOSED = 3
-
-
-class Episode(Struct, gc=False, array_like=True):
-    """One uninterrupted time for which a rule holds. Its life is in `policy.episodes`.
-
-    Attributes:
-        stepped_ms: since when the rule has held at this step without a gap; once cleared, when it was.
-        violation_id: of the newest record about this episode.
-        certainty: the highest one that was decided upon (`audit.facts.Certainty`).
-        upheld: a person has upheld it, and the history counts it.
-        parked: id of its newest record, when a cap held that back and nobody has released it.
-        exempt: the room was exempt when it opened; it ends with the exemption.
-        began: step at which it opened: what people upheld before starts it further up.
-        session: number of its session.
-        lasted_ms: when its session left the air, for how long the rule had held at this step; -1: it goes on, or has
-            ended for good.
-        returns: how often it was opened again because its session came back.
-    """
-
-    rule: str
-    state: str
-    opened_ms: int
-    step: int
-    stepped_ms: int
-    false_since_ms: int = 0
-    violation_id: str = ""
-    policy_version: int = 0
-    mode: str = "live"
-    session_id: str = ""
-    certainty: int = 0
-    upheld: bool = False
-    parked: str = ""
-    exempt: bool = False
-    began: int = 0
-    session: int = 0
-    lasted_ms: int = -1
-    returns: int = 0
 
 
 class Prompt(Struct, frozen=True, gc=False, array_like=True, order=True):
@@ -358,7 +322,10 @@ class Room(Struct, gc=False, array_like=True):
     seen_viewer_at: int = 0
     seen_other_at: int = 0
     episodes: dict[str, Episode] = {}
-    reviews: list[tuple[str, str, str]] = []  # violation_id, outcome, by: waiting for the policy layer
+    past: tuple[Episode, ...] = ()  # episodes whose rule has a newer one; the newest last
+    history: History = History()
+    reviews: list[Review] = []  # waiting for the policy layer
+    answers: list[Answer] = []  # to reviews, waiting to leave
     session: Session = field(default_factory=Session)
     aside: list[Session] = []
     sessions: int = 0
@@ -366,6 +333,18 @@ class Room(Struct, gc=False, array_like=True):
     strangers: tuple[tuple[int, int], ...] = ()
     beats: bytes = b""  # hashes of the ids of the newest heartbeats (`audit.arrival`)
     inherited: PastRoom | None = None  # from an earlier release, until this one begins to speak (`audit.succession`)
+
+    def broadcast(self) -> Broadcast:
+        """The present session as records name it."""
+        session = self.session
+        return Broadcast(
+            session.platform,
+            session.region,
+            session.host_id,
+            session.operator_id,
+            tuple(session.shop_ids[:SHOPS_KEPT]),
+            session.first_offset,
+        )
 
     def evidence(self, family: str) -> Family | None:
         """The evidence behind a family's present level; None when it has not begun.

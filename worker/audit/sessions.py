@@ -15,10 +15,11 @@ from enum import IntEnum
 from xxhash import xxh32_intdigest
 
 from worker.audit import breaks, speech
+from worker.audit.episode import EPISODES_MAX, Episode
 from worker.audit.events import ANSWERS, Event, ReviewDecided, RoomClosed, RoomHeartbeat, RoomOpened
-from worker.audit.history import kept_until_ms
+from worker.audit.history import kept_until_ms, retire
 from worker.audit.lifecycle import REOPEN_MS, begin, close, come_back, is_over, leave, settle
-from worker.audit.room import ALIASES_MAX, ASIDE_MAX, EPISODES_MAX, STRANGERS_MAX, Episode, Phase, Room, Session
+from worker.audit.room import ALIASES_MAX, ASIDE_MAX, STRANGERS_MAX, Phase, Room, Session
 
 SILENCE_MS = 6 * 3_600_000
 LEASE_MS = 90_000
@@ -151,7 +152,6 @@ def _set_aside(room: Room, left: Session, at_ms: int) -> None:
 
 def _restore(room: Room, back: Session, at_ms: int) -> None:
     room.aside = [one for one in room.aside if one is not back]
-    back.facts.history = room.session.facts.history
     room.session = back
     if back.speech is not None:
         speech.unpack(back.speech, back.ring)
@@ -171,15 +171,22 @@ def _expire(room: Room) -> None:
 def _drop(room: Room, one: Session) -> None:
     """A session set aside is over. People may still decide about what was opened in it."""
     room.aside = [other for other in room.aside if other is not one]
-    _keep_episodes(room, [episode for episode in one.episodes if episode.rule not in room.episodes])
+    for episode in one.episodes:
+        if episode.rule in room.episodes:
+            retire(room, episode, room.appended_ms)
+        else:
+            _keep_episodes(room, [episode])
 
 
 def _keep_episodes(room: Room, episodes: list[Episode]) -> None:
     for episode in episodes:
+        if episode.rule in room.episodes:
+            retire(room, room.episodes[episode.rule], room.appended_ms)
         room.episodes[episode.rule] = episode
     while len(room.episodes) > EPISODES_MAX:
         old = (one for one in room.episodes.values() if one.session != room.session.number)
-        del room.episodes[min(old, key=lambda one: (one.stepped_ms, one.rule)).rule]
+        longest = min(old, key=lambda one: (one.stepped_ms, one.rule))
+        retire(room, room.episodes.pop(longest.rule), room.appended_ms)
 
 
 # --- rivals
@@ -242,4 +249,6 @@ def forget(room: Room) -> None:
 
 
 _PLACE = frozenset({"room_id", "partition", "offset"})
-_OUTLIVES_SILENCE = _PLACE | {"session", "sessions", "episodes", "reviews", "published_ms", "changed"}
+_OUTLIVES_SILENCE = _PLACE | {
+    "session", "sessions", "episodes", "past", "history", "reviews", "answers", "published_ms", "changed",
+}  # fmt: skip

@@ -13,7 +13,7 @@ from xxhash import xxh3_64_digest
 
 from worker.audit import speech
 from worker.audit.evidence import DESIGNS
-from worker.audit.facts import AiPresenter, Facts
+from worker.audit.facts import AiPresenter, Facts, History
 from worker.audit.labelled import NO_LABEL
 from worker.audit.room import Detector, Look, Room, Session
 
@@ -33,6 +33,7 @@ class _Head(msgspec.Struct, array_like=True):
 
 _NOTHING_KNOWN = tuple((name, getattr(Facts(), name)) for name in Facts.__struct_fields__)
 _NOTHING_MARKED = AiPresenter()
+_NO_HISTORY = History()
 _head_decoder = msgspec.msgpack.Decoder(_Head)
 
 
@@ -71,6 +72,8 @@ def decode(core: bytes, chunks: dict[int, bytes]) -> Room:
         room = _decoder.decode(memoryview(core)[_BODY:])
         if room.session.speech is not None:
             speech.restore(room.session.speech, chunks)
+        if room.history == _NO_HISTORY:
+            room.history = _NO_HISTORY
         for session in (room.session, *room.aside):
             _share_defaults(session)
     except (msgspec.MsgspecError, ValueError) as error:

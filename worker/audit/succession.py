@@ -5,9 +5,11 @@ said and what people answered is not judged again but taken over, so that nothin
 A rule that this release alone sees violated opens when the silence ends.
 """
 
+from worker.audit.episode import SHOPS_KEPT, Broadcast, Episode
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, History
-from worker.audit.past import PastEpisode, PastRoom
-from worker.audit.room import Episode, Phase, Room, Session
+from worker.audit.past import PastEpisode, PastRoom, PastUpheld
+from worker.audit.reviews import Word
+from worker.audit.room import Phase, Room, Session
 
 
 def heir(past: PastRoom, partition: int) -> Room:
@@ -34,15 +36,16 @@ def take_up(room: Room) -> None:
     if not room.appended_ms:  # the log does not go back to its latest session
         room.session, room.max_at_ms, room.appended_ms = _session(past), past.at_ms, past.at_ms
         room.sessions = 1
-    session = room.session
-    of = {session.id: session.number}
-    room.episodes = {one.rule: _episode(one, of.get(one.session_id, 0)) for one in past.episodes}
+    broadcast = Broadcast(past.platform, past.region, past.host_id, past.operator_id, tuple(past.shop_ids[:SHOPS_KEPT]))
+    of = {room.session.id: room.session.number}
+    room.episodes = {one.rule: _episode(one, past, broadcast, of.get(one.session_id, 0)) for one in past.episodes}
+    room.past = ()
     room.reviews.clear()
+    room.answers.clear()
     by_rule: dict[str, list[int]] = {}
     for one in past.upheld:
         by_rule.setdefault(one.rule, []).append(one.at_ms)
-    facts = room.session.facts
-    facts.history = History({rule: sorted(times) for rule, times in sorted(by_rule.items())}, facts.history.host)
+    room.history = History({rule: sorted(times) for rule, times in sorted(by_rule.items())}, room.history.host)
     room.changed |= FACT_BIT["history"] | BLOCK_BIT
 
 
@@ -63,7 +66,9 @@ def _session(past: PastRoom) -> Session:
     )
 
 
-def _episode(past: PastEpisode, session: int) -> Episode:
+def _episode(past: PastEpisode, of: PastRoom, broadcast: Broadcast, session: int) -> Episode:
+    """An episode with what people said of it. Whatever they say from now on holds before that."""
+    outcome = "overturned" if past.state == "withdrawn" else "upheld" if past.upheld else ""
     return Episode(
         rule=past.rule,
         state=past.state,
@@ -76,9 +81,17 @@ def _episode(past: PastEpisode, session: int) -> Episode:
         mode=past.mode,
         session_id=past.session_id,
         certainty=past.certainty,
-        upheld=past.upheld,
-        parked=past.parked,
+        parked=(past.parked,) if past.parked else (),
         exempt=past.exempt,
         began=past.began,
         session=session,
+        word=Word(False, 0, 0, outcome) if outcome else None,
+        was_cleared=past.state == "withdrawn",
+        broadcast=broadcast,
+        counted_ms=max((one.at_ms for one in of.upheld if past.upheld and _is_of(one, past)), default=0),
     )
+
+
+def _is_of(upheld: PastUpheld, episode: PastEpisode) -> bool:
+    """Whether an upheld violation is this episode: it was decided upon once the episode had opened."""
+    return upheld.rule == episode.rule and upheld.at_ms >= episode.opened_ms

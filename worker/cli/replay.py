@@ -168,6 +168,8 @@ def _print_tables(run: "Replay", counts: "Counts", all_rooms: bool, *, to_stderr
         screen.line(f"{rule} {mode} step {step}: {count:,} violation records")
     for (action, reason), count in sorted(counts.requests.items()):
         screen.line(f"requests, {action}, {reason}: {count:,}")
+    for (outcome, result), count in sorted(counts.reviews.items()):
+        screen.line(f"reviews, {outcome}, {result.replace('_', ' ')}: {count:,}")
     for reason, count in sorted(counts.rejected.items()):
         screen.line(f"dead letters, {reason}: {count:,}")
     screen.line(f"{len(run.rooms()):,} rooms, {counts.violations:,} violation records")
@@ -200,6 +202,10 @@ def _print_json(run: "Replay", counts: "Counts", faults: "Faults", problem: str)
         "requests": [
             {"action": action, "reason": reason, "count": count}
             for (action, reason), count in sorted(counts.requests.items())
+        ],
+        "reviews": [
+            {"outcome": outcome, "result": result, "count": count}
+            for (outcome, result), count in sorted(counts.reviews.items())
         ],
         "dead_letters": {str(reason): count for reason, count in sorted(counts.rejected.items())},
         "accounting": {

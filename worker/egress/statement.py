@@ -17,6 +17,7 @@ FACTS_TEXT_MAX = 5_000
 GROUND_MAX = 2_000
 _BEIJING = timezone(timedelta(hours=8))
 _CLOSING = ("cleared", "withdrawn")
+_BY_PERSON = ("restored", "partly")
 
 
 class Statement(NamedTuple):
@@ -70,6 +71,8 @@ def statement_of(decision: Decision, region: str) -> Statement:
     if decision.kind in _CLOSING:
         sentences.append(tongue.say(decision.kind))
     else:
+        if decision.by_review is not None and decision.by_review.what in _BY_PERSON:
+            sentences.append(tongue.say(decision.by_review.what))
         sentences += [*_facts(tongue, decision.facts), *_statistics(tongue, decision)]
         names = [name for name in decision.counterfactual if name != "history.step"]
         if names:

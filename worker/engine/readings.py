@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from itertools import product
 
 from faust.types import TP
 
 from worker import __version__, clock
+from worker.audit.reviews import OUTCOMES, RESULTS
 from worker.engine.health import Health
 from worker.engine.identities import IdentityAgent
 from worker.engine.rooms import RoomAgent
@@ -45,6 +47,8 @@ def of_rooms(agent: RoomAgent) -> Readings:
         },
         "violations_suppressed_total": agent.sent.suppressed,
         "requests_total": {by: float(n) for by, n in dict(counts.requests).items() if agent.requests},
+        # All from the start, as with reasons above.
+        "reviews_total": {by: float(counts.reviews.get(by, 0)) for by in product(OUTCOMES, RESULTS)},
         "output_tails_failed_total": agent.tails_failed,
         "actions_withheld_total": {(because,): n for because, n in dict(counts.withheld).items()},
         "rule_errors_total": {(rule,): n for rule, n in dict(agent.judge.errors).items()},

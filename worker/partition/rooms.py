@@ -23,6 +23,7 @@ from worker.audit.sessions import Status, take_letter
 from worker.audit.succession import await_succession, is_spoken_for, take_up
 from worker.egress.identities import encode_identity
 from worker.egress.requests import encode_request
+from worker.egress.reviews import encode_answer_to_review
 from worker.egress.rooms import encode_room
 from worker.egress.violation import encode_violation
 from worker.ingress.breaker import Breaker
@@ -90,6 +91,7 @@ class Counts(Struct):
     violations_by: dict[tuple[str, str, str, int], int] = {}  # platform, rule, mode, step
     withheld: dict[str, int] = {}  # because
     requests: dict[tuple[str, str], int] = {}  # action, reason
+    reviews: dict[tuple[str, str], int] = {}  # outcome, result
     sources: SourceCounts = field(default_factory=SourceCounts)
 
     def balanced(self) -> bool:
@@ -273,10 +275,13 @@ class PartitionProcessor:
         return loud
 
     def _judge(self, out: Output, room: Room, cause: Record, watermark_ms: int) -> Steps:
-        now_ms, offset = room.max_at_ms, cause.offset
+        # A room that was silent for hours has no time of its own left, and people may still decide about it.
+        now_ms, offset = room.max_at_ms or room.appended_ms, cause.offset
         if room.session.closed:
             self.sources.note_closed(room.session)
         decisions = self.judge.evaluate(room, room.appended_ms)
+        if room.answers:
+            self._answer(out, room, offset)
         if any(map(is_counted, decisions)):
             yield offset
             caps = self.rooms.caps
@@ -305,7 +310,7 @@ class PartitionProcessor:
             counts.violations_by[by] = counts.violations_by.get(by, 0) + 1
             for withheld in decision.withheld:
                 counts.withheld[withheld.because] = counts.withheld.get(withheld.because, 0) + 1
-        if now_ms - room.published_ms >= ROOM_RECORD_EVERY_MS or decisions:
+        if room.max_at_ms and (now_ms - room.published_ms >= ROOM_RECORD_EVERY_MS or decisions):
             room.published_ms = now_ms
             out.add(offset, encode_room(room))
         if room.session.asking is not None and room.session.asking.pending:
@@ -323,6 +328,15 @@ class PartitionProcessor:
             out.add(offset, encode_request(room, request, offset=offset))
             by = (request.action, request.reason)
             self.counts.requests[by] = self.counts.requests.get(by, 0) + 1
+
+    def _answer(self, out: Output, room: Room, offset: int) -> None:
+        """Answer the reviews that were taken, unless an earlier release was to."""
+        for answer in () if out.silent else room.answers:
+            record = encode_answer_to_review(room.room_id, answer, topic=self.topic, partition=self.partition)
+            out.add(offset, record)
+            by = (answer.review.outcome, answer.result)
+            self.counts.reviews[by] = self.counts.reviews.get(by, 0) + 1
+        room.answers.clear()
 
     def _announce(self, out: Output, room: Room, offset: int) -> None:
         for said in announce(room):

@@ -25,6 +25,7 @@ DAY_MS = 24 * HOUR_MS
 SLOT_MS = 600_000
 SLOTS = DAY_MS // SLOT_MS
 WINDOWS_MAX = 4_096
+PARKED_MAX = 4  # ids by which a parked step may be released
 
 
 class Window(Struct, array_like=True):
@@ -160,6 +161,11 @@ def park(room: Room, decision: Decision) -> Decision:
     """The decision with all that it asks for held back; the episode remembers, so that a person may release it."""
     episode = room.episodes.get(decision.rule.id)
     if episode is not None:
-        episode.parked = decision.violation_id
+        episode.parked = (decision.violation_id,)
+    return hold_back(decision)
+
+
+def hold_back(decision: Decision) -> Decision:
+    """The decision as a parked one, which asks for nothing."""
     held = tuple(Withheld(action.action, "cap") for action in decision.actions)
     return replace(decision, kind="parked", actions=(), withheld=decision.withheld + held)

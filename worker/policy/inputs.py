@@ -289,7 +289,7 @@ def of_room(room: Room, now_ms: int) -> Inputs:
         room.session.phase == Phase.PAUSED,
         sorted({shop.system for shop in room.session.shop_ids}),
     )
-    facts["history"] = _history(room.session.facts.history, event_ms)
+    facts["history"] = _history(history.standing(room), event_ms)
     facts["signals"] = _signals(room)
     levels = {name: room.level(name) for name in FAMILIES}
     return Inputs(

@@ -150,6 +150,7 @@ class Replay:
             _add(total.violations_by, one.violations_by)
             _add(total.withheld, one.withheld)
             _add(total.requests, one.requests)
+            _add(total.reviews, one.reviews)
         return total
 
 

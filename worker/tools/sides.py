@@ -10,8 +10,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from worker.audit.episode import Episode
 from worker.audit.facts import History
-from worker.audit.room import Episode, Room
+from worker.audit.room import Room
 from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.book import PolicyBook
 from worker.policy.caps import Ledger, is_counted, park
@@ -26,6 +27,7 @@ class _Own(Struct):
 
     session_id: str = ""
     episodes: dict[str, Episode] = {}
+    past: tuple[Episode, ...] = ()
     upheld: dict[str, list[int]] = {}
     marks: dict[str, list[tuple[int, bool | None]]] = {}
 
@@ -47,11 +49,11 @@ class Side:
             own = self._own[room.room_id] = _Own()
         if own.session_id != room.session.id:
             own.session_id, own.marks = room.session.id, {}
-        room.episodes, room.session.marks = own.episodes, own.marks
-        if own.upheld != room.session.facts.history.room:
-            room.session.facts.history = History(own.upheld, room.session.facts.history.host)
+        room.episodes, room.past, room.session.marks = own.episodes, own.past, own.marks
+        room.history = History(own.upheld, room.history.host)
         decisions = self.judge.evaluate(room, now_ms)
-        own.marks, own.upheld = room.session.marks, room.session.facts.history.room
+        own.marks, own.past, own.upheld = room.session.marks, room.past, room.history.room
+        room.answers.clear()
         if decisions:
             self._waiting.append((room.offset, room, decisions))
 

@@ -29,7 +29,7 @@ def apply(room: Room, event: RegistrationState, offset: int, key_ms: int) -> Non
     if event.upheld is not None and is_newest(room, "upheld", event, key_ms):
         ensure_ties(room).upheld_mark = mark_of(event.upheld)
         upheld = [(one.rule, one.at_ms) for one in event.upheld]
-        room.session.facts.history = history.of_host(room.session.facts.history, upheld, event.at_ms)
+        room.history = history.of_host(room.history, upheld, event.at_ms)
         room.changed |= FACT_BIT["history"]
 
 

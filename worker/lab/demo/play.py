@@ -21,13 +21,14 @@ from worker.topics import (
     IDENTITIES_TOPIC,
     REGISTRY_TOPIC,
     REQUESTS_TOPIC,
+    REVIEWS_TOPIC,
     ROOMS_TOPIC,
     VIOLATIONS_TOPIC,
 )
 
 TOPICS = (
-    EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC, ROOMS_TOPIC, REQUESTS_TOPIC, DEAD_LETTERS_TOPIC,
-    HISTORY_TOPIC, "stream-audit-rooms-changelog", "stream-audit-identities-changelog",
+    EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC, ROOMS_TOPIC, REQUESTS_TOPIC, REVIEWS_TOPIC,
+    DEAD_LETTERS_TOPIC, HISTORY_TOPIC, "stream-audit-rooms-changelog", "stream-audit-identities-changelog",
 )  # fmt: skip
 LOG_FILE, VIOLATIONS_FILE, WORKER_LOG_FILE = "log.jsonl.zst", "violations.jsonl", "worker.log"
 START_TIMEOUT_S = 60.0
