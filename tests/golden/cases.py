@@ -92,7 +92,7 @@ CASES: tuple[Case, ...] = (
         "wx_plugin_avatar_ladder",
         "plugin_avatar",
         12,
-        66,
+        70,
         ("WX-AVATAR-01", "CN-LABEL-01", "~CN-DVH-01"),
         suffix=ZST,
         climbs=(
