@@ -39,7 +39,8 @@ def decide(judge: Judge, room: Room, minutes: float, name: str, outcome: str, by
 def another_session(room: Room, number: int = 2) -> None:
     before = room.session
     room.session = Session(
-        id=f"s{number}", number=number, began_ms=T0, phase=1, platform=before.platform, region=before.region, host_id=before.host_id, selling=True,
+        id=f"s{number}", number=number, began_ms=T0, phase=1, platform=before.platform, region=before.region,
+        host_id=before.host_id, selling=True,
         first_offset=number * 1_000,
     )  # fmt: skip
 

@@ -12,7 +12,8 @@
     W = the largest so far of M − 60 s − min(240 s, D − 30 s), where D is the largest lag, or G's silence
 
 The lag is kept as one number, the largest 10 · (M − told) + M: the lag now is (that − M) / 10. Only the slowest source
-matters, so one number does for all. G, the gateway, owes a heartbeat every 30 s: it lags by its silence, too.
+matters, and only a lag of more than 30 s, so one number does for all. G, the gateway, owes a heartbeat every 30 s: it
+lags by its silence, too.
 """
 
 from msgspec.structs import replace
@@ -106,19 +107,22 @@ def advance(room: Room, at_ms: int, told_ms: int, source: int) -> None:
     newest_ms = room.max_at_ms
     if at_ms > newest_ms:
         newest_ms = room.max_at_ms = at_ms
-    if source:
-        if source == GATEWAY and told_ms > room.heard_ms:
-            room.heard_ms = told_ms
-        shown_ms = newest_ms + TENTH * (newest_ms - told_ms)
-        room.slowest_ms = max(room.slowest_ms, shown_ms)
     heard_ms = room.heard_ms
-    behind_ms = newest_ms - heard_ms if heard_ms else 0
-    lag_ms = (room.slowest_ms - newest_ms) // TENTH
-    behind_ms = max(behind_ms, lag_ms)
+    if source == GATEWAY and told_ms > heard_ms:
+        heard_ms = room.heard_ms = told_ms
+    if newest_ms - told_ms > SLACK_MS and source:  # smaller lags hold nothing back
+        room.slowest_ms = max(room.slowest_ms, newest_ms + TENTH * (newest_ms - told_ms))
     until_ms = newest_ms - LATENESS_MS
-    if behind_ms > SLACK_MS:
-        until_ms -= min(HOLD_MS, behind_ms - SLACK_MS)
+    if newest_ms - heard_ms > SLACK_MS or room.slowest_ms - newest_ms > TENTH * SLACK_MS:
+        until_ms -= _hold_ms(room, newest_ms, heard_ms)
     if until_ms > room.watermark_ms:
         room.watermark_ms = until_ms
         if until_ms >= room.session.due_ms:
             close_due(room, until_ms)
+
+
+def _hold_ms(room: Room, newest_ms: int, heard_ms: int) -> int:
+    """How long W waits beyond a minute."""
+    silence_ms = newest_ms - heard_ms if heard_ms else 0
+    behind_ms = max(silence_ms, (room.slowest_ms - newest_ms) // TENTH)
+    return min(HOLD_MS, max(0, behind_ms - SLACK_MS))
