@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http import HTTPStatus
-from itertools import pairwise
 
 import pytest
 
@@ -203,7 +202,6 @@ while True:
 
 
 def test_probes_are_answered_while_connections_come_without_end(serve: Serve) -> None:
-    """One may be pushed out between its connection and its request. A pod is ended after three such in a row."""
     server = serve()
     attack = [sys.executable, "-c", ATTACK, str(server.port)]
     attackers = [subprocess.Popen(attack, stdout=subprocess.PIPE) for _ in range(2)]
@@ -215,7 +213,7 @@ def test_probes_are_answered_while_connections_come_without_end(serve: Serve) ->
         for attacker in attackers:
             attacker.kill()
             attacker.communicate()
-    assert all(one or other for one, other in pairwise(answered))
+    assert all(answered)
 
 
 def test_a_server_stops_whatever_it_does_just_then() -> None:
