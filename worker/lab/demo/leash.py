@@ -6,16 +6,16 @@ A demo that ends in order stops the worker first. Otherwise its broker is gone w
 
 import os
 import runpy
-import sys
 import threading
 
-STDIN = 0
+STDIN, STDERR = 0, 2
 
 
 def _watch() -> None:
     while os.read(STDIN, 1024):
         pass  # the demo writes nothing
-    print("the demo that started this worker has ended, and its broker with it", file=sys.stderr, flush=True)
+    # In one piece: a line of the log would come between the text and its end.
+    os.write(STDERR, b"the demo that started this worker has ended, and its broker with it\n")
     os._exit(1)
 
 
