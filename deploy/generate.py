@@ -17,9 +17,11 @@ from worker.settings import Settings
 from worker.topics import (
     DEAD_LETTERS_TOPIC,
     EVENTS_TOPIC,
+    HISTORY_TOPIC,
     IDENTITIES_TOPIC,
     REGISTRY_TOPIC,
     REQUESTS_TOPIC,
+    REVIEWS_TOPIC,
     ROOMS_TOPIC,
     VIOLATIONS_TOPIC,
     Topic,
@@ -73,12 +75,14 @@ def kafka_user() -> dict[str, Any]:
         _rule("topic", VIOLATIONS_TOPIC, "Read", *write),
         _rule("topic", ROOMS_TOPIC, *write),
         _rule("topic", REQUESTS_TOPIC, *write),
+        _rule("topic", REVIEWS_TOPIC, *write),
         _rule("topic", DEAD_LETTERS_TOPIC, *write),
         _rule("topic", CHANGELOG, "Read", *write),
         _rule("topic", IDENTITIES_TOPIC, "Read", *write),
         _rule("topic", IDENTITIES_CHANGELOG, "Read", *write),
         _rule("topic", REGISTRY_TOPIC, *read, "DescribeConfigs"),
         _rule("topic", POLICIES, *read, "DescribeConfigs"),
+        _rule("topic", HISTORY_TOPIC, *read, "DescribeConfigs"),
     ]
     return {
         "apiVersion": "kafka.strimzi.io/v1",

@@ -84,3 +84,11 @@ def test_levels_are_read_by_name() -> None:
         ("PLAY", "watch"): 1, ("PLAY", "label"): 1, ("PLAY", "limit"): 1, ("PLAY", "restrict"): 1,
         ("NONINT", "label"): 5,
     }  # fmt: skip
+
+
+def test_every_source_and_reason_is_there_before_anything_happens() -> None:
+    found = of_rooms(engine())
+    sources = {("gateway",): 0, ("speech",): 0, ("looks",): 0, ("challenges",): 0, ("markers",): 0}
+    assert found["late_events_total"] == found["clock_ahead_total"] == sources
+    assert found["blocks_closed_total"] == {("yes",): 0, ("no",): 0}
+    assert found["blocks_unclear_total"] == {("late",): 0, ("clamped",): 0, ("clocks",): 0}

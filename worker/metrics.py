@@ -33,12 +33,24 @@ class Spec(NamedTuple):
 
 METRICS: tuple[Spec, ...] = (
     Spec("info", "gauge", "1; the version is in the label.", ("version",)),
-    # what comes in: read = applied + duplicate + late + replay_skipped + rejected
+    # what comes in: read = applied + duplicate + late + foreign + replay_skipped + rejected
     Spec("read_total", "counter", "Records taken from the room log."),
     Spec("events_total", "counter", "Events decoded, by type.", ("type",)),
     Spec("applied_total", "counter", "Events applied to a room."),
     Spec("duplicate_total", "counter", "Events already seen under the same id."),
     Spec("late_total", "counter", "Events older than their room's watermark."),
+    Spec("foreign_total", "counter", "Events of another session than the one that their room is leased to."),
+    Spec("late_events_total", "counter", "The same, by source.", ("source",)),
+    Spec("clock_ahead_total", "counter", "Events whose clock was over 2 s ahead of append time.", ("source",)),
+    Spec("source_delay_min_seconds", "gauge", "Least delay of a source's events, over a minute.", ("source",)),
+    Spec("watermark_hold_seconds", "gauge", "Largest wait of a room for a slow source, over a minute."),
+    Spec(
+        "blocks_closed_total",
+        "counter",
+        "Blocks that closed; not clear are those in which signals abstained.",
+        ("clear",),
+    ),
+    Spec("blocks_unclear_total", "counter", "Blocks in which signals abstained for lateness or clocks.", ("why",)),
     Spec("replay_skipped_total", "counter", "Records already in a room's snapshot when they were read again."),
     Spec("rejected_total", "counter", "Records dead-lettered, by reason.", ("reason",)),
     Spec("batch_events", "histogram", "Records in one fetch."),
@@ -50,12 +62,17 @@ METRICS: tuple[Spec, ...] = (
     Spec("violations_total", "counter", "Violations emitted.", ("platform", "rule", "mode", "step")),
     Spec("violation_delay_seconds", "histogram", "From the event's record to its violation's acknowledgement."),
     Spec("requests_total", "counter", "Challenges and looks asked for.", ("action", "reason")),
+    Spec(
+        "reviews_total", "counter", "Reviews answered, by what they say and what became of it.", ("outcome", "result")
+    ),
     Spec("violations_suppressed_total", "counter", "Violations not sent again after a takeover."),
     Spec("output_tails_failed_total", "counter", "Takeovers that could not read what was already sent."),
     Spec("actions_withheld_total", "counter", "Actions held back, by reason.", ("because",)),
     Spec("outputs_pending", "gauge", "Records sent or queued that the broker has not acknowledged."),
     # where we are
-    Spec("event_time_delay_seconds", "gauge", "Now minus the newest event time applied.", ("partition",)),
+    Spec("append_time_delay_seconds", "gauge", "Now minus the append time of the newest record read.", ("partition",)),
+    Spec("partition_waits", "gauge", "1 while a partition waits before its next record.", ("partition", "reason")),
+    Spec("partition_waits_total", "counter", "How often a partition began to wait, by reason.", ("reason",)),
     Spec("lag_records", "gauge", "Log end minus position.", ("partition",)),
     Spec("commit_age_seconds", "gauge", "Since the last commit of offsets."),
     Spec("commits_total", "counter", "Commits of offsets."),
@@ -73,7 +90,7 @@ METRICS: tuple[Spec, ...] = (
     Spec("rooms_live", "gauge", "Rooms kept, decoded or not."),
     Spec("rooms_decoded", "gauge", "Rooms kept in decoded form."),
     Spec("rooms_by_level", "gauge", "Rooms in session by family and level reached, by name.", ("family", "level")),
-    Spec("rooms_expired_total", "counter", "Rooms forgotten after hours without an event."),
+    Spec("rooms_expired_total", "counter", "Rooms evicted after hours without a record."),
     Spec("rooms_shed_total", "counter", "Rooms forgotten early because the cap on rooms was reached."),
     Spec("rule_errors_total", "counter", "Evaluations of a rule that failed.", ("rule",)),
     Spec("rule_parked", "gauge", "1 once a rule was parked in a room after ten errors in a row.", ("rule",)),

@@ -5,7 +5,11 @@ from typing import NamedTuple, Protocol
 
 
 class Record(Protocol):
-    """A record on its way in, as aiokafka's record objects are. `timestamp` is in Unix ms. A header may be null."""
+    """A record on its way in, as aiokafka's record objects are. A header may be null.
+
+    `timestamp` is in Unix ms. In the room log it is the append time: what a producer wrote is bounded before
+    (`partition.append_time`).
+    """
 
     @property
     def offset(self) -> int: ...

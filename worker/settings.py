@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from worker.lacks import Lack, banner, parse_banner
 from worker.resources import POLICIES_DIR
 
 PREFIX = "STREAM_AUDIT_"
@@ -117,6 +118,13 @@ def _host(text: str) -> str:
     return text
 
 
+def _lacks(text: str) -> str:
+    try:
+        return banner(parse_banner(text))
+    except ValueError:
+        raise _WrongError("what the banner of an embedded broker says, of " + ", ".join(Lack)) from None
+
+
 def _file(text: str) -> Path | None:
     path = Path(text)
     if not path.is_file():
@@ -145,6 +153,9 @@ class Settings:
     instance_id: str = _setting("", _IDENTIFIER, "static group membership: a stable name such as the pod's")
     topic_prefix: str = _setting(
         "", _pattern(r"[A-Za-z0-9._-]{0,100}", "up to 100 letters, digits, . _ -"), "put before every topic's name"
+    )
+    broker_lacks: str = _setting(
+        "", _lacks, "what the banner of an embedded broker says that it lacks; a real Kafka lacks nothing"
     )
     policies: str = _setting(
         "files",
@@ -193,6 +204,10 @@ class Settings:
     def topic(self, name: str) -> str:
         """The topic's name on the broker: the prefix, then the name of its folder under `schemas/`."""
         return self.topic_prefix + name
+
+    def lacks(self, what: Lack) -> bool:
+        """Whether the broker is declared to lack something, which is then not asked of it."""
+        return what in parse_banner(self.broker_lacks)
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:

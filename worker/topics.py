@@ -16,10 +16,16 @@ EVENTS_TOPIC = "live.room.events"
 REGISTRY_TOPIC = "live.host.registry"
 POLICIES_TOPIC = "live.audit.policies"
 IDENTITIES_TOPIC = "live.audit.identities"
+HISTORY_TOPIC = "live.audit.history"
 VIOLATIONS_TOPIC = "live.audit.violations"
 ROOMS_TOPIC = "live.audit.rooms"
 REQUESTS_TOPIC = "live.audit.requests"
+REVIEWS_TOPIC = "live.audit.reviews"
 DEAD_LETTERS_TOPIC = "live.audit.deadletter"
+
+TIMESTAMP_TYPE = "message.timestamp.type"
+APPEND_TIME = "LogAppendTime"
+"""The broker writes its own time over a producer's."""
 
 CLEANUPS = ("delete", "compact")
 CONTENT_TYPES = ("application/json", "application/octet-stream", "application/msgpack")
@@ -58,11 +64,12 @@ class Found:
 
 
 class Remedy(StrEnum):
-    """What mends a difference."""
+    """What removes a difference."""
 
     CREATE = "create"
     ADD_PARTITIONS = "add partitions by hand: keys move, so drain the topic first"
     RECREATE = "partitions cannot be taken away: move to a new topic"
+    ALTER = "`stream-audit topics apply` alters it, while everything runs"
     ALTER_CONFIG = "alter the configuration by hand"
     REASSIGN = "reassign replicas by hand"
     TELL = "the broker does not describe configurations: check by hand"
@@ -80,6 +87,10 @@ class Difference:
 
     def __str__(self) -> str:
         return f"{self.topic}: {self.what} is {self.found}, must be {self.wanted} ({self.remedy.value})"
+
+
+ALTERED = {TIMESTAMP_TYPE: Remedy.ALTER}
+"""What may be altered under running producers and consumers, by name. Nothing that is in the log changes."""
 
 
 def plan(wanted: Iterable[Topic], found: Mapping[str, Found]) -> list[Difference]:
@@ -124,7 +135,7 @@ def _config_differences(topic: Topic, there: Found) -> list[Difference]:
     if there.config is None:
         return [_differ(topic, "config", "as in topic.yaml", "unknown", Remedy.TELL)] if topic.config else []
     return [
-        _differ(topic, name, value, there.config.get(name, "unknown"), Remedy.ALTER_CONFIG)
+        _differ(topic, name, value, there.config.get(name, "unknown"), ALTERED.get(name, Remedy.ALTER_CONFIG))
         for name, value in sorted(topic.config.items())
         if there.config.get(name) != value
     ]

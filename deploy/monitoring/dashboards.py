@@ -65,8 +65,8 @@ def overview() -> Board:
             number("Rules parked", "Rules that failed ten times in a row in a room and skip that room.", "short",
                    Query(f"{gauge('rule_parked')} or vector(0)", "rules")),
             number("Workers ready", "Workers that judge rooms now.", "short", Query(gauge("ready"), "workers")),
-            number("Largest delay", "How far the slowest partition with unread events is behind event time.", "s",
-                   Query(f"max (stream_audit_event_time_delay_seconds{{{HERE}}}"
+            number("Largest delay", "How far the slowest partition with unread events is behind its log.", "s",
+                   Query(f"max (stream_audit_append_time_delay_seconds{{{HERE}}}"
                          f" and stream_audit_lag_records{{{HERE}}} > 0)"
                          " or vector(0)", "delay")),
         )),
@@ -128,6 +128,29 @@ def _identities() -> tuple[str, Sequence[Panel]]:
     ))  # fmt: skip
 
 
+def _clocks() -> tuple[str, Sequence[Panel]]:
+    """Show what producers' clocks and delays do, and what that costs."""
+    least = "source_delay_min_seconds"
+    return ("Clocks and delays of sources", (
+        lines("Least delay by source", "Append time minus the time that an event tells of, for a source's fastest "
+              "events of a minute. Below 0 a clock is ahead.", TIME,
+              Query(gauge(least, "min", "source"), "{{source}}"),
+              Query(gauge(least, "max", "source"), "{{source}}, slowest worker")),
+        lines("Clocks ahead by source", "Events whose clock was over 2 s ahead of append time.", EVENTS_PER_SECOND,
+              Query(rate("clock_ahead_total", "source"), "{{source}}")),
+        lines("Late events by source", "Events behind their room's watermark. They do not count.", EVENTS_PER_SECOND,
+              Query(rate("late_events_total", "source"), "{{source}}")),
+        lines("Blocks that abstain", "Blocks in which signals that join speech and gateway made no bet, by reason.",
+              Axis("short", "blocks per hour"),
+              Query(rate("blocks_unclear_total", "why", scale=PER_HOUR), "{{why}}")),
+        lines("Blocks closed", "Blocks of five minutes, with something against them or nothing.",
+              Axis("short", "blocks per hour"),
+              Query(rate("blocks_closed_total", "clear", scale=PER_HOUR), "clear: {{clear}}")),
+        lines("Watermark's hold", "Longest wait of a room for a slow source or a silent gateway, beyond the usual "
+              "minute. At most 4 minutes.", TIME, Query(gauge("watermark_hold_seconds", "max", "pod"), "{{pod}}")),
+    ))  # fmt: skip
+
+
 def _state_and_kafka() -> tuple[str, Sequence[Panel]]:
     """Show commits, the changelog and what rebalances cost."""
     quarter = f"max (increase(stream_audit_{{}}{{{{{HERE}}}}}[15m]))"
@@ -163,22 +186,23 @@ def _state_and_kafka() -> tuple[str, Sequence[Panel]]:
 def hot_path() -> Board:
     """Show throughput, delay, stages and the process."""
     fates = (("read", "read"), ("applied", "applied"), ("duplicate", "duplicate"), ("late", "late"),
-             ("replay_skipped", "read again"), ("rejected", "rejected"))  # fmt: skip
+             ("foreign", "foreign"), ("replay_skipped", "read again"), ("rejected", "rejected"))  # fmt: skip
     about = "Throughput, delay, stages of work, Kafka and the process."
     return Board("stream-audit-hot-path", "stream-audit · Hot path", about, (
         ("Throughput and delay", (
             lines("Events by type", "Events applied to rooms.", EVENTS_PER_SECOND,
                   Query(rate("events_total", "type"), "{{type}}")),
-            lines("Read and what became of it", "read = applied + duplicate + late + read again + rejected.",
+            lines("Read and what became of it", "read = applied + duplicate + late + foreign + read again + rejected.",
                   EVENTS_PER_SECOND, *(Query(rate(f"{name}_total"), legend) for name, legend in fates)),
             lines("Dead letters by reason", "Records that break the contract. Above 20 % the worker stops the "
                   "partition.", RECORDS_PER_SECOND, Query(rate("rejected_total", "reason"), "{{reason}}")),
-            lines("Event-time delay", "Now minus the newest event time applied. It grows in a quiet partition too.",
-                  TIME, Query(gauge("event_time_delay_seconds", "max", "partition"), "partition {{partition}}"),
+            lines("Append-time delay", "Now minus the append time of the newest record. It grows in a quiet one too.",
+                  TIME, Query(gauge("append_time_delay_seconds", "max", "partition"), "partition {{partition}}"),
                   width=12),
             lines("Lag", "Records of the room log not yet read.", RECORDS,
                   Query(gauge("lag_records", "sum", "partition"), "partition {{partition}}"), width=12),
         )),
+        _clocks(),
         ("Stages", (
             lines("Time spent judging and sending", "Both share one event loop: at 1 s per second it is full.",
                   TIME_PER_SECOND, Query(rate("process_seconds_total", "pod"), "judging, {{pod}}"),
@@ -227,6 +251,9 @@ def rules() -> Board:
             lines("At the cap, or paused", "Partitions in which a rule's decisions wait for a person.", PARTITIONS,
                   Query(gauge("cap_reached", "sum", "rule"), "{{rule}} at its cap"),
                   Query(gauge("rule_paused", "sum", "rule"), "{{rule}} paused")),
+            lines("Reviews", "People's decisions about violations, by what they say and what became of it. Unmatched: "
+                  "the room keeps no such violation any more.", Axis("short", "reviews per hour"),
+                  Query(rate("reviews_total", "outcome", "result", scale=PER_HOUR), "{{outcome}}, {{result}}")),
             lines("Policies refused", "Policies that were published and refused since the worker started.",
                   Axis("short", "policies"), Query(gauge("policy_rejected_total", "max"), "refused")),
             lines("Policy versions", "Oldest and newest version in use. Where they differ, workers disagree.",
@@ -268,7 +295,7 @@ def slo() -> Board:
                   Query(f"namespace:stream_audit_violation_delay:p99_5m{{{HERE}}}", "{{namespace}}"), width=14),
             lines("Burn rate of violations", pace, speed, *burns("violation_slow:ratio_rate", "0.01"), width=10),
         )),
-        ("Event-time delay: 99 % of readings within 2 s", (
+        ("Append-time delay: 99 % of readings within 2 s", (
             number("Delay budget left, 30 d", left, "percentunit",
                    Query(f"1 - avg_over_time({slow}[30d]) / 0.01", "{{namespace}}"), width=6, height=8),
             lines("Slow partitions", "Partitions with unread events that are more than 2 s behind.",

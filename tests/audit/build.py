@@ -7,8 +7,8 @@ from typing import Any
 from worker.audit import events as e
 from worker.audit import snapshot
 from worker.audit.apply import apply
-from worker.audit.lifecycle import Status
 from worker.audit.room import Room, block_start
+from worker.audit.sessions import Status
 
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
 ROOM_ID = "douyin:1"
@@ -47,7 +47,7 @@ _DEFAULTS: dict[type, dict[str, Any]] = {
     e.ViewerGift: {"viewer_id": "v1", "gift_id": "g1", "value": 100, "currency": "CNY"},
     e.ViewerOrder: {"viewer_id": "v1", "product_id": "p1", "quantity": 1, "value": 100, "currency": "CNY"},
     e.ViewerTally: {"span_ms": 10_000},
-    e.HostSpeech: {"segment_id": "s", "start_ms": T0, "end_ms": T0, "text": "好"},
+    e.HostSpeech: {"segment_id": "s", "text": "好"},
     e.HostReply: {"medium": "voice"},
     e.HostAction: {"kind": "pin_product"},
     e.DetectorScore: {
@@ -76,6 +76,8 @@ EVERY_TYPE: tuple[type, ...] = tuple(_DEFAULTS)
 def ev(kind: type, at_ms: int, /, **fields: Any) -> Any:
     """An event of `kind` at event time `at_ms` (below a year: after T0), with a fresh id, of session s1."""
     at_ms = at_ms if at_ms > 31_536_000_000 else T0 + at_ms
+    if kind is e.HostSpeech:  # recognised as soon as it was said
+        fields = {"start_ms": at_ms, "end_ms": at_ms, **fields}
     return kind(**{"id": f"e{next(ids)}", "room_id": ROOM_ID, "at_ms": at_ms, "session_id": "s1",
                    **_DEFAULTS[kind], **fields})  # fmt: skip
 
@@ -116,10 +118,10 @@ def feed(room: Room, events: Iterable[Any], first_offset: int | None = None) -> 
     statuses = []
     offset = room.offset + 1 if first_offset is None else first_offset
     for event in events:
-        status = apply(room, event, offset)
+        status = apply(room, event, offset, event.at_ms)
         if status is Status.SESSION_ENDED:
             room.changed = 0
-            status = apply(room, event, offset)
+            status = apply(room, event, offset, event.at_ms)
         room.offset = offset
         room.changed = 0
         offset += 1

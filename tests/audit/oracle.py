@@ -143,7 +143,8 @@ class Oracle:
         block = BlockSeen(start)
         self.blocks.append(block)
         mine = [p for p in self.prompts if start <= p[0] + DUE < end and p not in self.struck]
-        block.due = len(mine)
+        heard = self._heard_until(end)
+        block.due = sum(p[0] + DUE < heard for p in mine)
         block.answered = sum(p in self.answered for p in mine)
         block.skipped = sum(n for pane, n in self.skipped.items() if start <= pane < end)
         block.replies = sum(map(_is_reply, self.of(object, start, end)))
@@ -157,6 +158,11 @@ class Oracle:
         self.ai.step(end, (block.voice, block.visual))
         hidden = block.labelled_ms < BLOCK / 2
         self.unlabelled.step(end, (block.voice, block.visual) if hidden else (None, None))
+
+    def _heard_until(self, end: int) -> int:
+        """The newest speech that has come when the block that ends at `end` closes."""
+        closes = next(i for i, x in enumerate(self.events) if x.at_ms >= end + LATENESS)
+        return max((x.at_ms for x in self.events[:closes] if isinstance(x, e.HostSpeech)), default=0)
 
     def _heard(self, start: int, end: int) -> bool:
         """Whether the host spoke or replied in a block."""

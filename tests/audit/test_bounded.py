@@ -9,30 +9,48 @@ import pytest
 
 from tests.audit.build import EVERY_TYPE, ROOM_ID, SECOND, T0, a_room, beat, beats, ev, feed, in_time, say
 from tests.audit.rooms import random_log, sentence
-from worker.audit import announce, elond, packed, requests, sketch, snapshot, timing
+from worker.audit import announce, clocks, elond, marks, packed, requests, sketch, snapshot, ties, timing
 from worker.audit import events as e
 from worker.audit import room as r
+from worker.audit.lifecycle import settle
 from worker.audit.markers import fleet
 from worker.audit.room import Room
-from worker.audit.signals import detectors
+from worker.audit.signals import detectors, latency
 from worker.audit.speech import CAPACITY, RECENT
 
 EVENTS = 100_000
 SNAPSHOT_MAX = 16 * 1024
-"""Bytes of a room whose texts are short. The largest of 100 seeds takes 14,028: seven panes are full at once."""
+"""Bytes of a room whose texts are short, for each of its sessions: one set aside has its speech ring with it.
+The largest of 100 seeds takes 14,028: seven panes are full at once."""
 BOUNDS = {
-    "panes": 8,  # lateness, and the pane that is being filled
+    "reviews": r.REVIEWS_MAX,
+    "seen_viewer": r.SEEN_MAX,
+    "seen_other": r.SEEN_MAX,
+    "episodes": 0,  # no rules look here
+    "aside": r.ASIDE_MAX,
+    "strangers": r.STRANGERS_MAX,
+    "past": 0,
+    "answers": 0,
+}
+SESSION_BOUNDS = {
+    "panes": 32,  # lateness, the longest hold, and the panes that are being filled
     "prompts": r.PROMPTS_MAX,
     "answered_due_ms": r.PROMPTS_MAX,
     "challenges": 12,
     "posed": 8,
-    "label_marks": r.LABEL_MARKS_MAX,
+    "arrived": 3,
+    "told": 8,
+    "likenesses": marks.LIKENESSES_MAX,
     "mentions": r.MENTIONS_MAX,
     "excerpts": r.EXCERPTS_MAX,
-    "reviews": r.REVIEWS_MAX,
     "breaks": r.BREAKS_MAX,
-    "seen_viewer": r.SEEN_MAX,
-    "seen_other": r.SEEN_MAX,
+    "blind": r.BLIND_MAX,
+    "break_marks": r.PAUSES_MAX + 1,
+    "inputs": 3,
+    "closed": clocks.CLOSED_MAX,
+    "aliases": r.ALIASES_MAX,
+    "described": 2,
+    "beaten": 2,
     "episodes": 0,  # no rules look here
     "marks": 0,
     "failures": 0,
@@ -51,7 +69,14 @@ PANE_BOUNDS = {
 TEXTS = ("多少钱？", "hello", "无人直播软件下单", "无人直播软件都是骗人的", "谢谢礼物", "好")
 
 
-BLOCK_BOUNDS = {"questions": 2, "detectors": detectors.DETECTORS_MAX}
+BLOCK_BOUNDS = {
+    "questions": 2,
+    "detectors": detectors.DETECTORS_MAX,
+    "unheard_ms": 128,
+    "delays": latency.PER_BLOCK_MAX,
+    "unclear": 3,
+}
+ARRIVED_BOUNDS = {"speech_s": clocks.BAND_S + 1, "gateway_s": clocks.BAND_S + 1}
 ASKING_BOUNDS = {"asked": requests.PER_HOUR_WATCHED, "suspicion": 3, "seen": 3, "pending": requests.PENDING_MAX}
 TIES_BOUNDS = {
     "seen": announce.SEEN_MAX,
@@ -96,42 +121,52 @@ def random_event(rng: Random, at_ms: int) -> Any:
 
 def _sent(room: Room) -> None:
     """Requests leave a room with the batch in which they fell due."""
-    if room.asking is not None:
-        requests.take(room.asking)
+    if room.session.asking is not None:
+        requests.take(room.session.asking)
 
 
 def check(room: Room) -> None:
     """Every container of the room against its bound; a list without one fails."""
-    for name in Room.__struct_fields__:
-        value = getattr(room, name)
-        if isinstance(value, list | dict | bytearray):
-            assert len(value) <= BOUNDS[name], name
-    for pane in room.panes.values():
+    for owner, bounds in ((room, BOUNDS), *((session, SESSION_BOUNDS) for session in (room.session, *room.aside))):
+        for name in owner.__struct_fields__:
+            value = getattr(owner, name)
+            if isinstance(value, list | dict | bytearray):
+                assert len(value) <= bounds[name], name
+    for pane in room.session.panes.values():
         for name, most in PANE_BOUNDS.items():
             assert len(getattr(pane, name)) <= most, name
         assert packed.count(pane.speech) <= r.SPEECH_PER_PANE
     for name, most in BLOCK_BOUNDS.items():
-        assert len(getattr(room.block, name)) <= most, name
-    if room.asking is not None:
+        assert len(getattr(room.session.block, name)) <= most, name
+    for arrived in room.session.arrived.values():
+        for name, most in ARRIVED_BOUNDS.items():
+            assert len(getattr(arrived, name)) <= most, name
+    if room.session.asking is not None:
         for name, most in ASKING_BOUNDS.items():
-            assert len(getattr(room.asking, name)) <= most, name
-    if room.delays is not None:
-        assert room.delays.count <= timing.DELAYS_MAX and len(room.delays.taken) <= timing.TAKEN_MAX
-    if room.pauses is not None:
-        assert room.pauses.count <= timing.PAUSES_MAX
-    if room.sketch is not None:
-        assert len(room.sketch.bins) == 4 * sketch.BINS
-        assert len(room.sketch.before + room.sketch.latest) <= sketch.SPANS * sketch.KEYS * sketch.KEY_BYTES
-    if room.said is not None:
-        assert len(room.said.now) == len(room.said.before) == 512
-    if room.speech is not None and room.speech.store is not None:
-        assert len(room.speech.recent) <= RECENT
-        assert len(room.speech.store.times) <= 4 * CAPACITY
-        assert all(len(band) <= 2 * CAPACITY for band in room.speech.store.bands)
-    assert all(len(x.text) <= 120 for x in room.excerpts)
-    if room.ties is not None:
+            assert len(getattr(room.session.asking, name)) <= most, name
+    if room.session.delays is not None:
+        assert room.session.delays.count <= timing.DELAYS_MAX and len(room.session.delays.taken) <= timing.TAKEN_MAX
+    if room.session.pauses is not None:
+        assert room.session.pauses.count <= timing.PAUSES_MAX
+    if room.session.sketch is not None:
+        assert len(room.session.sketch.bins) == 4 * sketch.BINS
+        assert (
+            len(room.session.sketch.before + room.session.sketch.latest)
+            <= sketch.SPANS * sketch.KEYS * sketch.KEY_BYTES
+        )
+    if room.session.said is not None:
+        assert len(room.session.said.now) == len(room.session.said.before) == 512
+    if room.session.speech is not None and room.session.speech.store is not None:
+        assert len(room.session.speech.recent) <= RECENT
+        assert len(room.session.speech.store.times) <= 4 * CAPACITY
+        assert all(len(band) <= 2 * CAPACITY for band in room.session.speech.store.bands)
+    assert all(len(x.text) <= 120 for x in room.session.excerpts)
+    if room.session.label is not None:
+        assert len(room.session.label.marks) <= marks.LABEL_MARKS_MAX
+    assert len(room.session.likenesses) <= marks.LIKENESSES_MAX
+    if room.session.ties is not None:
         for name, most in TIES_BOUNDS.items():
-            assert len(getattr(room.ties, name)) <= most, name
+            assert len(getattr(room.session.ties, name)) <= most, name
 
 
 @pytest.mark.parametrize("pace_ms", [1, 300, 20_000])
@@ -143,7 +178,7 @@ def test_a_hundred_thousand_events_of_every_type_keep_every_bound(pace_ms: int) 
         if i % 97 == 0:
             check(room)
             _sent(room)
-            largest = max(largest, len(snapshot.encode(room)))
+            largest = max(largest, len(snapshot.encode(room)) // (1 + len(room.aside)))
     assert largest <= SNAPSHOT_MAX, largest
 
 
@@ -158,16 +193,19 @@ def test_no_seed_of_a_hundred_breaks_the_bound_of_a_snapshot(pace_ms: int) -> No
             feed(room, [random_event(rng, at_ms - rng.randint(0, 70_000))])
             if i % 97 == 0:
                 _sent(room)
-                taken = len(snapshot.encode(room))
+                taken = len(snapshot.encode(room)) // (1 + len(room.aside))
                 assert taken <= SNAPSHOT_MAX, (seed, i, taken)
 
 
 def test_a_container_of_each_part_is_known_to_this_test() -> None:
     parts: tuple[tuple[type, Collection[str]], ...] = (
         (Room, BOUNDS),
+        (r.Session, SESSION_BOUNDS),
         (r.Pane, PANE_BOUNDS),
         (r.Block, BLOCK_BOUNDS),
-        (r.Ties, TIES_BOUNDS),
+        (r.Arrived, ARRIVED_BOUNDS),
+        (ties.Ties, TIES_BOUNDS),
+        (marks.LabelMarks, {"marks"}),
         (requests.Asking, ASKING_BOUNDS),
         (timing.Delays, {"taken"}),
         (timing.Pauses, set()),
@@ -216,6 +254,7 @@ def test_a_room_whose_session_ended_takes_less_than_four_kilobytes_and_no_speech
     """Half a year of rooms that somebody may still decide about must fit; what only a running session needs is gone."""
     log = random_log(seed, minutes=30)
     room = a_room([*log, ev(e.RoomClosed, max(event.at_ms for event in log) - T0)])
+    settle(room)
     _sent(room)
-    assert room.speech is None
+    assert room.session.speech is None
     assert len(snapshot.encode(room)) <= 4 * 1024

@@ -38,7 +38,7 @@ def values(*groups: list[Any]) -> list[Any]:
     room = Room(ROOM_ID)
     for block in range(1, 1 + (log[-1].at_ms - log[0].at_ms) // (5 * MINUTE)):
         room = a_room([x for x in log if x.at_ms <= log[0].at_ms + block * 5 * MINUTE + MINUTE])
-        family = room.families.get("NONINT")
+        family = room.session.families.get("NONINT")
         found.append(family.prev[1] if family else None)
     return found
 
@@ -81,11 +81,11 @@ def test_it_abstains(missing: str) -> None:
     log = in_time(questions(times), spoken, breaks)
     if missing == "break":
         room = a_room(in_time(beats(0), log, [ev(e.RoomResumed, END + 3 * MINUTE)]))
-        assert room.families["NONINT"].prev[1] is None if "NONINT" in room.families else True
+        assert room.session.families["NONINT"].prev[1] is None if "NONINT" in room.session.families else True
     else:
         assert set(values(log)) == {None}
 
 
 def test_what_it_remembers_is_bounded() -> None:
     room = a_room(in_time(beats(END), questions(asked(200))))
-    assert room.excitation is not None and len(asked_of(room.excitation)) <= PAST_MAX
+    assert room.session.excitation is not None and len(asked_of(room.session.excitation)) <= PAST_MAX

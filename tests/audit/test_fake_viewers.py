@@ -49,17 +49,17 @@ def chatter(seed: int = 3) -> list[Any]:
 
 
 def share(room: Room) -> float | None:
-    return bots.value(room.askers)
+    return bots.value(room.session.askers)
 
 
 def last_values(log: list[Any]) -> list[float | None]:
     """Values of `unanswered` of the last hour, block by block."""
     room, found = Room(ROOM_ID), []
     for event in in_time(beats(END), log):
-        start = room.block_start_ms
+        start = room.session.block_start_ms
         feed(room, [event])
-        if room.block_start_ms != start and "NONINT" in room.families:
-            found.append(room.families["NONINT"].prev[0])
+        if room.session.block_start_ms != start and "NONINT" in room.session.families:
+            found.append(room.session.families["NONINT"].prev[0])
     return found[-12:]
 
 
@@ -90,7 +90,7 @@ def test_bots_that_copy_are_discounted_and_so_is_whom_they_copied() -> None:
     room = a_room(in_time(beats(END), copied))
     assert (share(room) or 0) > 0.6
     waiting = a_room(in_time(copied, beats(copied[-1].at_ms + 75_000, from_ms=copied[-1].at_ms + 1)))
-    assert copied[-1].text[:32] not in {prompt.text for prompt in waiting.prompts}
+    assert copied[-1].text[:32] not in {prompt.text for prompt in waiting.session.prompts}
 
 
 def test_a_viewer_who_writes_nearly_everything_is_discounted_among_others_and_never_in_a_small_room() -> None:
@@ -127,9 +127,9 @@ def test_people_who_now_and_then_ask_the_same_are_heard(seed: int) -> None:
 
 def test_gifts_and_orders_always_count() -> None:
     paid = [ev(e.ViewerGift, at, viewer_id=f"b{at // 30_000 % 6}") for at in range(0, END, 30 * SECOND)]
-    room = a_room(in_time(beats(END), paid))
-    assert room.askers is None
-    assert room.counts.prompts == len([x for x in paid if x.at_ms + 90_000 < room.block_start_ms])
+    room = a_room(in_time(beats(END), paid, [say(at) for at in range(0, END, MINUTE)]))
+    assert room.session.askers is None
+    assert room.session.counts.prompts == len([x for x in paid if x.at_ms + 90_000 < room.session.block_start_ms])
 
 
 def naive(log: list[Any]) -> list[bool]:
@@ -170,8 +170,8 @@ def mixed(seed: int) -> list[Any]:
 def test_what_is_discounted_is_what_the_documentation_says(seed: int) -> None:
     log = mixed(seed)
     room = a_room(in_time(beats(45 * MINUTE), log))
-    assert room.askers is not None
-    assert list(map(bool, room.askers.discounted)) == naive(log)
+    assert room.session.askers is not None
+    assert list(map(bool, room.session.askers.discounted)) == naive(log)
 
 
 def test_the_oracle_sees_something() -> None:
@@ -188,4 +188,4 @@ def test_disorder_within_lateness_and_restarts_change_nothing(seed: int, order: 
     feed(other, shuffled[:half])
     other = reborn(other, chunks)
     feed(other, shuffled[half:])
-    assert other.askers == plain.askers
+    assert other.session.askers == plain.session.askers

@@ -20,8 +20,8 @@ def room_of(*groups: list[Any], until_ms: int = 10 * MINUTE, **fields: Any) -> R
 
 
 def test_five_minutes_of_measured_absence_are_idle_and_a_moment_less_is_not() -> None:
-    assert room_of(empty(300), until_ms=300_000).facts.idle == Idle(Certainty.POSSIBLE, T0)
-    assert room_of(empty(280), until_ms=280_000).facts.idle == Idle()
+    assert room_of(empty(300), until_ms=300_000).session.facts.idle == Idle(Certainty.POSSIBLE, T0)
+    assert room_of(empty(280), until_ms=280_000).session.facts.idle == Idle()
 
 
 @pytest.mark.parametrize(
@@ -40,31 +40,33 @@ def test_five_minutes_of_measured_absence_are_idle_and_a_moment_less_is_not() ->
     ],
 )
 def test_never_idle(why: str, log: list[Any], fields: dict[str, Any]) -> None:
-    assert room_of(log, **fields).facts.idle == Idle(), why
+    assert room_of(log, **fields).session.facts.idle == Idle(), why
 
 
 def test_a_room_of_which_no_heartbeat_tells_viewers_is_never_idle() -> None:
-    assert a_room(empty(900)).facts.idle == Idle()
+    assert a_room(empty(900)).session.facts.idle == Idle()
 
 
 def test_idleness_ends_with_a_word() -> None:
     idle = in_time(beats(400_000), empty(400))
-    assert a_room(idle).facts.idle.certainty
-    assert a_room([*idle, say(401_000)]).facts.idle == Idle()
+    assert a_room(idle).session.facts.idle.certainty
+    assert a_room([*idle, say(401_000)]).session.facts.idle == Idle()
 
 
 def test_products_pinned_by_a_timer_do_not_end_idleness() -> None:
     pins = [ev(e.HostAction, at * SECOND, kind="pin_product") for at in range(0, 600, 30)]
-    assert room_of(empty(600), pins).facts.idle.certainty == Certainty.POSSIBLE
+    assert room_of(empty(600), pins).session.facts.idle.certainty == Certainty.POSSIBLE
 
 
 def test_a_measurement_is_taken_over_and_what_was_not_measured_is_unknown() -> None:
     room = room_of([ev(e.FrameMeasured, 0, avatar_height_ratio=0.4, cover_ratio=0.0)], until_ms=0)
-    assert room.facts.frame == Frame(True, True, 0.4, UNKNOWN, 0.0, UNKNOWN, False, T0)
+    assert room.session.facts.frame == Frame(True, True, 0.4, UNKNOWN, 0.0, UNKNOWN, False, T0)
 
 
 def test_sound_of_an_embedded_video_is_a_possible_recording_until_it_ends() -> None:
     same = ev(e.FrameMeasured, 1_000, same_source_audio=True)
-    assert room_of([same], until_ms=0).facts.recorded == Recorded(Certainty.POSSIBLE, "same_source_audio", T0 + 1_000)
+    assert room_of([same], until_ms=0).session.facts.recorded == Recorded(
+        Certainty.POSSIBLE, "same_source_audio", T0 + 1_000
+    )
     other = ev(e.FrameMeasured, 2_000, same_source_audio=False)
-    assert room_of([same, other], until_ms=0).facts.recorded == Recorded()
+    assert room_of([same, other], until_ms=0).session.facts.recorded == Recorded()

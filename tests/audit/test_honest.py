@@ -30,10 +30,10 @@ def chatter(every_s: float, seed: int = 2) -> list[Any]:
 
 def accusations(room: Room) -> dict[str, Any]:
     """Levels above none, and facts with a certainty."""
-    found: dict[str, Any] = {name: family.level for name, family in room.families.items() if family.level}
+    found: dict[str, Any] = {name: family.level for name, family in room.session.families.items() if family.level}
     for name in Facts.__struct_fields__:
-        if getattr(getattr(room.facts, name), "certainty", 0):
-            found[name] = getattr(room.facts, name)
+        if getattr(getattr(room.session.facts, name), "certainty", 0):
+            found[name] = getattr(room.session.facts, name)
     return found
 
 

@@ -75,6 +75,18 @@ def test_what_people_upheld_in_one_room_reaches_the_others_once() -> None:
     assert len(hosts.take(host, say("b", 3))) == 1, "a room whose log does not know it yet"
 
 
+def test_what_an_appeal_took_back_leaves_the_hosts_list_and_his_other_rooms_hear_of_it_once() -> None:
+    host, upheld = Host(), [Upheld("R-1", T0)]
+    hosts.take(host, say("b"))
+    hosts.take(host, say("a", 1, upheld=upheld))
+    hosts.take(host, say("c", 2, overturned=upheld))
+    assert host.upheld == ((T0, "R-1", "a"),), "another room's violation of the same time is not its own"
+    told = hosts.take(host, say("a", 3, live=False, overturned=upheld))
+    assert [(state.room_id, state.upheld) for _, state in told] == [("b", []), ("c", [])]
+    assert not host.upheld
+    assert hosts.take(host, say("a", 4, live=False, overturned=upheld)) == []
+
+
 def test_a_closed_room_may_still_tell_what_was_upheld() -> None:
     host = Host()
     hosts.take(host, say("b"))

@@ -7,11 +7,11 @@ import pytest
 from tests.audit.build import MINUTE, T0, a_room, beat, ev, feed
 from worker.audit import events as e
 from worker.audit.facts import Certainty, Facts, Fleet, Likeness, Persona, ProductMedia, Registration
-from worker.audit.lifecycle import Status
+from worker.audit.sessions import Status
 
 
 def facts(*events: Any) -> Facts:
-    return a_room([beat(0), *events]).facts
+    return a_room([beat(0), *events]).session.facts
 
 
 @pytest.mark.parametrize(("similarity", "certainty"), [(0.69, 0), (0.70, 1), (0.8499, 1), (0.85, 2), (0.95, 3)])
@@ -21,10 +21,19 @@ def test_similarity_gives_the_certainty_of_a_likeness(similarity: float, certain
 
 def test_the_best_match_holds_and_news_about_the_same_person_replaces_it() -> None:
     star = ev(e.LikenessMatch, 1, person_id="star", similarity=0.9, consent="none")
-    other = ev(e.LikenessMatch, 2, person_id="other", similarity=0.8)
+    other = ev(e.LikenessMatch, 2, person_id="other", similarity=0.8, consent="unknown")
     consent = ev(e.LikenessMatch, 3, person_id="star", similarity=0.88, consent="granted")
     assert facts(star, other).likeness.person_id == "star"
     assert facts(star, other, consent).likeness == Likeness(Certainty.POSSIBLE, 0.88, "granted", "star", T0 + 1)
+    assert facts(consent, star, other).likeness.consent == "granted", "what is older is no news"
+
+
+def test_one_without_consent_is_shown_before_a_surer_match_with_another() -> None:
+    copied = ev(e.LikenessMatch, 1, person_id="star", similarity=0.86, consent="none")
+    own = ev(e.LikenessMatch, 2, person_id="host", similarity=0.99, consent="granted")
+    far = ev(e.LikenessMatch, 3, person_id="stranger", similarity=0.3, consent="none")
+    assert facts(copied, own, far).likeness.person_id == "star"
+    assert facts(own, far).likeness.person_id == "host", "a match that is none shows no one"
 
 
 @pytest.mark.parametrize(("confidence", "certainty"), [(0.59, 0), (0.60, 1), (0.89, 1), (0.90, 2), (1.0, 2)])
@@ -40,7 +49,7 @@ def test_the_most_confident_persona_holds() -> None:
 
 def test_synthetic_media_that_does_not_mislead_accuses_nobody() -> None:
     synthetic = ev(e.ProductMedia, 1, synthetic=True, misleading=False)
-    assert facts(synthetic).product_media == ProductMedia(Certainty.NONE, True, False, "p", T0 + 1)
+    assert facts(synthetic).product_media == ProductMedia(Certainty.NONE, True, False, "p")
 
 
 def test_the_worst_product_holds() -> None:
@@ -55,29 +64,34 @@ def test_the_worst_product_holds() -> None:
 
 def test_the_latest_word_about_a_fleet_and_of_the_registry_holds() -> None:
     first = ev(e.FleetMatched, 1, size=5)
-    assert facts(first, ev(e.FleetMatched, 2, size=9, permitted=True)).fleet == Fleet("voice", 9, True, T0 + 1)
+    assert facts(first, ev(e.FleetMatched, 2, size=9, permitted=True)).fleet == Fleet("voice", 9, True, T0 + 1, T0 + 2)
     assert facts(first, ev(e.FleetMatched, 2, size=1)).fleet.size == 1
+    assert facts(ev(e.FleetMatched, 2, size=1), first).fleet.size == 1, "an older word brings no match back"
     unregistered = ev(e.RegistrationState, 3, avatar_registered=False, driver_verified=False)
     assert facts(unregistered).registration == Registration(True, False, False, True, T0 + 3)
+    newer = ev(e.RegistrationState, 2, registry_offset=9)
+    assert facts(newer, unregistered).registration.avatar_registered, "the registry's own order decides"
+    only_past = ev(e.RegistrationState, 4, registry_offset=9, known=False)
+    assert facts(newer, only_past).registration.known, "who passes on the past takes no registration away"
 
 
 def test_of_several_fleets_the_one_that_weighs_most_holds() -> None:
     operator = ev(e.FleetMatched, 1, kind="operator", identity="o", size=2_200)
     voice = ev(e.FleetMatched, 2, kind="voice", identity="v", size=10)
     face = ev(e.FleetMatched, 3, kind="face", identity="f", size=50, permitted=True)
-    assert facts(operator, voice, face).fleet == Fleet("voice", 10, False, T0 + 2)
+    assert facts(operator, voice, face).fleet == Fleet("voice", 10, False, T0 + 2, T0 + 2)
     dissolved = ev(e.FleetMatched, 4, kind="voice", identity="v", size=1)
-    assert facts(operator, voice, face, dissolved).fleet == Fleet("operator", 2_200, False, T0 + 1)
+    assert facts(operator, voice, face, dissolved).fleet == Fleet("operator", 2_200, False, T0 + 1, T0 + 1)
 
 
 def test_an_answer_is_never_late_and_one_for_a_session_that_is_over_is_no_ones_mistake() -> None:
     room = a_room([beat(0), beat(5 * MINUTE)])
     assert feed(room, [ev(e.FleetMatched, 0), ev(e.RegistrationState, 1)]) == [Status.APPLIED, Status.APPLIED]
-    assert room.facts.fleet.size == 2 and room.facts.registration.known
-    assert feed(room, [ev(e.FleetMatched, 0, session_id="s0")]) == [Status.LATE]
+    assert room.session.facts.fleet.size == 2 and room.session.facts.registration.known
+    assert feed(room, [ev(e.FleetMatched, 0, session_id="s0")]) == [Status.FOREIGN]
     feed(room, [ev(e.RoomClosed, 5 * MINUTE)])
     answers = [ev(e.RestrictionTested, 6 * MINUTE), ev(e.FleetMatched, 4 * MINUTE)]
-    assert feed(room, answers) == [Status.LATE, Status.LATE]
+    assert feed(room, answers) == [Status.APPLIED, Status.APPLIED]
 
 
 def test_a_registry_that_does_not_know_the_host_says_nothing_against_him() -> None:

@@ -54,7 +54,7 @@ def test_a_reply_to_the_room_or_to_somebody_unheard_says_nothing_of_delays() -> 
     for event in log:
         if isinstance(event, e.HostReply):
             event.comment_id = None if event.at_ms % 2 else "unheard"
-    assert judged(log).delays is None
+    assert judged(log).session.delays is None
 
 
 def test_the_beginning_of_the_first_speech_that_fits_ends_the_delay() -> None:
@@ -66,14 +66,14 @@ def test_the_beginning_of_the_first_speech_that_fits_ends_the_delay() -> None:
             say(25_000, answer, start_ms=T0 + 22_000, end_ms=T0 + 25_000),
         ]
     )
-    assert room.delays is not None and room.delays.count == 1
-    assert exp(room.delays.y) == pytest.approx(4_000)
+    assert room.session.delays is not None and room.session.delays.count == 1
+    assert exp(room.session.delays.y) == pytest.approx(4_000)
 
 
 def test_times_that_cannot_be_meant_are_passed_over() -> None:
     clocks = [say(i * 3_000, start_ms=T0 + 1, end_ms=T0) for i in range(100)]
     clocks += [say(400_000 + i * 3_000, start_ms=0, end_ms=1) for i in range(100)]
-    assert judged(clocks).pauses is None
+    assert judged(clocks).session.pauses is None
 
 
 def talking(pauses_ms: Iterable[float], length_ms: int = 2_500) -> list[Any]:
@@ -106,14 +106,14 @@ def test_a_break_is_no_pause() -> None:
         )
     stop = [ev(e.RoomPaused, log[19].at_ms + SECOND), ev(e.RoomResumed, log[20].start_ms - SECOND)]
     room = a_room(in_time([beat for beat in beats(END) if not stop[0].at_ms <= beat.at_ms <= stop[1].at_ms], log, stop))
-    assert room.pauses is not None and room.pauses.count == 38
+    assert room.session.pauses is not None and room.session.pauses.count == 38
     assert cadence.value(room) == 1
 
 
 def test_a_new_session_begins_with_nothing() -> None:
     room = judged(talking([300] * 40) + answering([4_000] * 10))
-    assert room.delays and room.pauses
+    assert room.session.delays and room.session.pauses
     later = T0 + END + MINUTE
     feed(room, [beat(later, session_id="s2", started_at_ms=later)])
-    assert not room.delays
-    assert not room.pauses
+    assert not room.session.delays
+    assert not room.session.pauses

@@ -20,19 +20,19 @@ def with_mass(room: Room, name: str, mass: float, *, balanced: float | None = No
         share = balanced / len(BALANCED)
         family.m = [share if j in BALANCED else (mass - balanced) / (n - len(BALANCED)) for j in range(n)]
     family.without = [[without / n] * n for _ in family.without]
-    level = room.families[name].level if name in room.families else 0
+    level = room.session.families[name].level if name in room.session.families else 0
     family.level = level
-    room.families[name] = family
+    room.session.families[name] = family
 
 
 def level(name: str, mass: float, before: int = 0, *, balanced: float | None = None, **others: float) -> Level:
     room = a_room([beat(0)])
     with_mass(room, name, mass, balanced=balanced)
-    room.families[name].level = before
+    room.session.families[name].level = before
     for other, other_mass in others.items():
         with_mass(room, other, other_mass)
     update(room, name)
-    return Level(room.families[name].level)
+    return Level(room.session.families[name].level)
 
 
 @pytest.mark.parametrize("name", ["AI", "UNLABELLED", "NONINT", "PLAY", "CHALLENGE"])
@@ -71,16 +71,16 @@ def test_play_above_label_needs_the_long_allowance_and_another_family() -> None:
 def test_challenges_above_label_need_several_failures_among_the_last_twelve(failures: int, expected: Level) -> None:
     room = a_room([beat(0)])
     with_mass(room, "CHALLENGE", 1e9)
-    room.challenges = tuple((T0 + i, int(i < failures)) for i in range(12))
+    room.session.challenges = tuple((T0 + i, int(i < failures)) for i in range(12))
     update(room, "CHALLENGE")
-    assert room.families["CHALLENGE"].level == expected
+    assert room.session.families["CHALLENGE"].level == expected
 
 
 def test_old_failures_leave_the_last_twelve() -> None:
     outcomes = ["failed"] * 6 + ["passed"] * 12
     results = [event for i, outcome in enumerate(outcomes) for event in challenged(i * 2 * MINUTE, outcome=outcome)]
     room = a_room(in_time(beats(40 * MINUTE), results))
-    assert len(room.challenges) == 12 and not any(failed for _, failed in room.challenges)
+    assert len(room.session.challenges) == 12 and not any(failed for _, failed in room.session.challenges)
 
 
 @pytest.mark.parametrize("reached", [Level.WATCH, Level.LABEL])
@@ -118,11 +118,11 @@ def test_a_move_is_announced_and_standing_still_is_not() -> None:
 def test_what_evidence_says_of_the_presenter(ai: Level, without: float, challenge: Level, certainty: Certainty) -> None:
     room = a_room([beat(0)])
     with_mass(room, "AI", 1e9, without=without)
-    room.families["AI"].level = ai
+    room.session.families["AI"].level = ai
     with_mass(room, "CHALLENGE", 1e9)
-    room.families["CHALLENGE"].level = challenge
-    presenter.combine(room, T0)
-    assert room.facts.ai_presenter.certainty == certainty
+    room.session.families["CHALLENGE"].level = challenge
+    presenter.combine(room)
+    assert room.session.facts.ai_presenter.certainty == certainty
 
 
 @pytest.mark.parametrize(
@@ -141,30 +141,30 @@ def test_what_evidence_says_of_a_recording(play: int, challenge: int, same_sourc
     room = a_room([beat(0), ev(e.FrameMeasured, 1, same_source_audio=same_source)])
     for name, reached in (("PLAY", play), ("CHALLENGE", challenge)):
         with_mass(room, name, 1e9)
-        room.families[name].level = reached
-    presenter.combine(room, T0)
-    assert room.facts.recorded.certainty == certainty
+        room.session.families[name].level = reached
+    presenter.combine(room)
+    assert room.session.facts.recorded.certainty == certainty
 
 
 def test_failed_challenges_reach_restrict_through_events_alone() -> None:
     results = [event for i in range(12) for event in challenged(i * 2 * MINUTE + 3 * SECOND)]
     room = a_room(in_time(beats(30 * MINUTE), results))
-    assert room.families["CHALLENGE"].level == Level.RESTRICT
-    assert room.evidence("CHALLENGE") is room.families["CHALLENGE"]
+    assert room.session.families["CHALLENGE"].level == Level.RESTRICT
+    assert room.evidence("CHALLENGE") is room.session.families["CHALLENGE"]
 
 
 def test_rules_see_restrict_only_after_the_platform_has_tested_it() -> None:
     room = a_room([beat(0)])
     with_mass(room, "AI", 1e9)
     update(room, "AI")
-    assert room.families["AI"].level == Level.RESTRICT
+    assert room.session.families["AI"].level == Level.RESTRICT
     assert room.level("AI") == room.level("UNLABELLED") == Level.LIMIT
     of_another = ev(e.RestrictionTested, 2, index=8, family="AI", allowed=True)
     feed(room, [ev(e.RestrictionTested, 1, index=7), of_another])
     assert room.level("AI") == Level.LIMIT, "the session was announced twice, and keeps its first place"
     feed(room, [ev(e.RestrictionTested, 3, index=7, family="AI", allowed=True)])
     assert room.level("AI") == room.level("UNLABELLED") == Level.RESTRICT
-    room.families["AI"].level = Level.LABEL
+    room.session.families["AI"].level = Level.LABEL
     assert room.level("AI") == Level.LABEL, "leave to restrict is no evidence"
 
 

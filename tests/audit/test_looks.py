@@ -50,8 +50,8 @@ def test_provisional_scores_are_the_ones_their_formula_gives() -> None:
 def test_a_detector_version_or_stratum_without_a_table_abstains_and_is_counted() -> None:
     assert rank("voice-audit", "2", "", 0.5) is rank("voice-audit", "1", "opera", 0.5) is None
     room = judged(seen(1.0, version="2"), seen(1.0, stratum="opera"))
-    assert room.uncalibrated == 60
-    assert "AI" not in room.families
+    assert room.session.uncalibrated == 60
+    assert "AI" not in room.session.families
 
 
 def test_one_look_a_pane_counts_the_earliest_whatever_arrives_first() -> None:
@@ -63,27 +63,27 @@ def test_one_look_a_pane_counts_the_earliest_whatever_arrives_first() -> None:
         pane = Pane(0)
         for event in (one for one in log if one.at_ms < early[1].at_ms):
             detectors.collect(pane, event)
-        room.block = block
+        room.session.block = block
         detectors.fold(room, pane)
         assert (block.voice_looks, block.voice_high) == (1, 0.0)
 
 
 def test_detectors_of_one_signal_are_averaged_and_their_disagreement_is_told() -> None:
     room = judged(seen(1.0, **FACE), seen(0.0, **LIPS))
-    assert room.families["AI"].values[1] == 0.5
+    assert room.session.families["AI"].values[1] == 0.5
     assert detectors.disagreement(room, "visual") == 1.0
     assert detectors.disagreement(room, "voice") is None
 
 
 def test_a_script_bets_nowhere_but_is_shown() -> None:
     room = judged(seen(1.0, detector="script-audit", modality="script"))
-    assert "AI" not in room.families
-    assert [(d.modality, d.looks, d.high) for d in room.detectors] == [("script", 30, 30)]
+    assert "AI" not in room.session.families
+    assert [(d.modality, d.looks, d.high) for d in room.session.detectors] == [("script", 30, 30)]
 
 
 @pytest.mark.parametrize(("version", "norm"), [("1", 0.25 * (0.92 + 0.12 / 0.25)), ("0", 0.25)])
 def test_a_new_version_forgets_what_the_old_one_saw(monkeypatch: pytest.MonkeyPatch, version: str, norm: float) -> None:
     monkeypatch.setitem(HUMAN_SCORES, ("voice-audit", "0", ""), HUMAN_SCORES["voice-audit", "1", ""])
     room = judged(seen(1.0, (0, 5), version=version), seen(1.0, (5, 10)), minutes=12)
-    assert room.families["AI"].norms[0] == pytest.approx(norm)
-    assert [d.version for d in room.detectors] == ["1"]
+    assert room.session.families["AI"].norms[0] == pytest.approx(norm)
+    assert [d.version for d in room.session.detectors] == ["1"]

@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.audit.build import beat, ev
+from tests.audit.build import MINUTE, beat, ev
 from tests.audit.rooms import random_log
 from worker.audit import events as e
 from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
 from worker.tools.policyfiles import read_policies
+from worker.topics import DEAD_LETTERS_TOPIC
 
 
 @dataclass
@@ -49,7 +50,17 @@ def test_batches_of_any_size_lead_to_the_same_records_and_counts() -> None:
 
 
 @pytest.mark.parametrize("batch", [100, 10_000])
-def test_viewers_who_leave_after_the_close_are_dead_letters_and_stop_nobody(batch: int) -> None:
-    leaving = [ev(e.ViewerLeft, 2_000 + i) for i in range(1_500)]
+def test_viewers_who_leave_long_after_the_close_are_dead_letters_and_stop_nobody(batch: int) -> None:
+    leaving = [ev(e.ViewerLeft, 11 * MINUTE + i) for i in range(1_500)]
     counts, _ = run(records([beat(0), ev(e.RoomClosed, 1_000), *leaving]), batch)
     assert counts.dead_lettered == 1_500 and counts.balanced()
+
+
+def test_foreign_records_are_counted_and_the_first_ten_of_a_session_are_letters() -> None:
+    strangers = [ev(e.ViewerComment, 2_000 + i, session_id=f"x{i % 2}") for i in range(100)]
+    counts, parts = run(records([beat(0), *strangers]), 7)
+    assert (counts.foreign, counts.dead_lettered) == (100, 0) and counts.balanced()
+    letters = [record for part in parts for record in part if record.topic == DEAD_LETTERS_TOPIC]
+    about = dict(letters[0].headers)
+    assert len(letters) == 20 and about["dlq.error.class"] == b"out_of_session"
+    assert b"leased" in about["dlq.error.message"]

@@ -39,7 +39,7 @@ def read(**fields: Any) -> Room:
     ],
 )
 def test_gb45438_labels_as_they_are_written_in_the_wild(aigc: dict[str, Any] | None, certainty: Certainty) -> None:
-    assert read(source="gb45438", aigc=aigc).facts.ai_presenter.certainty == certainty
+    assert read(source="gb45438", aigc=aigc).session.facts.ai_presenter.certainty == certainty
 
 
 @pytest.mark.parametrize("source", ["c2pa", "iptc"])
@@ -60,25 +60,25 @@ def test_gb45438_labels_as_they_are_written_in_the_wild(aigc: dict[str, Any] | N
 @pytest.mark.parametrize("form", [IPTC + "{}", "{}", IPTC + "{}/"])
 def test_digital_source_types(source: str, kind: str, trusted: bool, certainty: Certainty, form: str) -> None:
     room = read(source=source, digital_source_type=form.format(kind), trusted=trusted)
-    assert room.facts.ai_presenter.certainty == certainty
-    assert room.facts.tamper == Tamper()
+    assert room.session.facts.ai_presenter.certainty == certainty
+    assert room.session.facts.tamper == Tamper()
 
 
 def test_no_digital_source_type_says_nothing() -> None:
-    assert read(source="c2pa").facts.ai_presenter.certainty == NONE
+    assert read(source="c2pa").session.facts.ai_presenter.certainty == NONE
 
 
 @pytest.mark.parametrize(("trusted", "certainty"), [(True, CONFIRMED), (False, POSSIBLE)])
 def test_tampering_is_proved_only_under_a_trusted_signature(trusted: bool, certainty: Certainty) -> None:
     status = ["assertion.dataHash.mismatch", "b", "c", "d", "e"]
     room = read(source="c2pa", trusted=trusted, tampered=True, status=status)
-    assert room.facts.tamper == Tamper(certainty, "c2pa", T0 + 1_000)
-    assert [x.text for x in room.excerpts] == ["c2pa: assertion.dataHash.mismatch, b, c, d"]
+    assert room.session.facts.tamper == Tamper(certainty, "c2pa", T0 + 1_000)
+    assert [x.text for x in room.session.excerpts] == ["c2pa: assertion.dataHash.mismatch, b, c, d"]
 
 
 def test_a_tampered_claim_of_ai_is_a_trace_and_no_proof() -> None:
     room = read(source="c2pa", tampered=True, digital_source_type="trainedAlgorithmicMedia")
-    assert room.facts.ai_presenter.certainty == SUSPECTED
+    assert room.session.facts.ai_presenter.certainty == SUSPECTED
 
 
 @pytest.mark.parametrize(
@@ -87,18 +87,21 @@ def test_a_tampered_claim_of_ai_is_a_trace_and_no_proof() -> None:
 )
 def test_watermark_outcomes(outcome: str, certainty: Certainty) -> None:
     room = a_room([beat(0), ev(e.WatermarkRead, 1_000, outcome=outcome)])
-    assert room.facts.ai_presenter.certainty == certainty
+    assert room.session.facts.ai_presenter.certainty == certainty
 
 
 @pytest.mark.parametrize("outcome", ["not_detected", "uncertain", "not_tested"])
 def test_an_absent_watermark_exonerates_nobody(outcome: str) -> None:
     room = a_room([beat(0), ev(e.WatermarkRead, 1_000), ev(e.WatermarkRead, 2_000, outcome=outcome)])
-    assert (room.facts.ai_presenter.certainty, room.facts.ai_presenter.since_ms) == (CONFIRMED, T0 + 1_000)
+    assert (room.session.facts.ai_presenter.certainty, room.session.facts.ai_presenter.since_ms) == (
+        CONFIRMED,
+        T0 + 1_000,
+    )
 
 
 def test_the_strongest_source_holds_and_the_first_sight_of_any_gives_the_time() -> None:
     weak = ev(e.ProvenanceRead, 1_000, source="gb45438", aigc={"Label": "3"})
     strong = ev(e.WatermarkRead, 2_000)
     for log in ([weak, strong], [weak, strong, weak]):
-        presenter = a_room([beat(0), *log]).facts.ai_presenter
+        presenter = a_room([beat(0), *log]).session.facts.ai_presenter
         assert (presenter.certainty, presenter.by, presenter.since_ms) == (CONFIRMED, "watermark", T0 + 1_000)

@@ -113,7 +113,7 @@ def test_a_room_tells_the_keys_of_its_last_two_spans() -> None:
     first, both, second, none = map(told_keys, rooms)
     assert len(first) == len(second) == sketch.KEYS and first.isdisjoint(second)
     assert both == first | second
-    assert none == set() and rooms[-1].sketch is None
+    assert none == set() and rooms[-1].session.sketch is None
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -128,7 +128,7 @@ def test_rooms_whose_blocks_begin_at_different_times_find_each_other_by_what_is_
         for room in rooms:
             feed(room, [event])
         shared = max(shared, len(told_keys(rooms[0]) & told_keys(rooms[1])))
-    assert rooms[0].block_start_ms != rooms[1].block_start_ms
+    assert rooms[0].session.block_start_ms != rooms[1].session.block_start_ms
     assert shared >= sketch.KEYS  # of eight that each tells
 
 
@@ -138,7 +138,7 @@ def test_a_silence_that_is_jumped_over_equals_one_that_passes(silence_minutes: i
     end_ms = (5 + silence_minutes) * MINUTE
     jumped = a_room([*spoken, beat(end_ms)])
     passed = a_room([*spoken, *beats(end_ms, from_ms=5 * MINUTE + 20 * SECOND)])
-    assert msgspec.to_builtins(jumped.sketch) == msgspec.to_builtins(passed.sketch)
+    assert msgspec.to_builtins(jumped.session.sketch) == msgspec.to_builtins(passed.session.sketch)
 
 
 def test_a_match_holds_while_its_script_is_read_and_not_after() -> None:
@@ -146,17 +146,17 @@ def test_a_match_holds_while_its_script_is_read_and_not_after() -> None:
     key = sorted(told_keys(room))[0].partition(":")[2]
     feed(room, [ev(e.FleetMatched, 7 * MINUTE, kind="script", identity=key, size=3)])
     feed(room, [ev(e.FleetMatched, 7 * MINUTE, kind="voice", identity="v", size=2)])
-    assert scripts.value(room) == 1 and room.facts.fleet.kind == "voice"
+    assert scripts.value(room) == 1 and room.session.facts.fleet.kind == "voice"
     feed(room, beats(20 * MINUTE, from_ms=7 * MINUTE + 20 * SECOND))
     assert scripts.value(room) is None
-    assert room.ties is not None and [match.kind for _, match in room.ties.fleets] == ["voice"]
+    assert room.session.ties is not None and [match.kind for _, match in room.session.ties.fleets] == ["voice"]
 
 
 def test_scripts_never_drive_a_voice_out_of_the_matches_that_are_kept() -> None:
     room = a_room([beat(0), ev(e.FleetMatched, 1, kind="voice", identity="v", size=2)])
     feed(room, [ev(e.FleetMatched, 2 + i, kind="script", identity=f"s{i}", size=2) for i in range(40)])
-    assert room.ties is not None and len(room.ties.fleets) == 16
-    assert [match.kind for _, match in room.ties.fleets].count("voice") == 1
+    assert room.session.ties is not None and len(room.session.ties.fleets) == 16
+    assert [match.kind for _, match in room.session.ties.fleets].count("voice") == 1
 
 
 def _of(name: str, events: list[Any]) -> list[dict[str, Any]]:

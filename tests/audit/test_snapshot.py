@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.audit.build import a_room
 from tests.audit.rooms import random_log
 from worker.audit import snapshot
-from worker.audit.room import Room
+from worker.audit.reviews import Review
+from worker.audit.room import Pane, Room
 from worker.audit.snapshot import VERSION, SnapshotError, decode, encode, offset_of
 
 LIVED = a_room(random_log(3, minutes=15))
@@ -22,13 +23,13 @@ def test_a_snapshot_gives_the_room_back() -> None:
     again = decode(CORE, CHUNKS)
     assert encode(again) == CORE
     assert offset_of(CORE) == LIVED.offset
-    assert again.speech is not None and LIVED.speech is not None
-    assert again.speech.store is not None and LIVED.speech.store is not None
-    assert again.speech.store.bands == LIVED.speech.store.bands
+    assert again.session.speech is not None and LIVED.session.speech is not None
+    assert again.session.speech.store is not None and LIVED.session.speech.store is not None
+    assert again.session.speech.store.bands == LIVED.session.speech.store.bands
 
 
 def test_encoding_leaves_the_room_as_it_was() -> None:
-    assert LIVED.speech is not None and LIVED.speech.store is not None
+    assert LIVED.session.speech is not None and LIVED.session.speech.store is not None
     assert encode(LIVED) == encode(LIVED)
 
 
@@ -77,8 +78,9 @@ def test_a_later_version_is_refused_by_its_number() -> None:
 
 def test_an_older_snapshot_without_the_newest_fields_decodes_with_their_defaults() -> None:
     fields = msgspec.msgpack.decode(encode(a_room(random_log(3, minutes=2)))[9:])
-    older = decode(sealed(msgspec.msgpack.encode(fields[:-1])), {0: b"\0" * 12 * 128})
-    assert older.breaks == ()
+    at = Room.__struct_fields__.index("session")
+    older = decode(sealed(msgspec.msgpack.encode([*fields[:at], fields[at][:-1]])), {0: b"\0" * 12 * 128})
+    assert (older.session.closed, older.inherited) == ((), None)
 
 
 @pytest.mark.parametrize("chunks", [{}, {0: b""}, {0: b"\0" * 13}, {1: b"\0" * 1536}])
@@ -90,10 +92,10 @@ def test_missing_or_short_speech_chunks_are_refused(chunks: dict[int, bytes]) ->
 def test_two_rooms_share_nothing() -> None:
     """Defaults of one room are not those of another."""
     one, other = Room("a"), Room("b")
-    one.reviews.append(("v", "upheld", "x"))
-    one.panes[0] = None  # type: ignore[assignment]
+    one.reviews.append(Review("r", "v", "upheld", "reviewer", 1, 1))
+    one.session.panes[0] = Pane(0)
     one.seen_other += b"x" * 8
-    assert (other.reviews, other.panes, bytes(other.seen_other)) == ([], {}, b"")
+    assert (other.reviews, other.session.panes, bytes(other.seen_other)) == ([], {}, b"")
 
 
 def test_random_damage_to_a_few_bytes_is_refused() -> None:

@@ -44,7 +44,7 @@ WARNS = [
 def after(*texts: str, every_s: int = 30) -> SoftwarePromotion:
     return a_room(
         [beat(0), *(say(i * every_s * SECOND, text) for i, text in enumerate(texts))]
-    ).facts.software_promotion
+    ).session.facts.software_promotion
 
 
 @pytest.mark.parametrize("text", SELLS)
@@ -78,18 +78,18 @@ def test_certainty_rises_with_mentions_spread_over_a_minute() -> None:
 def test_a_quotation_within_a_minute_of_a_warning_does_not_count(gap_s: int, counts: bool) -> None:
     quoted = (SELLS[0], SELLS[1])
     texts = [say(0, WARNS[0]), say(gap_s * SECOND, quoted[0]), say(gap_s * SECOND + 1, quoted[1])]
-    assert bool(a_room([beat(0), *texts]).facts.software_promotion.certainty) is counts
+    assert bool(a_room([beat(0), *texts]).session.facts.software_promotion.certainty) is counts
 
 
 def test_as_many_warnings_as_mentions_suspect_nobody() -> None:
     one = [say(0, SELLS[0]), say(10_000, WARNS[0])]
-    assert a_room([beat(0), *one]).facts.software_promotion == SoftwarePromotion()
-    assert a_room([beat(0), say(0, SELLS[0]), *one]).facts.software_promotion.certainty == Certainty.POSSIBLE
+    assert a_room([beat(0), *one]).session.facts.software_promotion == SoftwarePromotion()
+    assert a_room([beat(0), say(0, SELLS[0]), *one]).session.facts.software_promotion.certainty == Certainty.POSSIBLE
 
 
 def test_the_title_and_the_hosts_comments_count_and_a_viewers_do_not() -> None:
     def said(room: Room) -> int:
-        return room.facts.software_promotion.certainty
+        return room.session.facts.software_promotion.certainty
 
     assert said(a_room([beat(0, title=SELLS[0]), beat(1_000, title=SELLS[0])])) == Certainty.SUSPECTED
     assert said(a_room([beat(0), ev(e.ViewerComment, 1, text=SELLS[0], viewer_id="h1")])) == Certainty.SUSPECTED
@@ -98,5 +98,5 @@ def test_the_title_and_the_hosts_comments_count_and_a_viewers_do_not() -> None:
 
 def test_quotations_are_redacted_and_mentions_bounded() -> None:
     room = a_room([beat(0), *(say(i * SECOND, "无人直播软件链接 加微信 13812345678 找 @老王") for i in range(50))])
-    assert len(room.mentions) == MENTIONS_MAX
-    assert [x.text for x in room.excerpts] == ["无人直播软件链接 加微信 ▪▪▪ 找 ▪▪▪"] * 2
+    assert len(room.session.mentions) == MENTIONS_MAX
+    assert [x.text for x in room.session.excerpts] == ["无人直播软件链接 加微信 ▪▪▪ 找 ▪▪▪"] * 2

@@ -16,9 +16,9 @@ from rich.table import Table
 
 from tests.audit.build import MINUTE, T0, a_room, ev
 from tests.bench.memory import speaking
-from worker.audit import announce
+from worker.audit import announce, labelled
 from worker.audit import events as e
-from worker.audit.facts import AiPresenter, Fleet, Tamper
+from worker.audit.facts import AiPresenter, Certainty, Fleet, Tamper
 from worker.audit.markers import (
     fleet,
     frame,
@@ -51,14 +51,18 @@ def _apply(marker: Any, kind: type, **fields: Any) -> Call:
     turns = cycle(
         [ev(kind, NOW, **{n: v[i % len(v)] if n in lists else v for n, v in fields.items()}) for i in range(count)]
     )
-    return lambda room: marker.apply(room, next(turns), 1)
+    return lambda room: marker.apply(room, next(turns), 1, NOW)
 
 
 def _unmarked(then: Call) -> Call:
     """The same in a room in which no marker has spoken yet."""
 
     def call(room: Room) -> None:
-        room.marked, room.facts.ai_presenter, room.facts.tamper = AiPresenter(), AiPresenter(), Tamper()
+        room.session.marked, room.session.facts.ai_presenter, room.session.facts.tamper = (
+            AiPresenter(),
+            AiPresenter(),
+            Tamper(),
+        )
         then(room)
 
     return call
@@ -67,14 +71,14 @@ def _unmarked(then: Call) -> Call:
 def _said(text: str, *, first: bool = False) -> Call:
     def call(room: Room) -> None:
         if first:
-            room.mentions = ()
+            room.session.mentions = ()
         software.read(room, text, T0 + NOW, "speech", 1)
 
     return call
 
 
 def _absent(room: Room) -> None:
-    room.absent_since_ms = T0 + NOW - 10 * MINUTE
+    room.session.absent_since_ms = T0 + NOW - 10 * MINUTE
 
 
 def _fleets(count: int, kind: str = "voice") -> Callable[[Room], None]:
@@ -111,7 +115,7 @@ def cases() -> Iterator[tuple[str, str, Call, Callable[[Room], object] | None]]:
     yield "provenance", "tampered first", _unmarked(tampered), None
     yield "label", "visible again", _apply(label, e.LabelState), None
     yield "label", "comes and goes", _apply(label, e.LabelState, visible=(True, False)), None
-    yield "label", "refresh", label.refresh, _apply(label, e.LabelState)
+    yield "label", "refresh", labelled.refresh, _apply(label, e.LabelState)
     yield "registration", "again", _apply(registration, e.RegistrationState, host_id="h1"), _registered
     yield "registration", "3 upheld", _apply(registration, e.RegistrationState, upheld=upheld), _registered
     yield "frame", "same", _apply(frame, e.FrameMeasured, static_ratio=0.2), None
@@ -146,8 +150,13 @@ def cases() -> Iterator[tuple[str, str, Call, Callable[[Room], object] | None]]:
     yield "fleet", "a span, 16 scripts end", _read_no_more, None
     yield "restriction", "index", _apply(restriction, e.RestrictionTested), None
     yield "restriction", "allowed", _apply(restriction, e.RestrictionTested, family="AI", allowed=True), None
-    yield "presenter", "combine, unchanged", lambda room: presenter.combine(room, T0 + NOW), None
-    yield "presenter", "mark, changed", _unmarked(lambda room: presenter.mark(room, 3, "x", T0)), None  # type: ignore[arg-type]
+    yield "presenter", "combine, unchanged", presenter.combine, None
+    yield (
+        "presenter",
+        "mark, changed",
+        _unmarked(lambda room: presenter.mark(room, Certainty.CONFIRMED, "x", ev(e.WatermarkRead, T0))),
+        None,
+    )
     yield "unbroken", "restart", lambda room: unbroken.restart(room, T0), None
     yield "unbroken", "hours", unbroken.hours, None
 

@@ -87,8 +87,8 @@ def measure(kind: str, rooms: int) -> tuple[float, float, float]:
     saved = []
     for seed in range(VARIETY):
         lived = a_room(KINDS[kind](seed))
-        if lived.asking is not None:
-            requests.take(lived.asking)  # requests leave with the batch in which they fell due
+        if lived.session.asking is not None:
+            requests.take(lived.session.asking)  # requests leave with the batch in which they fell due
         saved.append((snapshot.encode(lived), snapshot.take_changed_chunks(lived)))
     core = sum(len(core) for core, _ in saved) / len(saved)
     speech = sum(len(data) for _, chunks in saved for data in chunks.values()) / len(saved)

@@ -162,6 +162,9 @@ class JobHooks:
     def on_assigned(self, tps: Any) -> None:
         """Nothing to prepare."""
 
+    def admit(self, tp: Any, records: Any) -> Any:
+        return records, False
+
     def on_revoked(self, tps: Any) -> None:
         """Nothing to give back."""
 
@@ -210,13 +213,17 @@ def full_audit(bootstrap: str, events: int, partitions: int = PARTITIONS) -> Non
     from worker.cli.run import _judge
     from worker.engine.app import build_app
     from worker.engine.startup import Partitions
+    from worker.lacks import Lack
     from worker.settings import load_settings
 
     uvloop.install()
     name = f"audit-{uuid.uuid4().hex[:8]}"
     for table in ("rooms", "identities"):
         create_topic(bootstrap, f"{name}-{table}-changelog", partitions)
-    settings = load_settings({"STREAM_AUDIT_BROKERS": bootstrap, "STREAM_AUDIT_APP_ID": name})
+    # The corpus has event time as timestamps.
+    settings = load_settings({
+        "STREAM_AUDIT_BROKERS": bootstrap, "STREAM_AUDIT_APP_ID": name, "STREAM_AUDIT_BROKER_LACKS": Lack.APPEND_TIME,
+    })  # fmt: skip
     worker = build_app(settings, partitions=Partitions(partitions, partitions), judge=_judge(settings.policies_dir))
     meter = Meter(events)
     process = worker.rooms.process

@@ -53,7 +53,7 @@ def broker(console: Console, events: int, rooms: int = ROOMS, partitions: int = 
         with KafkaCluster(heap="1g") as kafka:
             for name in (TOPIC, OUT, "live.audit.violations", "live.audit.deadletter"):
                 kafka.create_topic(name, partitions, **{"retention.ms": -1})
-            for name in ("live.audit.requests", "live.audit.identities"):
+            for name in ("live.audit.requests", "live.audit.reviews", "live.audit.identities"):
                 kafka.create_topic(name, partitions)
             for name in ("live.audit.rooms", "live.host.registry"):
                 kafka.create_topic(name, partitions, **{"cleanup.policy": "compact"})

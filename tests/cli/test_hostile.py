@@ -149,6 +149,8 @@ CASES: dict[str, list[Arguments]] = {
     "policy ls": [lambda g: ["--bootstrap", g.bootstrap], lambda g: ["--bootstrap", g.bootstrap, "--json"]],
     "topics check": [lambda g: ["--bootstrap", g.bootstrap], lambda g: ["--bootstrap", HOSTILE]],
     "topics apply": [lambda g: ["--bootstrap", g.bootstrap, "--dry-run"]],
+    "history export": [lambda g: ["--app-id", HOSTILE, "--bootstrap", g.bootstrap],
+                       lambda g: ["--app-id", "old", "--bootstrap", HOSTILE, "--dry-run"]],
     "dlq ls": [lambda g: ["--bootstrap", g.bootstrap], lambda g: ["--bootstrap", g.bootstrap, "--json"]],
     "dlq show": [lambda g: ["0:1", "--value", "--bootstrap", g.bootstrap],
                  lambda g: ["0:1", "--value", "--bootstrap", g.bootstrap, "--json"]],

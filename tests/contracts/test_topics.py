@@ -14,12 +14,12 @@ from worker.topics import Topic, load_topics
 
 DESIGNED = {
     "live.room.events", "live.host.registry", "live.audit.policies", "live.audit.identities", "live.audit.violations",
-    "live.audit.rooms", "live.audit.requests", "live.audit.deadletter", "stream-audit-rooms-changelog",
-    "stream-audit-identities-changelog",
+    "live.audit.rooms", "live.audit.requests", "live.audit.reviews", "live.audit.deadletter", "live.audit.history",
+    "stream-audit-rooms-changelog", "stream-audit-identities-changelog",
 }  # fmt: skip
 COMPACTED = {
-    "live.host.registry", "live.audit.policies", "live.audit.rooms", "stream-audit-rooms-changelog",
-    "stream-audit-identities-changelog",
+    "live.host.registry", "live.audit.policies", "live.audit.rooms", "live.audit.history",
+    "stream-audit-rooms-changelog", "stream-audit-identities-changelog",
 }  # fmt: skip
 TOPICS = {topic.name: topic for topic in load_topics(SCHEMAS)}
 ASYNCAPI: dict[str, Any] = yaml.safe_load((SCHEMAS / "asyncapi.yaml").read_text())
@@ -62,7 +62,8 @@ def test_cleanup_is_as_designed() -> None:
 
 
 def test_the_statutory_record_is_kept_for_three_years() -> None:
-    assert int(TOPICS["live.audit.violations"].config["retention.ms"]) >= THREE_YEARS_MS
+    for name in ("live.audit.violations", "live.audit.reviews"):
+        assert int(TOPICS[name].config["retention.ms"]) >= THREE_YEARS_MS
 
 
 @pytest.mark.parametrize("topic", [t for t in TOPICS.values() if t.same_partitions_as], ids=lambda t: t.name)
@@ -73,8 +74,8 @@ def test_co_partitioned_topics_say_the_same_number(topic: Topic) -> None:
 def test_what_one_worker_writes_for_a_partition_is_partitioned_like_its_input() -> None:
     like_events = {name for name, topic in TOPICS.items() if topic.same_partitions_as == "live.room.events"}
     assert like_events == {
-        "live.audit.violations", "live.audit.rooms", "live.audit.requests", "live.audit.deadletter",
-        "stream-audit-rooms-changelog",
+        "live.audit.violations", "live.audit.rooms", "live.audit.requests", "live.audit.reviews",
+        "live.audit.deadletter", "live.audit.history", "stream-audit-rooms-changelog",
     }  # fmt: skip
 
 

@@ -36,10 +36,13 @@ TARDY = "violation_slow:ratio_rate"
 IN_TIME, ALL = 'violation_delay_seconds_bucket{le="2.0"}', "violation_delay_seconds_count"
 SLOW, LOST = "delay_slow:ratio_avg", "unaccounted:ratio_rate"
 REJECTED = 'rejected_total{reason="not_json"}'
-LAG, DELAY = 'lag_records{partition="0"}', 'event_time_delay_seconds{partition="0"}'
+LAG, DELAY = 'lag_records{partition="0"}', 'append_time_delay_seconds{partition="0"}'
+WAITS = 'partition_waits{partition="0", reason="ahead"}'
 FOUND = 'violations_total{platform="jd", rule="R", mode="live", step="0"}'
 ONE, TWO = 'policy_version{policy="x", pod="p"}', 'policy_version{policy="x", pod="q"}'
 ASKED, ISSUED = 'requests_total{action="challenge", reason="entry"}', 'events_total{type="challenge.issued"}'
+LEAST, LEAST_ELSEWHERE = (f'source_delay_min_seconds{{source="speech", pod="{pod}"}}' for pod in "pq")
+CLEAR, UNCLEAR = 'blocks_closed_total{clear="yes"}', 'blocks_closed_total{clear="no"}'
 LOOP = [f'loop_lag_seconds_bucket{{le="{le}"}}' for le in ("0.1", "1.0", "10.0", "+Inf")]
 
 CASES: tuple[Case, ...] = (
@@ -63,6 +66,8 @@ CASES: tuple[Case, ...] = (
           windows(LOST, "3d", "6h", (2e-4, 5e-5))),
     *pair("WorkersGone", "9m", {'info{version="1"}': "1x10 stale"}, {'info{version="1"}': "1x60"}),
     *pair("PartitionStalled", "10m", {LAG: "10x40", DELAY: "0+30x40"}, {LAG: "0x40", DELAY: "0+30x40"}),
+    Case("PartitionStalled", False, "10m", {LAG: "10x40", DELAY: "0+30x40", WAITS: "1x40"}),  # it says so itself
+    *pair("PartitionWaits", "5m", {WAITS: "1x20"}, {WAITS: "1x2 _x20"}),
     *pair("PartitionsUnowned", "12m", {"partitions_assigned": "32x10 16x20"}, {"partitions_assigned": "32x30"}),
     *pair("CommitsStopped", "8m", {"commit_age_seconds": "0+30x40", LAG: "10x40"},
           {"commit_age_seconds": "0+30x40", LAG: "0x40"}),
@@ -75,6 +80,12 @@ CASES: tuple[Case, ...] = (
     *pair("WorkerNotReady", "15m", {"ready": "0x40"}, {"ready": "0x10 1x30"}),
     *pair("DeadLetterRatio", "20m", flow(**{REJECTED: "0+60x90"}), flow(**{REJECTED: "0+15x90"})),
     *pair("LateEvents", "35m", flow(late_total="0+300x90"), flow(late_total="0+30x90")),
+    *pair("ClockSkew", "15m", {LEAST: "25x60"}, {LEAST: "15x60"}),
+    *pair("ClockSkew", "15m", {LEAST: "-2x60"}, {LEAST: "-0.5x60"}),
+    Case("ClockSkew", True, "15m", {LEAST: "1x60", LEAST_ELSEWHERE: "25x60"}),  # the rooms of one worker are enough
+    Case("ClockSkew", False, "15m", {LEAST: "-2x10 1x50"}),
+    *pair("BlocksUnclear", "50m", {CLEAR: "0+90x120", UNCLEAR: "0+10x120"}, {CLEAR: "0+97x120", UNCLEAR: "0+3x120"}),
+    Case("BlocksUnclear", False, "50m", {CLEAR: "0x120", UNCLEAR: "0x120"}),  # none closed, none abstained
     *pair("ViolationsFellToZero", "26h", {FOUND: "0+2x288 576x40", "read_total": "0+1000x330"},
           {FOUND: "0+2x330", "read_total": "0+1000x330"}, "5m"),
     Case("ViolationsFellToZero", False, "26h", {FOUND: "0+2x288 576x40", "read_total": "0+1000x288 288000x40"}, "5m"),

@@ -61,7 +61,7 @@ def test_coverage_is_the_share_of_blocks_with_data() -> None:
     for i in range(4):
         step(family, T0 + (i + 1) * BLOCK_MS, (1.0, None if i % 2 else 1.0))
     family.since_ms = T0
-    room.families = {"NONINT": family}
+    room.session.families = {"NONINT": family}
     body = body_of(room)
     assert body["signals"]["unanswered"] == {"value": 1.0, "blocks": family.blocks[0], "at_ms": T0 + 4 * BLOCK_MS}
     assert body["signals"]["excitation"]["value"] is None
@@ -87,3 +87,19 @@ def test_strata_are_shown_when_they_can_tell_and_left_out_when_they_abstain() ->
     }
     audit.feed(room, audit.beats(4 * audit.HOUR + audit.MINUTE, from_ms=4 * audit.HOUR + 1))
     assert body_of(room)["signals"]["unbroken"]["value"] == 1.0
+
+
+def test_a_room_names_the_sources_of_its_last_block_and_how_long_its_watermark_waits() -> None:
+    beats = audit.beats(6 * audit.MINUTE)
+    assert "last_block" not in body_of(audit.a_room(beats[:4]))
+    body = body_of(audit.a_room(beats))
+    assert body["last_block"] == {"unclear": [], "late": [], "missing": ["speech", "looks"]}
+    assert body["hold_ms"] == 0
+    late = [audit.say(t * audit.SECOND) for t in range(10, 60, 10)]
+    room = audit.a_room(audit.beats(4 * audit.MINUTE))
+    audit.feed(room, [*late, audit.beat(4 * audit.MINUTE + 1)])
+    assert body_of(room)["hold_ms"] > 0
+    audit.feed(room, audit.beats(11 * audit.MINUTE, from_ms=4 * audit.MINUTE + 2))
+    body = body_of(room)
+    assert (body["last_block"]["unclear"], body["last_block"]["late"]) == (["late"], ["speech"])
+    assert body["last_block"]["missing"] == ["looks"]

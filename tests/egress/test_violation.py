@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.policy.build import MINUTE, T0, a_judge, a_room, a_rule, closed, set_ai, set_level
+from tests.policy.build import MINUTE, T0, a_judge, a_room, a_rule, closed, reviewed, set_ai, set_level
 from tests.support.headers import header
 from worker.audit.events import Shop
 from worker.audit.evidence import Level
 from worker.audit.facts import BLOCK_BIT, REVIEW_BIT, Certainty, Frame
-from worker.audit.room import Excerpt, Room
+from worker.audit.marks import Excerpt
+from worker.audit.room import Room
 from worker.egress.violation import encode_violation
 from worker.policy.actions import ACTIONS
 from worker.policy.model import Control, Decision
@@ -43,9 +44,9 @@ def decided(rule: str, room: Room) -> Decision:
 
 def a_full_room() -> Room:
     room = a_room()
-    room.operator_id = "op:1"
-    room.shop_ids = [Shop("channels_shop", "1"), Shop("wechat_shop", "2")]
-    room.excerpts = tuple(Excerpt(T0 - i, "host.speech", "字" * 300, 90 + i) for i in range(7))
+    room.session.operator_id = "op:1"
+    room.session.shop_ids = [Shop("channels_shop", "1"), Shop("wechat_shop", "2")]
+    room.session.excerpts = tuple(Excerpt(T0 - i, "host.speech", "字" * 300, 90 + i) for i in range(7))
     set_ai(room, Certainty.CONFIRMED)
     set_level(room, "AI", Level.LIMIT)
     return room
@@ -78,7 +79,7 @@ def body_of(record: OutRecord) -> dict[str, Any]:
 def test_every_record_is_valid(rule: str, region: str) -> None:
     room = a_full_room()
     decision = decided(rule, room)
-    room.region = region
+    room.session.region = region
     body = body_of(record_of(room, decision))
     assert body["statement"]["facts_text"]
 
@@ -86,7 +87,7 @@ def test_every_record_is_valid(rule: str, region: str) -> None:
 def test_clearing_and_withdrawing_are_valid_too_and_name_what_they_replace() -> None:
     judge, room = a_judge(a_rule()), a_full_room()
     (opened,) = judge.evaluate(room, T0)
-    room.reviews.append((opened.violation_id, "overturned", "appeal"))
+    reviewed(room, opened.violation_id, "overturned", "appeal")
     room.changed |= REVIEW_BIT
     (withdrawn,) = judge.evaluate(room, T0 + MINUTE)
     body = body_of(record_of(room, withdrawn))
@@ -156,16 +157,16 @@ def test_a_mainland_statement_is_chinese_and_says_facts_ground_and_redress() -> 
 )
 def test_what_was_measured_of_the_picture_is_said_and_what_was_not_is_not(region: str, words: str) -> None:
     room = a_full_room()
-    room.facts.frame = Frame(True, True, 0.38, cover_ratio=0.0, same_source_audio=True)
+    room.session.facts.frame = Frame(True, True, 0.38, cover_ratio=0.0, same_source_audio=True)
     decision = decided(a_rule(when="ai_presenter.certainty >= POSSIBLE && frame.avatar_height_ratio < 0.5"), room)
-    room.region = region
+    room.session.region = region
     assert words in body_of(record_of(room, decision))["statement"]["facts_text"]
 
 
 def test_elsewhere_the_statement_is_english() -> None:
     room = a_full_room()
     decision = decided(STATISTICAL, room)
-    room.region = "US"
+    room.session.region = "US"
     text = body_of(record_of(room, decision))["statement"]["facts_text"]
     assert "Statistical evidence AI reached LIMIT" in text
     assert "at most 1e-05 per room-hour" in text

@@ -30,7 +30,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from tests.bench.corpus import MIX, ROOMS, USUAL_CLOCK, corpus, steady
 from tests.faults import document, results
-from tests.support.engine import Log, Worker
+from tests.support.engine import APPENDED, Log, Worker
 from tests.support.kafka import REPOSITORY, KafkaCluster, wait_until
 from worker.audit.speech import CAPACITY
 from worker.topics import EVENTS_TOPIC
@@ -104,8 +104,9 @@ def main(hours: float, rate: int | None, port: int | None, write: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="stream-audit-soak-") as directory, KafkaCluster(port=port) as kafka:
         log = Log(kafka, f"soak{uuid.uuid4().hex[:8]}.").create(without=[EVENTS_TOPIC])
         kafka.create_topic(
-            log.topic(EVENTS_TOPIC), log.partitions, retention_bytes=256 << 20, segment_bytes=64 << 20, retention_ms=-1
-        )
+            log.topic(EVENTS_TOPIC), log.partitions, retention_bytes=256 << 20, segment_bytes=64 << 20, retention_ms=-1,
+            **APPENDED,
+        )  # fmt: skip
         rooms = rooms_that_fill(rate) if rate else ROOMS
         feed = Feed(log, rooms, rate)
         with Worker(log, Path(directory)) as worker:

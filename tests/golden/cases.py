@@ -65,7 +65,7 @@ def _product(at_s: int, product_id: str, *, synthetic: bool, misleading: bool) -
 CASES: tuple[Case, ...] = (
     # 视频号. An avatar breaks its rules whether the shop is still on 视频号小店 (even seeds) or on 微信小店.
     Case("wx_avatar_watermark_channels_shop", "avatar_watermark", 12, 7, ("WX-AVATAR-01", "CN-LABEL-01", "~CN-DVH-01")),
-    Case("wx_avatar_watermark_wechat_shop", "avatar_watermark", 13, 5, ("WX-AVATAR-01", "CN-LABEL-01", "~CN-DVH-01")),
+    Case("wx_avatar_watermark_wechat_shop", "avatar_watermark", 13, 5, ("WX-AVATAR-01",)),  # over before a label is due
     Case("wx_llm_avatar", "llm_avatar", 11, 100, ("WX-AVATAR-01", "CN-LABEL-01", "~CN-DVH-01"), suffix=".jsonl.zst"),
     Case("wx_loop", "loop", 11, 70, ("WX-REPLAY-01",), loop_minutes=6, suffix=".jsonl.zst"),
     Case("wx_empty_phone", "empty", 11, 22, ("~WX-IDLE-01",)),
@@ -92,7 +92,7 @@ CASES: tuple[Case, ...] = (
         "wx_plugin_avatar_ladder",
         "plugin_avatar",
         12,
-        66,
+        70,
         ("WX-AVATAR-01", "CN-LABEL-01", "~CN-DVH-01"),
         suffix=ZST,
         climbs=(

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
+from confluent_kafka.admin import NewPartitions
 
+from tests.support.altering import alter
 from tests.support.kafka import KafkaCluster, free_ports, wait_until
 from worker.cli.topics import topics
 from worker.resources import SCHEMAS_DIR
@@ -54,9 +55,7 @@ def test_from_an_empty_broker_to_one_that_fits_and_back_to_one_that_does_not(kaf
     again = run("apply", kafka)
     assert (again.exit_code, again.output) == (0, "nothing to do\n")
 
-    shorten = ConfigEntry("retention.ms", "1000", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, "live.audit.violations", incremental_configs=[shorten])
-    kafka.admin.incremental_alter_configs([resource])[resource].result(10)
+    alter(kafka, "live.audit.violations", "retention.ms", "1000")
     kafka.admin.create_partitions([NewPartitions("live.audit.rooms", 5)])["live.audit.rooms"].result(10)
     wanted = [("live.audit.rooms", "partitions", "5"), ("live.audit.violations", "retention.ms", "1000")]
     wait_until(lambda: differences(run("check", kafka, "--json")) == wanted, timeout_s=60, what="both differences")
@@ -65,6 +64,26 @@ def test_from_an_empty_broker_to_one_that_fits_and_back_to_one_that_does_not(kaf
     assert differences(after) == wanted
     assert json.loads(after.output)["created"] == []
     assert differences(run("check", kafka, "--json")) == wanted
+
+
+def test_a_log_that_keeps_its_producers_clocks_is_altered_and_nothing_else(kafka: KafkaCluster) -> None:
+    run("apply", kafka)
+    events, name = "live.room.events", "message.timestamp.type"
+    wait_until(lambda: not [d for d in differences(run("check", kafka, "--json")) if d[0] == events],
+               timeout_s=60, what="a room log as wanted")  # fmt: skip
+    alter(kafka, events, name, "CreateTime")
+    alter(kafka, events, "retention.ms", "86400000")
+    found = [(events, name, "CreateTime"), (events, "retention.ms", "86400000")]
+
+    def of_events(result: Result) -> list[tuple[str, str, str]]:
+        return [d for d in differences(result) if d[0] == events]
+
+    assert of_events(run("check", kafka, "--json")) == found
+    assert of_events(run("apply", kafka, "--dry-run", "--json")) == found
+    applied = run("apply", kafka)
+    assert f"altered {events}: {name} from CreateTime to LogAppendTime" in applied.output
+    assert applied.exit_code == 1, "retention is altered by hand"
+    wait_until(lambda: of_events(run("check", kafka, "--json")) == found[1:], timeout_s=60, what="append time")
 
 
 def test_a_missing_changelog_gets_the_partitions_that_its_source_already_has(

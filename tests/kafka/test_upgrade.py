@@ -9,21 +9,30 @@ from pathlib import Path
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 
+from tests.support.altering import alter
 from tests.support.changelog_fixture import HALF, POLICIES, SENT, changelog_of, log_of
 from tests.support.engine import Log, Sent, Worker
 from tests.support.headers import header
 from tests.support.kafka import KafkaCluster
 from tests.support.oracle import oracle
 from worker.audit import snapshot
-from worker.topics import EVENTS_TOPIC, VIOLATIONS_TOPIC
+from worker.topics import APPEND_TIME, EVENTS_TOPIC, TIMESTAMP_TYPE, VIOLATIONS_TOPIC
 
 FIXTURES = Path(__file__).resolve().parents[1] / "data" / "changelog"
 PRESENT, OLD = FIXTURES / str(snapshot.VERSION), FIXTURES / "1"
 
 
 def left_by(release: Path, log: Log) -> None:
-    """The topics and the group as a release leaves them when it is stopped in the middle of the log."""
-    log.create().produce([(r.key or b"", r.value or b"", r.timestamp) for r in log_of(PRESENT)])
+    """The topics and the group as a release leaves them when it is stopped in the middle of the log.
+
+    Records keep the times with which the release judged them, as those do that precede the broker's own.
+    """
+    records = [(r.key or b"", r.value or b"", r.timestamp) for r in log_of(PRESENT)]
+    events = log.create().topic(EVENTS_TOPIC)
+    alter(log.kafka, events, TIMESTAMP_TYPE, "CreateTime")
+    log.produce(records)
+    alter(log.kafka, events, TIMESTAMP_TYPE, APPEND_TIME)
+    log.produce(records[-1:])
     producer = Producer({"bootstrap.servers": log.kafka.bootstrap, "enable.idempotence": True})
     for write in changelog_of(release):
         producer.produce(log.changelog, write.value, write.key, 0)

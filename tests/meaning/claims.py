@@ -8,7 +8,11 @@ from tests.meaning.label import first_of_each
 from tests.meaning.log import Entry
 
 NONE, SUSPECTED, POSSIBLE, CONFIRMED = range(4)
-SYNTHETIC = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic")
+SYNTHETIC = {"trainedalgorithmicmedia": CONFIRMED, "compositewithtrainedalgorithmicmedia": CONFIRMED,
+             "compositesynthetic": POSSIBLE}  # fmt: skip
+PRESENTER_KINDS = ("digital_human", "virtual_host")
+STRENGTH = ("operator", "ip", "script", "device", "voice", "face")
+"""Kinds of identities, by how hard they are to share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,46 +21,59 @@ class Claim:
 
     certainty: int
     says: Mapping[str, Any] = field(default_factory=dict)
+    grade: float = 0.0  # of claims that are equally sure, the one of the highest grade says the rest
 
 
 def presenter(x: Entry) -> Claim | None:
     """What a marker says of an AI presenter."""
     event = x.event
     if x.type == "watermark.read":
-        return Claim(CONFIRMED, {"by": "watermark"}) if event["outcome"] == "detected" else None
+        certainty = {"detected": CONFIRMED, "uncertain": SUSPECTED}.get(event["outcome"], NONE)
+        return Claim(certainty, {"by": "watermark"}) if certainty else None
+    if x.type == "label.state":
+        declares = event["visible"] and event["by"] == "host" and event["kind"] in PRESENTER_KINDS
+        return Claim(POSSIBLE, {"by": "declared", "declared": True}) if declares else None
     if x.type != "provenance.read":
         return None
     if event["source"] == "gb45438":
-        label = str((event.get("aigc") or {}).get("Label", ""))
-        certainty = {"1": CONFIRMED, "2": POSSIBLE, "3": SUSPECTED}.get(label)
-        return None if certainty is None else Claim(certainty, {"by": "gb45438", "declared": label == "2"})
-    if str(event.get("digital_source_type") or "").endswith(SYNTHETIC):
-        return Claim(CONFIRMED if event["trusted"] else SUSPECTED, {"by": event["source"]})
-    return None
+        said = next((value for key, value in (event.get("aigc") or {}).items() if key.lower() == "label"), None)
+        label = str(said).strip() if isinstance(said, str | int | float) and not isinstance(said, bool) else ""
+        certainty = {"1": CONFIRMED, "2": POSSIBLE}.get(label, SUSPECTED)
+        return Claim(certainty, {"by": "gb45438"}) if label else None
+    source = str(event.get("digital_source_type") or "").rstrip("/").rsplit("/", 1)[-1].lower()
+    if source not in SYNTHETIC:
+        return None
+    sound = event["trusted"] and not event["tampered"]
+    return Claim(SYNTHETIC[source] if sound else SUSPECTED, {"by": event["source"]})
 
 
 def tamper(x: Entry) -> Claim | None:
+    if x.type == "label.state":  # one that hides the platform's
+        return Claim(POSSIBLE, {"by": "label"})
     if x.type == "provenance.read" and x.event["tampered"]:
-        return Claim(CONFIRMED, {"by": x.event["source"]})
+        return Claim(CONFIRMED if x.event["trusted"] else POSSIBLE, {"by": x.event["source"]})
     return None
 
 
-def sure(ratio: float, possible: float, confirmed: float) -> int:
-    return CONFIRMED if ratio >= confirmed else POSSIBLE if ratio >= possible else SUSPECTED
+def sure(similarity: float) -> int:
+    """How sure a match with a person is."""
+    return next(
+        (c for least, c in ((0.95, CONFIRMED), (0.85, POSSIBLE), (0.70, SUSPECTED)) if similarity >= least), NONE
+    )
 
 
 def persona(x: Entry) -> Claim | None:
-    if x.type != "persona.flag":
+    if x.type != "persona.flag" or x.event["confidence"] < 0.6:
         return None
     says = {"kind": x.event["kind"], "conduct": x.event["conduct"], "confidence": float(x.event["confidence"])}
-    return Claim(sure(x.event["confidence"], 0.8, 0.95), says)
+    return Claim(POSSIBLE if x.event["confidence"] >= 0.9 else SUSPECTED, says, says["confidence"])
 
 
 def product_media(x: Entry) -> Claim | None:
     if x.type != "product.media" or not (x.event["synthetic"] or x.event["misleading"]):
         return None
-    certainty = CONFIRMED if x.event["synthetic"] and x.event["misleading"] else SUSPECTED
-    return Claim(certainty, {name: x.event[name] for name in ("synthetic", "misleading", "product_id")})
+    says = {name: x.event[name] for name in ("synthetic", "misleading", "product_id")}
+    return Claim(POSSIBLE if says["misleading"] else NONE, says, says["synthetic"])
 
 
 Reader = Callable[[Entry], Claim | None]
@@ -79,12 +96,13 @@ class Joined:
 
 
 def join(name: str, entries: Sequence[Entry]) -> Joined:
-    """The greatest certainty; of equal ones the least (e, rank) says the rest; `declared` if any did."""
+    """The greatest certainty, then the highest grade; of equals the least (e, rank) says the rest; `declared` if any
+    did."""
     read, blank = FACTS[name]
     claims = [(claim, x) for x in first_of_each(entries) if (claim := read(x)) is not None]
     if not claims:
         return Joined(NONE, blank, {})
-    best = min(claims, key=lambda c: (-c[0].certainty, c[1].e, c[1].key[1]))[0]
+    best = min(claims, key=lambda c: (-c[0].certainty, -c[0].grade, c[1].e, c[1].key[1]))[0]
     says = {**blank, **best.says}
     if "declared" in blank:
         says["declared"] = any(claim.says.get("declared", False) for claim, _ in claims)
@@ -97,12 +115,12 @@ def likeness(entries: Sequence[Entry]) -> dict[str, Any]:
     """The newest match of each person; over persons the surest without consent."""
     newest = {x.event["person_id"]: x for x in first_of_each([x for x in entries if x.type == "likeness.match"])}
     found = [
-        (sure(x.event["similarity"], 0.85, 0.95), x.event["consent"] == "none", float(x.event["similarity"]), person, x)
+        (sure(x.event["similarity"]), x.event["consent"] == "none", float(x.event["similarity"]), person, x)
         for person, x in newest.items()
     ]
     if not found:
         return {"certainty": NONE, "similarity": 0.0, "consent": "unknown", "person_id": ""}
-    certainty, _, similarity, person, x = max(found, key=lambda f: (f[1], *f[:1], *f[2:4]))
+    certainty, _, similarity, person, x = max(found, key=lambda f: (f[1] and f[0] > NONE, *f[:1], *f[2:4]))
     return {"certainty": certainty, "similarity": similarity, "consent": x.event["consent"], "person_id": person}
 
 
@@ -117,18 +135,24 @@ def registration(entries: Sequence[Entry]) -> dict[str, Any]:
     fields = ("avatar_registered", "driver_verified", "likeness_consent")
     if not answers:
         return {"known": False, **dict.fromkeys(fields, False)}
-    event = max(answers, key=lambda x: (x.event["registry_offset"], *x.key)).event
+    event = max(answers, key=lambda x: (x.event["registry_offset"], x.event.get("known", True), *x.key)).event
     return {"known": event.get("known", True), **{name: event[name] for name in fields}}
 
 
 def fleet(entries: Sequence[Entry]) -> dict[str, Any]:
-    """The newest answer of each identity; over identities one that is not permitted, then the largest."""
+    """The newest answer of each identity; over identities one that is not permitted, then the strongest, the largest.
+
+    If none is in two rooms, what came last is shown.
+    """
     newest: dict[tuple[str, str], Entry] = {}
     for x in sorted((x for x in entries if x.type == "fleet.matched"), key=lambda x: (x.e, x.offset)):
         newest[x.event["kind"], x.event["identity"]] = x
     if not newest:
         return {"kind": "", "size": 0, "permitted": False}
-    worst = max(newest.values(), key=lambda x: (not x.event["permitted"], x.event["size"], x.event["kind"]))
+    held = [x for x in newest.values() if x.event["size"] >= 2]
+    last = max(newest.values(), key=lambda x: x.offset)
+    worst = max(held, key=lambda x: (not x.event["permitted"], STRENGTH.index(x.event["kind"]), x.event["size"]),
+                default=last)  # fmt: skip
     return {name: worst.event[name] for name in ("kind", "size", "permitted")}
 
 

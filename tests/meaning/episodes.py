@@ -85,6 +85,8 @@ def _end(
     for (session, name), state in told.items():
         if session != last.session:
             continue
+        if state.open and state.missing is None and state.before is not None:
+            state.lasted += moment.append - state.before  # it held up to its end
         state.before = None
         if state.open:
             state.open, state.interrupted = False, True

@@ -1,7 +1,7 @@
 """What is known of a room's label at one look: on, off or unknown. CONTRACT.md, "Label"."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from tests.meaning.log import MINUTE, SECOND, Entry
@@ -62,17 +62,26 @@ def first_of_each(entries: Sequence[Entry]) -> list[Entry]:
 def marks_of(entries: Sequence[Entry]) -> list[tuple[int, bool, Entry]]:
     """(since when, visible, entry): an "off" that came late begins at the W that it met.
 
-    A mark takes effect no earlier than the one that it overrides. An "off" that would begin after the "on" that
-    overrides it never was.
+    A mark holds until one with a larger key takes effect; one that would never hold is left out.
     """
     marks: list[tuple[int, bool, Entry]] = []
     for x in first_of_each([x for x in entries if x.type == "label.state"]):
         visible = bool(x.event["visible"])
         since = x.e if visible else max(x.e, x.behind)
-        while visible and marks and not marks[-1][1] and marks[-1][0] > since:
+        while marks and marks[-1][0] >= since:
             marks.pop()
-        marks.append((max(since, marks[-1][0]) if marks else since, visible, x))
+        marks.append((since, visible, x))
     return marks
+
+
+def hidden(entries: Sequence[Entry], sight: Sight) -> list[Entry]:
+    """Each "off" by the host, right behind an "on" by the platform, that the horizon has passed."""
+    pairs = pairwise(marks_of(entries))
+    return [
+        replace(off, e=since)
+        for (_, was_on, on), (since, is_on, off) in pairs
+        if was_on and not is_on and on.event["by"] == "platform" and off.event["by"] == "host" and since < sight.horizon
+    ]
 
 
 def without(spans: Sequence[Span], hole: Span) -> list[Span]:
@@ -103,15 +112,26 @@ def label_of(entries: Sequence[Entry], sight: Sight) -> Label:
     off = off_spans(marks, sight)
     counted = [(max(a, sight.due), b) for a, b in off if b > sight.due]
     newest = marks[-1][2].event if marks else {}
-    ever = any(on for _, on, _ in marks)
+    ever = any(x.event["visible"] for x in entries if x.type == "label.state")
     gone = sight.horizon > sight.due and any(b == sight.horizon for _, b in off)
+    missing = sight.horizon - missing_since(off, sight) if gone else 0
     many = sum(x.e >= sight.watermark for _, _, x in marks) > MARKS_MAX
     visible = None if many else False if gone else True if ever else None
     continuous = None if many else False if counted else True if visible and not off_after(marks, sight) else None
     return Label(
         visible, continuous, ever, str(newest.get("kind", "")), str(newest.get("by", "")),
-        float(newest.get("area_ratio") or -1.0), sum(b - a for a, b in counted) // MINUTE,
+        -1.0 if newest.get("area_ratio") is None else float(newest["area_ratio"]), missing // MINUTE,
     )  # fmt: skip
+
+
+def missing_since(off: Sequence[Span], sight: Sight) -> int:
+    """Since when a label that is missing at the horizon has been."""
+    since = off[-1][0]
+    for a, b in reversed(off):
+        if b < since:
+            break
+        since = a
+    return max(since, sight.due)
 
 
 def off_after(marks: Sequence[tuple[int, bool, Entry]], sight: Sight) -> bool:

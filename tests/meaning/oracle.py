@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.meaning import claims
 from tests.meaning.episodes import Decision, Moment, decisions
-from tests.meaning.label import Label, Sight, Span, label_of, marks_of, off_spans
+from tests.meaning.label import Label, Sight, Span, hidden, label_of, marks_of, off_spans
 from tests.meaning.log import MINUTE, Entry, Record, baseline_of
 from tests.meaning.rules import Verdict, World, in_force, verdict
 from tests.meaning.scan import LEASE_MS, Placed, Session, scan
@@ -34,6 +34,7 @@ class Measured:
     idle_minutes: int = 0
     idle: int = claims.NONE
     replies: bool = False
+    passed: int | None = None  # challenges; None: all that were ever passed
     software: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -118,11 +119,11 @@ def blind_spans(so_far: Sequence[Placed], session: Session) -> tuple[Span, ...]:
 
 
 def run_of(name: str, certainty: int, at: int, joined: Mapping[int, int], before: Seen | None) -> tuple[int, int]:
-    """Since when (append time) a fact has had its certainty: an unbroken row of looks, or its first record."""
-    since = at
-    if before is not None and before.runs.get(name, (-1, 0))[0] == certainty:
+    """Since when (append time) a fact has had any certainty: an unbroken row of looks, or its first record."""
+    since, known = at, min(certainty, claims.SUSPECTED)
+    if before is not None and before.runs.get(name, (-1, 0))[0] == known:
         since = before.runs[name][1]
-    return certainty, min(since, joined.get(certainty, since))
+    return known, min(since, joined.get(known, since))
 
 
 def see(room: Room, upto: int, levels: Levels, before: Seen | None) -> Seen | None:
@@ -133,7 +134,10 @@ def see(room: Room, upto: int, levels: Levels, before: Seen | None) -> Seen | No
     if before is not None and before.look.session.number != look.session.number:
         before = None
     measured = levels(look)
+    taken_off = [replace(x, append=look.append) for x in hidden(look.own, look.sight)]
+    told = [x for x in look.own if x.type != "label.state"]
     joins = {name: claims.join(name, look.own) for name in claims.FACTS}
+    joins["tamper"] = claims.join("tamper", [*told, *taken_off])
     facts: dict[str, dict[str, Any]] = {
         name: {"certainty": joined.certainty, **joined.says} for name, joined in joins.items()
     }
@@ -153,6 +157,8 @@ def see(room: Room, upto: int, levels: Levels, before: Seen | None) -> Seen | No
     runs["accused"] = accused
     label = label_of(look.own, replace(look.sight, accused=accused[1] if accused[0] else None))
     facts["label"] = {name: getattr(label, name) for name in Label.__slots__}
+    if not facts["ai_presenter"]["certainty"]:
+        facts["label"]["gap_minutes"] = 0
     held = {name: look.append - run[1] for name, run in runs.items() if run[0]}
     return Seen(look, World(facts, measured.levels, held), label, runs)
 
@@ -174,7 +180,8 @@ def rest_of(look: Look, measured: Measured) -> dict[str, dict[str, Any]]:
                                **measured.software},
         "likeness": claims.likeness(own),
         "registration": claims.registration(own),
-        "driven": {"replies": measured.replies, "challenges_passed": claims.challenges_passed(own)},
+        "driven": {"replies": measured.replies,
+                   "challenges_passed": claims.challenges_passed(own) if measured.passed is None else measured.passed},
         "frame": frame,
         "fleet": claims.fleet(own),
         "history": {"upheld": {}},

@@ -127,6 +127,8 @@ class Reader:
         if x.kind == "descriptor":
             return self.described(x)
         current, name = self.current, x.event.get("session_id")
+        if x.type == "review.decided":
+            return True
         if name is None:
             return x.kind == "answer" or (current is not None and x.tells >= current.start)
         if current is None:
@@ -176,12 +178,12 @@ class Reader:
     def take_up(self, name: str, x: Entry, start: int) -> Session:
         """Put another session into the room: one that was displaced lately, or a new one."""
         left = self.current
+        self.aside = [s for s in self.aside if self.append - s.displaced_append <= REOPEN_MS]
         if left is not None and left.closed_e is None:
             left.displaced_append, left.displaced_e = self.append, x.e
             self.aside.append(left)
             if len(self.aside) > ASIDE:
                 self.aside.remove(min(self.aside, key=lambda s: (s.descriptors, s.number)))
-        self.aside = [s for s in self.aside if self.append - s.displaced_append <= REOPEN_MS]
         back = next((s for s in self.aside if name in s.names), None)
         if back is None:
             self.current = self.begin(name, start)

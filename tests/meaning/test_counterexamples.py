@@ -234,8 +234,8 @@ def test_hidden_time_does_not_depend_on_the_order_of_arrival() -> None:
 def test_a_label_on_for_1_s_in_55_is_no_label() -> None:
     log = Log("bilibili").beats(12).put(20_000, 20_000, MARK)
     for n in range(12):
-        log.put(55_000 * n + 100, 55_000 * n, LABEL)
-        log.put(55_000 * n + 1_100, 55_000 * n + 1_000, LABEL, visible=False)
+        log.put(55_000 * n + 100, 55_000 * n, LABEL, by="platform")
+        log.put(55_000 * n + 1_100, 55_000 * n + 1_000, LABEL, by="platform", visible=False)
     assert live(log.said()) == {"CN-LABEL-01", "BILI-LABEL-01"}
 
 

@@ -36,7 +36,7 @@ def test_a_rule_is_cleared_after_half_an_hour_and_rests_as_long() -> None:
 def test_reconnecting_sheds_no_step_and_no_time_on_it() -> None:
     states = [(m, m % 10 != 0 or m == 0, True) for m in range(40)]
     said = told(*states)
-    assert [s for s in said if s[0] == "escalated"] == [("escalated", 1, 36)]
+    assert [s for s in said if s[0] == "escalated"] == [("escalated", 1, 33)]
     assert [s for s in said if s[0] == "opened"] == [("opened", 0, minute) for minute in (0, 11, 21, 31)]
 
 

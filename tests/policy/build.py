@@ -1,10 +1,14 @@
 """Small policies and rooms for tests."""
 
+from itertools import count
+
 from msgspec.structs import replace
 
+from worker.audit import reviews
+from worker.audit.events import ReviewDecided
 from worker.audit.evidence import THRESHOLDS, Level, new_family
-from worker.audit.facts import BLOCK_BIT, FACT_BIT, LEVEL_BIT, AiPresenter, Certainty
-from worker.audit.room import Phase, Room
+from worker.audit.facts import BLOCK_BIT, FACT_BIT, LEVEL_BIT, REVIEW_BIT, AiPresenter, Certainty
+from worker.audit.room import Phase, Room, Session
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
 from worker.policy.model import Decision
@@ -59,23 +63,28 @@ def a_room(room_id: str = "wechat_channels:r1", session_id: str = "s1") -> Room:
         room_id,
         partition=3,
         offset=100,
-        first_offset=7,
-        phase=Phase.LIVE,
-        session_id=session_id,
-        platform="wechat_channels",
-        region="CN",
-        host_id="h:1",
-        selling=True,
-        started_at_ms=T0 - 60 * MINUTE,
-        session_start_ms=T0 - 60 * MINUTE,
-        viewers=20,
         max_at_ms=T0,
+        session=Session(
+            id=session_id,
+            first_offset=7,
+            phase=Phase.LIVE,
+            platform="wechat_channels",
+            region="CN",
+            host_id="h:1",
+            selling=True,
+            started_at_ms=T0 - 60 * MINUTE,
+            began_ms=T0 - 60 * MINUTE,
+            start_ms=T0 - 60 * MINUTE,
+            viewers=20,
+        ),
     )
 
 
 def set_ai(room: Room, certainty: Certainty, by: str = "gb45438", since_ms: int = T0 - 5 * MINUTE) -> None:
     """Say that AI presents, as the audit core would."""
-    room.facts.ai_presenter = AiPresenter(certainty, by if certainty else "", False, since_ms if certainty else 0)
+    room.session.facts.ai_presenter = AiPresenter(
+        certainty, by if certainty else "", False, since_ms if certainty else 0
+    )
     room.changed |= FACT_BIT["ai_presenter"]
 
 
@@ -92,7 +101,7 @@ def set_level(room: Room, name: str, level: Level, dominant: int = 0) -> None:
     gained = family.log_e() - family.start_nats
     family.nats = tuple(gained if k == dominant else 0.0 for k in range(len(family.nats)))
     family.level = level
-    room.families = {**room.families, name: family}
+    room.session.families = {**room.session.families, name: family}
     room.changed |= LEVEL_BIT
 
 
@@ -100,19 +109,47 @@ def closed(room: Room) -> None:
     """Close the room's session."""
     from worker.audit.facts import SESSION_BIT
 
-    room.phase = Phase.CLOSED
+    room.session.phase, room.session.off_ms, room.session.off_appended_ms = Phase.CLOSED, room.max_at_ms, T0
     room.changed |= SESSION_BIT
 
 
 def upheld(room: Room, **counts: int) -> None:
     """Let people have upheld earlier violations, by rule id with _ for -, a day each before T0."""
     by_rule = {rule.replace("_", "-"): [T0 - DAY * (n - i) for i in range(n)] for rule, n in counts.items()}
-    room.facts.history = replace(room.facts.history, room=by_rule)
+    room.history = replace(room.history, room=by_rule)
+
+
+_later = count()
+
+
+def reviewed(
+    room: Room,
+    violation_id: str,
+    outcome: str,
+    by: str = "reviewer",
+    *,
+    id: str | None = None,
+    at_ms: int | None = None,
+    keep: list[str] | None = None,
+) -> None:
+    """Let a person decide about a violation, by default after whatever was decided before."""
+    number = next(_later)
+    event = ReviewDecided(
+        id=f"r{number}" if id is None else id,
+        room_id=room.room_id,
+        at_ms=T0 + number if at_ms is None else at_ms,
+        violation_id=violation_id,
+        outcome=outcome,  # type: ignore[arg-type]
+        by=by,  # type: ignore[arg-type]
+        keep=keep,
+    )
+    room.reviews.append(reviews.waiting(event, 200, event.at_ms, event.at_ms))
+    room.changed |= REVIEW_BIT
 
 
 def look(judge: Judge, room: Room, minutes: float = 0, bits: int = BLOCK_BIT) -> list[Decision]:
     """A block closes `minutes` after T0."""
-    room.max_at_ms = T0 + int(minutes * MINUTE)
+    room.max_at_ms = room.watermark_ms = room.heard_ms = T0 + int(minutes * MINUTE)
     room.changed |= bits
     return judge.evaluate(room, room.max_at_ms)
 

@@ -1,12 +1,13 @@
 """Caps: what goes through, what is parked, and how a person lets it go."""
 
+import copy
 import json
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
-from tests.policy.build import MINUTE, T0, a_judge, a_policy, a_room, a_rule, look, only, set_ai
+from tests.policy.build import MINUTE, T0, a_judge, a_policy, a_room, a_rule, look, only, reviewed, set_ai
 from tests.support.engine import Sent, room_log
 from tests.support.headers import header
 from worker.audit.facts import REVIEW_BIT, Certainty
@@ -43,8 +44,8 @@ def parked_by_hand(violations: list[OutRecord], per_hour: int) -> Iterator[str]:
     for record in violations:
         said = json.loads(record.value or b"")
         if said["actions"]:
-            if said["decided_at_ms"] // HOUR_MS > hour:
-                hour, through = said["decided_at_ms"] // HOUR_MS, 0
+            if record.caused_ms // HOUR_MS > hour:
+                hour, through = record.caused_ms // HOUR_MS, 0
             if through >= per_hour:
                 yield said["violation_id"]
             else:
@@ -81,8 +82,8 @@ def one_that_is_parked(judge: Judge) -> tuple[Room, Decision]:
     return room, park(room, only(look(judge, room)))
 
 
-def review(judge: Judge, room: Room, reviewed: str, outcome: str, minutes: float = 1) -> list[Decision]:
-    room.reviews.append((reviewed, outcome, "reviewer"))
+def review(judge: Judge, room: Room, name: str, outcome: str, minutes: float = 1) -> list[Decision]:
+    reviewed(room, name, outcome)
     return look(judge, room, minutes, REVIEW_BIT)
 
 
@@ -108,13 +109,31 @@ def test_a_parked_one_may_be_released_after_it_has_cleared() -> None:
     assert only(review(judge, room, parked.violation_id, "upheld", 4)).actions
 
 
-def test_a_parked_one_that_is_overturned_is_withdrawn_and_is_never_released() -> None:
+def test_a_parked_one_that_is_overturned_is_withdrawn_and_comes_back_released_if_it_is_upheld_after_all() -> None:
     judge = a_judge(CAPPED)
     room, parked = one_that_is_parked(judge)
-    assert only(review(judge, room, parked.violation_id, "overturned")).kind == "withdrawn"
+    withdrawn = only(review(judge, room, parked.violation_id, "overturned"))
+    assert (withdrawn.kind, withdrawn.actions) == ("withdrawn", ())
     again = only(review(judge, room, parked.violation_id, "upheld", 2))
-    assert (again.kind, again.released) == ("opened", False), "an appeal the other way: the rule may open anew"
-    assert is_counted(again)
+    assert (again.kind, [a.action for a in again.actions]) == ("escalated", ["reduce_live_recommendation"])
+    assert not is_counted(again)
+
+
+def test_a_finding_that_stands_again_stays_parked_until_its_parked_record_is_upheld() -> None:
+    """Whoever upholds an earlier record has not looked at what the cap held back."""
+    judge = a_judge(CAPPED)
+    room = a_room()
+    set_ai(room, Certainty.CONFIRMED)
+    opened = only(look(judge, room))
+    parked = park(room, only(look(judge, room, 10)))
+    assert only(review(judge, room, opened.violation_id, "overturned", 11)).kind == "withdrawn"
+    again = only(review(judge, room, opened.violation_id, "upheld", 12))
+    assert (again.kind, again.actions, again.withheld[-1].because) == ("parked", (), "cap")
+    for name in (parked.violation_id, again.violation_id):
+        held = copy.deepcopy(room)
+        released = only(review(judge, held, name, "upheld", 13))
+        assert released.kind == "escalated" and released.actions, "either of its records may be upheld"
+        assert released.supersedes == again.violation_id
 
 
 def test_shadow_decisions_and_closings_count_against_no_cap() -> None:
@@ -130,7 +149,8 @@ def test_the_hour_never_goes_back_and_an_older_decision_counts_in_the_present_on
     for number, minutes in enumerate((0, 1, 61, 2, 3, 62, 4, 121, 5)):
         room = a_room(f"wechat_channels:r{number}")
         set_ai(room, Certainty.CONFIRMED)
-        answers.append(not ledger.let_through(only(look(judge, room, minutes)), number))
+        decision = only(look(judge, room, minutes))
+        answers.append(not ledger.let_through(decision, number, decision.decided_at_ms))
     assert T0 % HOUR_MS == 0
     assert answers == [False, False, False, False, False, False, True, False, False]
     assert ledger.reached(T0 + 62 * MINUTE) == []
@@ -143,9 +163,9 @@ def test_a_verdict_is_kept_until_its_offset_is_committed() -> None:
         room = a_room(f"wechat_channels:r{number}")
         set_ai(room, Certainty.CONFIRMED)
         decisions.append(only(look(judge, room)))
-    first = [not ledger.let_through(decision, offset) for offset, decision in enumerate(decisions)]
+    first = [not ledger.let_through(decision, offset, T0) for offset, decision in enumerate(decisions)]
     assert first == [False] * 4 + [True] * 2
-    assert [not ledger.let_through(decision, offset) for offset, decision in enumerate(decisions)] == first
+    assert [not ledger.let_through(decision, offset, T0) for offset, decision in enumerate(decisions)] == first
     assert ledger.windows["T-ONE-01"].in_hour == 4
     assert ledger.reached(T0) == ["T-ONE-01"]
     ledger.forget_below(3)

@@ -15,7 +15,7 @@ def test_statistics_explain_themselves_and_add_up() -> None:
     decision = only(look(judge, room))
     assert (decision.family, decision.level) == ("AI", Level.LIMIT)
     assert decision.log_e == [*accumulate(e.nats for e in decision.evidence)][-1]  # one by one, from the left
-    assert abs((decision.log_e or 0) - room.families["AI"].log_e()) < 1e-9
+    assert abs((decision.log_e or 0) - room.session.families["AI"].log_e()) < 1e-9
     assert [e.signal for e in decision.evidence] == ["start", "time", "voice", "visual"]
     assert decision.counterfactual == ("AI", "AI.visual")  # without voice it would hold all the same
 
@@ -32,14 +32,14 @@ def test_a_family_that_does_not_matter_is_not_named() -> None:
 def test_a_record_that_would_have_saved_the_room_stands_in_the_counterfactual() -> None:
     judge, room = a_judge(a_rule(when="ai_presenter.certainty >= POSSIBLE && label.ever")), a_room()
     set_ai(room, CONFIRMED)
-    room.facts.label = Label(ever=True)
+    room.session.facts.label = Label(ever=True)
     assert only(look(judge, room)).counterfactual == ("ai_presenter", "label")
 
 
 def test_a_signal_is_needed_when_without_it_the_bar_would_not_have_been_reached() -> None:
     judge, room = a_judge(a_rule(when='level("PLAY") >= LABEL')), a_room()
     set_level(room, "PLAY", Level.LABEL)
-    family = room.families["PLAY"]
+    family = room.session.families["PLAY"]
     family.without = [[THRESHOLDS[Level.LABEL] / 2]]
     assert only(look(judge, room)).counterfactual == ("PLAY", "PLAY.locked")
 
@@ -47,7 +47,7 @@ def test_a_signal_is_needed_when_without_it_the_bar_would_not_have_been_reached(
 def test_a_level_that_lingers_above_a_twentieth_of_its_bar_may_linger_without_a_signal_too() -> None:
     judge, room = a_judge(a_rule(when='level("PLAY") >= LABEL')), a_room()
     set_level(room, "PLAY", Level.LABEL)
-    family = room.families["PLAY"]
+    family = room.session.families["PLAY"]
     family.m, family.without = [THRESHOLDS[Level.LABEL] / 3], [[THRESHOLDS[Level.LABEL] / 10]]
     assert only(look(judge, room)).counterfactual == ("PLAY",)
 
@@ -64,7 +64,7 @@ def test_a_fact_that_rests_on_a_family_falls_with_it() -> None:
 def test_a_marker_that_stands_without_the_family_keeps_the_rule_up() -> None:
     when = 'ai_presenter.certainty >= POSSIBLE || level("AI") >= LIMIT'
     judge, room = a_judge(a_rule(when=when)), a_room()
-    room.marked = AiPresenter(POSSIBLE, "declared", True, T0)
+    room.session.marked = AiPresenter(POSSIBLE, "declared", True, T0)
     set_ai(room, CONFIRMED, by="voice_and_visual")
     set_level(room, "AI", Level.LIMIT)
     assert only(look(judge, room)).counterfactual == ()
@@ -72,9 +72,9 @@ def test_a_marker_that_stands_without_the_family_keeps_the_rule_up() -> None:
 
 def test_a_recording_that_rests_on_repetition_says_so() -> None:
     judge, room = a_judge(a_rule(when='recorded.certainty >= POSSIBLE || level("PLAY") >= LIMIT')), a_room()
-    room.facts.recorded = Recorded(CONFIRMED, "repetition_and_challenge", T0)
+    room.session.facts.recorded = Recorded(CONFIRMED, "repetition_and_challenge", T0)
     set_level(room, "PLAY", Level.LIMIT)
-    room.families["PLAY_LONG"] = room.families["PLAY"]
+    room.session.families["PLAY_LONG"] = room.session.families["PLAY"]
     decision = only(look(judge, room))
     assert (decision.family, decision.counterfactual) == ("PLAY", ("PLAY", "PLAY.locked"))
 

@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
+from worker.audit.episode import Broadcast, Episode
 from worker.audit.facts import Certainty
-from worker.audit.room import Episode
 from worker.policy.episodes import Event, IllegalMove, State, after, ids_of, step_name, violation_id
 
 LEGAL = {
@@ -18,7 +18,8 @@ LEGAL = {
     ("open", "withdraw"): "withdrawn",
     ("escalated", "withdraw"): "withdrawn",
     ("cleared", "withdraw"): "withdrawn",
-    ("withdrawn", "reinstate"): "cleared",
+    ("withdrawn", "reinstate"): "escalated",
+    ("withdrawn", "clear"): "cleared",
 }
 
 
@@ -54,8 +55,8 @@ def test_an_id_differs_when_any_part_of_its_cause_does() -> None:
 
 
 def test_every_id_that_an_episode_may_bear_is_known_again() -> None:
-    episode = Episode("R-1", "open", 5, 0, 5, session_id="s")
-    ids = set(ids_of(episode, "p", "r", 2))
+    episode = Episode("R-1", "escalated", 5, 1, 5, session_id="s", broadcast=Broadcast("p"))
+    ids = set(ids_of(episode, "r"))
     assert violation_id("p", "r", "s", "R-1", 5, step_name(1, Certainty.CONFIRMED)) in ids
     assert violation_id("p", "r", "s", "R-1", 5, "cleared") in ids
     assert violation_id("p", "r", "s", "R-1", 6, "cleared") not in ids

@@ -20,7 +20,7 @@ EXEMPT = a_rule(exemptions=HOST, escalate_after="5m")
 def in_breach(**fields: object) -> Room:
     room = a_room()
     for name, value in fields.items():
-        setattr(room, name, value)
+        setattr(room.session, name, value)
     set_ai(room, Certainty.CONFIRMED)
     return room
 

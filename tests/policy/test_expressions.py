@@ -4,7 +4,7 @@ import pytest
 
 from worker.audit.facts import AiPresenter, Certainty, Idle, Label
 from worker.policy.compile import KNOWN_MAX, CompileError, RuleError, compile_expression
-from worker.policy.inputs import FIELDS, VARIABLES, nothing_known
+from worker.policy.inputs import FIELDS, VARIABLES, Inputs, nothing_known
 
 NOW = 1_700_000_000_000
 MINUTE = 60_000
@@ -42,16 +42,38 @@ def test_minutes_are_whole_and_stop_when_the_fact_does() -> None:
     assert compile_expression("idle.minutes == 0").holds(over)
 
 
-def test_the_gap_of_a_label_starts_when_ai_is_known_or_the_label_goes() -> None:
+def test_the_gap_of_a_label_is_that_of_an_ai_presenter_without_one() -> None:
     gap = compile_expression("label.gap_minutes == 7")
     known = {"ai_presenter": AiPresenter(Certainty.CONFIRMED, "c2pa", False, NOW - 20 * MINUTE)}
-    gone = nothing_known(NOW).with_facts({**known, "label": Label(False, since_ms=NOW - 7 * MINUTE)})
-    never = nothing_known(NOW).with_facts(
-        {"ai_presenter": AiPresenter(Certainty.CONFIRMED, "c2pa", False, NOW - 7 * MINUTE)}
-    )
-    assert gap.holds(gone)
-    assert gap.holds(never)
-    assert not gap.holds(nothing_known(NOW))
+    seven = Inputs(nothing_known(NOW).facts, {}, NOW, missing_ms=8 * MINUTE - 1)
+    assert gap.holds(seven.with_facts({**known, "label": Label(False)}))
+    assert not gap.holds(seven.with_facts({"label": Label(False)})), "no one need label what is not known to be AI"
+    assert not gap.holds(seven.with_facts({**known, "label": Label(True)}))
+
+
+@pytest.mark.parametrize(
+    ("text", "holds", "may_hold"),
+    [
+        ("label.visible", False, True),
+        ("!label.visible", False, True),
+        ("label.continuous && !label.visible", False, False),
+        ("label.visible || !label.continuous", True, True),
+        ('label.kind == "digital_human"', False, True),
+        ("label.ever", False, False),
+    ],
+)
+def test_of_an_unknown_label_a_condition_holds_only_if_it_would_whatever_it_were(
+    text: str, holds: bool, may_hold: bool
+) -> None:
+    program, inputs = compile_expression(text), nothing_known(NOW)
+    assert (program.holds(inputs), program.may_hold(inputs)) == (holds, may_hold)
+
+
+def test_of_a_label_that_is_visible_only_its_past_may_be_unknown() -> None:
+    inputs = nothing_known(NOW).with_facts({"label": Label(True, None, True, "ai_generated")})
+    assert compile_expression('label.visible && label.kind == "ai_generated"').holds(inputs)
+    assert not compile_expression("label.continuous").holds(inputs)
+    assert compile_expression("label.continuous").may_hold(inputs)
 
 
 def test_an_expression_that_takes_too_many_steps_in_a_large_room_is_an_error_not_the_end() -> None:

@@ -8,9 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.contracts.contract import Contract
-from tests.policy.build import MINUTE, T0, a_policy, a_room, a_rule, look, only, set_ai
-from worker.audit.facts import REVIEW_BIT, SESSION_BIT, Certainty
-from worker.audit.room import Phase
+from tests.policy.build import MINUTE, T0, a_policy, a_room, a_rule, closed, look, only, reviewed, set_ai
+from worker.audit.facts import REVIEW_BIT, Certainty
 from worker.policy.feed import PolicyFeed
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
@@ -65,12 +64,12 @@ def test_a_version_that_is_known_but_not_in_force_changes_no_record() -> None:
         judge = Judge(feed.book)
         set_ai(room, Certainty.CONFIRMED)
         decisions = look(judge, room, 1)
-        room.reviews.append((decisions[0].violation_id, "overturned", "appeal"))
+        reviewed(room, decisions[0].violation_id, "overturned", "appeal")
         decisions += look(judge, room, 2, REVIEW_BIT)
-        room.session_id = "s2"
+        room.session.id, room.session.number = "s2", 2
         decisions += look(judge, room, 3)
-        room.phase = Phase.CLOSED
-        decisions += look(judge, room, 4, SESSION_BIT)
+        closed(room)
+        decisions += look(judge, room, 4, 0)
         said.append([(d.kind, d.policy.version, d.rule.policy.version) for d in decisions])
     assert said[0] == said[1]
     assert [kind for kind, _, _ in said[0]] == ["opened", "withdrawn", "opened", "cleared"]

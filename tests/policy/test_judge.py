@@ -15,13 +15,14 @@ from tests.policy.build import (
     closed,
     look,
     only,
+    reviewed,
     set_ai,
     set_level,
     upheld,
 )
+from worker.audit.episode import EPISODES_MAX
 from worker.audit.evidence import Level
 from worker.audit.facts import FACT_BIT, REVIEW_BIT, Certainty, Label
-from worker.audit.room import EPISODES_MAX
 from worker.policy.judge import Judge, mode_of
 from worker.policy.load import load_policies
 from worker.policy.model import Decision
@@ -114,7 +115,7 @@ def test_a_new_session_clears_the_old_one_under_its_own_name() -> None:
     judge, room = a_judge(a_rule()), a_room()
     set_ai(room, CONFIRMED)
     first = only(look(judge, room))
-    room.session_id = "s2"
+    room.session.id, room.session.number = "s2", 2
     cleared, opened = look(judge, room, 10)
     assert (cleared.kind, cleared.session_id, cleared.supersedes) == ("cleared", "s1", first.violation_id)
     assert (opened.kind, opened.session_id) == ("opened", "s2")  # no cooldown across sessions
@@ -180,16 +181,16 @@ def test_statistics_of_one_family_are_never_confirmed_and_two_independent_ones_a
 def test_an_exemption_holds_a_rule_back() -> None:
     judge, room = a_judge(a_rule(exempt="label.continuous")), a_room()
     set_ai(room, CONFIRMED)
-    room.facts.label = Label(True, True, True)
+    room.session.facts.label = Label(True, True, True)
     assert look(judge, room) == []
 
 
 def test_a_room_that_does_not_sell_is_out_of_scope() -> None:
     judge, room = a_judge(a_rule()), a_room()
-    room.selling = False
+    room.session.selling = False
     set_ai(room, CONFIRMED)
     assert look(judge, room) == []
-    room.selling = True
+    room.session.selling = True
     assert only(look(judge, room, 1, bits=FACT_BIT["room"])).kind == "opened"
 
 
@@ -197,12 +198,12 @@ def test_an_overturned_violation_is_withdrawn_and_the_rule_exempt_for_the_sessio
     judge, room = a_judge(a_rule(cooldown="1m")), a_room()
     set_ai(room, CONFIRMED)
     opened = only(look(judge, room))
-    room.reviews.append((opened.violation_id, "overturned", "reviewer"))
+    reviewed(room, opened.violation_id, "overturned", "reviewer")
     withdrawn = only(look(judge, room, 5, bits=REVIEW_BIT))
     assert (withdrawn.kind, withdrawn.supersedes) == ("withdrawn", opened.violation_id)
     assert room.reviews == []
     assert look(judge, room, 200) == []
-    room.session_id = "s2"
+    room.session.id, room.session.number = "s2", 2
     assert only(look(judge, room, 201)).kind == "opened"
 
 
@@ -211,13 +212,13 @@ def test_an_earlier_step_may_be_reviewed_too() -> None:
     set_ai(room, CONFIRMED)
     opened = only(look(judge, room))
     look(judge, room, 5)
-    room.reviews.append((opened.violation_id, "overturned", "appeal"))
+    reviewed(room, opened.violation_id, "overturned", "appeal")
     assert only(look(judge, room, 6, bits=REVIEW_BIT)).kind == "withdrawn"
 
 
 def test_an_unknown_review_is_harmless() -> None:
     judge, room = a_judge(a_rule()), a_room()
-    room.reviews.append(("a" * 26, "overturned", "reviewer"))
+    reviewed(room, "a" * 26, "overturned")
     assert look(judge, room, bits=REVIEW_BIT) == []
 
 
@@ -225,14 +226,15 @@ def test_what_people_upheld_starts_the_next_session_further_up() -> None:
     judge, room = a_judge(a_rule()), a_room()
     set_ai(room, CONFIRMED)
     opened = only(look(judge, room))
-    room.reviews += [(opened.violation_id, "upheld", "reviewer"), (opened.violation_id, "upheld", "appeal")]
+    reviewed(room, opened.violation_id, "upheld", "reviewer")
+    reviewed(room, opened.violation_id, "upheld", "appeal")
     look(judge, room, 1, bits=REVIEW_BIT)
-    assert room.facts.history.room == {"T-ONE-01": [T0 + MINUTE]}
-    room.session_id = "s2"
+    assert room.history.room == {"T-ONE-01": [T0]}
+    room.session.id, room.session.number = "s2", 2
     _, again = look(judge, room, 10)
     assert (again.kind, again.step) == ("opened", 1)
     upheld(room, T_ONE_01=99)
-    room.session_id = "s3"
+    room.session.id, room.session.number = "s3", 3
     assert look(judge, room, 20)[1].step == 2  # no further than the ladder goes
 
 
@@ -240,10 +242,12 @@ def test_an_appeal_the_other_way_lifts_the_exemption() -> None:
     judge, room = a_judge(a_rule()), a_room()
     set_ai(room, CONFIRMED)
     opened = only(look(judge, room))
-    room.reviews.append((opened.violation_id, "overturned", "reviewer"))
+    reviewed(room, opened.violation_id, "overturned", "reviewer")
     look(judge, room, 1, bits=REVIEW_BIT)
-    room.reviews.append((opened.violation_id, "upheld", "appeal"))
-    assert only(look(judge, room, 2, bits=REVIEW_BIT)).kind == "opened"
+    reviewed(room, opened.violation_id, "upheld", "appeal")
+    restored = only(look(judge, room, 2, bits=REVIEW_BIT))
+    assert (restored.kind, restored.step) == ("escalated", 0)
+    assert only(look(judge, room, 32)).step == 1, "it goes on, from when it was restored"
 
 
 def test_shadow_says_all_and_recommends_nothing() -> None:
@@ -296,7 +300,8 @@ def test_decisions_come_in_the_order_of_policy_and_rule() -> None:
 MOVES = {
     ("idle", "opened"), ("opened", "escalated"), ("opened", "cleared"), ("opened", "withdrawn"),
     ("escalated", "escalated"), ("escalated", "cleared"), ("escalated", "withdrawn"),
-    ("cleared", "opened"), ("cleared", "withdrawn"), ("withdrawn", "opened"),
+    ("cleared", "opened"), ("cleared", "withdrawn"), ("withdrawn", "opened"), ("withdrawn", "escalated"),
+    ("escalated", "opened"),
 }  # fmt: skip
 BOOK = load_policies({"p": a_policy(a_rule(cooldown="20m", clear_after="20m"))})
 STEPS = st.lists(
@@ -335,14 +340,13 @@ def history(steps: list[tuple[str, int]]) -> list[Decision]:
             closed(room)
         elif what == "session":
             sessions += 1
-            room.session_id, room.phase = f"s{sessions}", 1
+            room.session.id, room.session.number, room.session.phase = f"s{sessions}", sessions, 1
+            room.session.off_appended_ms = 0
         elif what in ("overturn", "uphold") and found:
-            room.reviews.append(
-                (found[-1].violation_id, {"overturn": "overturned", "uphold": "upheld"}[what], "reviewer")
-            )
-            room.changed |= REVIEW_BIT
+            outcome = {"overturn": "overturned", "uphold": "upheld"}[what]
+            reviewed(room, found[-1].violation_id, outcome, id=f"r{minutes}", at_ms=T0 + minutes * MINUTE)
         elif what == "sell":
-            room.selling = not room.selling
+            room.session.selling = not room.session.selling
         elif what in ("none", "suspected", "possible", "confirmed"):
             set_ai(room, Certainty[what.upper()])
         found += look(judge, room, minutes)

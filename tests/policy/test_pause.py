@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 import pytest
-from msgspec.structs import replace
 
 from tests.policy.build import MINUTE, T0, a_judge, a_policy, a_room, a_rule, look, only, set_ai
 from tests.support.engine import Sent, room_log
@@ -31,7 +30,10 @@ def opened(judge: Judge, number: int, minutes: float) -> Decision:
 
 def verdicts(judge: Judge, ledger: Ledger, *minutes: float) -> list[bool]:
     first = len(ledger.verdicts)
-    return [not ledger.let_through(opened(judge, first + n, at), first + n) for n, at in enumerate(minutes)]
+    return [
+        not ledger.let_through(opened(judge, first + n, at), first + n, round(T0 + at * MINUTE))
+        for n, at in enumerate(minutes)
+    ]
 
 
 def test_a_rule_that_opens_in_more_rooms_than_it_may_in_ten_minutes_is_paused() -> None:
@@ -66,7 +68,7 @@ def test_what_a_rule_always_does_is_no_flood() -> None:
     window, decision = Window(), opened(a_judge(QUICK.replace("rooms: 3", "rooms: 10")), 0, 0)
 
     def at(slot: int) -> bool:
-        window.note(replace(decision, decided_at_ms=T0 + slot * SLOT_MS))
+        window.note(decision, T0 + slot * SLOT_MS)
         return window.paused
 
     for slot in range(30):
@@ -89,7 +91,7 @@ def test_a_mean_is_of_a_day_and_a_flood_teaches_nothing() -> None:
 def test_what_is_remembered_of_rules_is_bounded() -> None:
     ledger, decision = Ledger(), opened(a_judge(QUICK), 0, 0)
     ledger.windows = {f"R-{n}": Window(slot=n) for n in range(1, WINDOWS_MAX + 1)}
-    ledger.let_through(decision, 0)
+    ledger.let_through(decision, 0, T0)
     assert len(ledger.windows) == WINDOWS_MAX
     assert "R-1" not in ledger.windows
 
@@ -102,7 +104,7 @@ RECORDS = [
 
 @cache
 def judged(rule: str, size: int) -> tuple[tuple[str, str, int, bool], ...]:
-    """(id, transition, decided at, asks) of each record."""
+    """(id, transition, when its cause was appended, asks) of each record."""
     return tuple(_judged(rule, size))
 
 
@@ -112,7 +114,7 @@ def _judged(rule: str, size: int) -> Iterator[tuple[str, str, int, bool]]:
     for first in range(0, len(RECORDS), size):
         for record in processor.process(RECORDS[first : first + size]).of(VIOLATIONS_TOPIC):
             said = json.loads(record.value or b"")
-            yield said["violation_id"], said["transition"], said["decided_at_ms"], bool(said["actions"])
+            yield said["violation_id"], said["transition"], record.caused_ms, bool(said["actions"])
 
 
 def paused_by_hand(free: Iterable[tuple[str, str, int, bool]]) -> list[str]:

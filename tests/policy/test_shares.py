@@ -19,7 +19,7 @@ GIVEN = "{ai_presenter: {certainty: CONFIRMED}, share: {label.visible: 0.4}}"
 
 def show(judge: Judge, room: Room, visible: bool, minutes: float) -> int:
     """The label comes or goes; returns how many decisions that leads to."""
-    room.facts.label = Label(visible, False, True, "digital_human", "host", -1.0, T0 + int(minutes * MINUTE))
+    room.session.facts.label = Label(visible, False, True, "digital_human", "host", -1.0, T0 + int(minutes * MINUTE))
     return len(look(judge, room, minutes, FACT_BIT["label"]))
 
 
@@ -53,7 +53,7 @@ def test_a_share_of_an_accusing_fact_never_makes_a_decision_confirmed() -> None:
     when = 'idle.certainty >= SUSPECTED && share("idle", duration("10m")) >= 0.5'
     judge, room = a_judge(a_rule(when=when, given="{idle: {certainty: CONFIRMED}, share: {idle: 0.9}}",
                                  expect="[reduce_live_recommendation]")), a_room()  # fmt: skip
-    room.facts.idle = Idle(Certainty.CONFIRMED, T0)
+    room.session.facts.idle = Idle(Certainty.CONFIRMED, T0)
     look(judge, room, 0, FACT_BIT["idle"])
     opened = only(look(judge, room, 10))
     assert opened.certainty == Certainty.POSSIBLE
@@ -65,10 +65,11 @@ def test_it_begins_anew_with_a_session_and_with_the_policy_that_asks() -> None:
                                                     version=2, since_ms=T0 + 60 * MINUTE)}  # fmt: skip
     judge, room = Judge(load_policies(texts)), a_room()
     set_ai(room, Certainty.CONFIRMED)
+    room.session.facts.label = Label(False, False)
     look(judge, room, 0)
-    assert room.marks == {}
+    assert room.session.marks == {}
     look(judge, room, 60)
-    assert room.marks == {"label.visible": [(T0 + 60 * MINUTE, False)]}
+    assert room.session.marks == {"label.visible": [(T0 + 60 * MINUTE, False)]}
     assert not any(d.rule.id == "T-TWO-02" for d in look(judge, room, 89))
     assert any(d.rule.id == "T-TWO-02" for d in look(judge, room, 90))
 
@@ -77,9 +78,26 @@ def test_a_fact_that_flickers_is_unknown_and_bounded() -> None:
     room = a_room()
     for n in range(1_000):
         shares.note(room, {"label.visible": n % 2 == 0}, T0 + n * 1_000)
-    assert len(room.marks["label.visible"]) == shares.MARKS_MAX
-    assert shares.of(room, "label.visible", 20 * MINUTE, T0 + 999_000) is None
-    assert shares.of(room, "label.visible", MINUTE, T0 + 999_000) == pytest.approx(0.5, abs=0.02)
+    assert len(room.session.marks["label.visible"]) == shares.MARKS_MAX
+    assert shares.of(room, "label.visible", 20 * MINUTE, T0 + 999_000) == shares.UNKNOWN
+    assert shares.of(room, "label.visible", MINUTE, T0 + 999_000) == pytest.approx((0.5, 0.5), abs=0.02)
+
+
+def test_time_of_which_it_is_unknown_whether_it_held_lies_between_the_bounds() -> None:
+    room = a_room()
+    for minute, value in enumerate((True, None, False, None)):
+        shares.note(room, {"label.visible": value}, T0 + minute * MINUTE)
+    assert shares.of(room, "label.visible", 4 * MINUTE, T0 + 4 * MINUTE) == (0.25, 0.75)
+
+
+def test_a_label_that_was_unknown_for_a_while_counts_for_the_room_either_way() -> None:
+    judge, room = a_judge(a_rule(when=MOSTLY_UNLABELLED, given=GIVEN)), a_room()
+    set_ai(room, Certainty.CONFIRMED)
+    for minutes, visible in ((0, True), (10, None), (20, False), (30, False)):
+        room.session.facts.label = Label(visible, False, True)
+        assert look(judge, room, minutes, FACT_BIT["label"]) == []
+    (opened,) = look(judge, room, 35.01, FACT_BIT["label"])
+    assert opened.facts["share"] == {"label.visible of 1800 s": None}
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -96,16 +114,16 @@ def test_it_is_what_one_finds_who_looks_every_millisecond(
     now += after
     found = shares.of(room, "x", window, now)
     if now < window:
-        assert found is None
+        assert found == shares.UNKNOWN
     else:
-        assert found == sum(states[now - window : now]) / window
+        assert found == (sum(states[now - window : now]) / window,) * 2
 
 
 def test_what_may_be_asked_about_is_a_record_that_is_true_or_false_or_an_accusing_fact() -> None:
     assert {"label.visible", "driven.replies", "frame.person_present", "room.paused", "idle"} <= set(SHARED)
     for name in SHARED:
         assert compile_expression(f'share("{name}", duration("5m")) > 0.5').shares == ((name, 300_000),)
-        assert nothing_known(T0).stands(name) is False
+        assert nothing_known(T0).stands(name) in (False, None)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ class Live:
     def send(self, event: type, /, **fields: object) -> None:
         self.n += 1
         envelope = {"id": f"e{self.n}", "room_id": self.room.room_id, "at_ms": self.now_ms, "session_id": "s1"}
-        apply(self.room, event(**envelope, **fields), self.n)
+        apply(self.room, event(**envelope, **fields), self.n, self.now_ms)
         self.found += self.judge.evaluate(self.room, self.room.max_at_ms)
 
     def beat(self, *, paused: bool = False) -> None:

@@ -5,7 +5,8 @@ import pytest
 from tests.policy.build import MINUTE, T0, a_judge, a_policy, a_room, a_rule, look, only, set_level
 from worker.audit.evidence import Level
 from worker.audit.facts import FACT_BIT, Certainty, Fleet
-from worker.audit.room import Room, Ties
+from worker.audit.room import Room
+from worker.audit.ties import Ties
 from worker.audit.timing import Pauses
 from worker.policy.compile import CompileError, RuleError, compile_expression
 from worker.policy.inputs import SIGNALS, SignalsFact, nothing_known, of_room
@@ -21,7 +22,7 @@ def with_signals(**values: float) -> SignalsFact:
 
 def even(room: Room) -> Room:
     """Sixty pauses of a clock."""
-    room.pauses = Pauses(count=60, mean=400.0)
+    room.session.pauses = Pauses(count=60, mean=400.0)
     return room
 
 
@@ -67,7 +68,7 @@ def test_signals_alone_are_a_suspicion_and_never_more() -> None:
         ladder="[hide_public_traffic]", expect="[review]",
     )  # fmt: skip
     room = a_room()
-    room.session_start_ms = room.max_at_ms - 5 * 60 * MINUTE
+    room.session.start_ms = room.max_at_ms - 5 * 60 * MINUTE
     set_level(room, "AI", Level.LIMIT)
     decisions = look(a_judge(alone, both), room)
     assert [(d.certainty, [a.action for a in d.actions]) for d in decisions] == [(Certainty.SUSPECTED, ["review"])] * 2
@@ -95,7 +96,7 @@ def test_a_rule_over_signals_opens_names_them_and_clears_when_they_fall_silent()
     opened = only(look(judge, room, 5))
     assert opened.facts["signals"] == {"cadence": 1.0}
     assert "signals" in opened.counterfactual and "NONINT" in opened.counterfactual
-    room.pauses = None
+    room.session.pauses = None
     assert look(judge, room, 10) == []
     assert only(look(judge, room, 15)).kind == "cleared"
 
@@ -107,10 +108,10 @@ def test_the_tests_in_a_policy_give_signals_by_name() -> None:
 
 def test_unbroken_is_in_hours_from_four_on() -> None:
     room = a_room()
-    room.session_start_ms = room.max_at_ms - 5 * 60 * MINUTE
+    room.session.start_ms = room.max_at_ms - 5 * 60 * MINUTE
     assert compile_expression(LONG).holds(of_room(room, T0))
     assert compile_expression("has(signals.unbroken) && signals.unbroken == 5.0").holds(of_room(room, T0))
-    room.session_start_ms = room.max_at_ms - 3 * 60 * MINUTE
+    room.session.start_ms = room.max_at_ms - 3 * 60 * MINUTE
     assert not compile_expression("has(signals.unbroken)").holds(of_room(room, T0))
 
 
@@ -118,8 +119,8 @@ def test_a_rule_is_looked_at_when_a_match_arrives() -> None:
     rule = a_rule(when="has(signals.shared_script) && signals.shared_script == 1.0", ladder="[notify]",
                   given="{signals: {shared_script: 1.0}}", expect="[notify]")  # fmt: skip
     judge, room = a_judge(rule), a_room()
-    room.ties = Ties(fleets=(("script:k", Fleet("script", 2)),))
+    room.session.ties = Ties(fleets=(("script:k", Fleet("script", 2)),))
     assert only(look(judge, room, bits=FACT_BIT["signals"])).kind == "opened"
     other = a_room()
-    other.ties = Ties(fleets=(("script:k", Fleet("script", 2, True)),))
+    other.session.ties = Ties(fleets=(("script:k", Fleet("script", 2, True)),))
     assert look(judge, other, bits=FACT_BIT["signals"]) == []

@@ -16,8 +16,8 @@ from tests.support.engine import Sent
 from tests.support.oracle import answers_in, match
 from worker.audit import snapshot
 from worker.audit.history import kept_until_ms
-from worker.audit.lifecycle import SILENCE_MS
 from worker.audit.room import Room
+from worker.audit.sessions import SILENCE_MS
 from worker.engine.identities import partition_of
 from worker.partition.rooms import MemoryRooms
 from worker.partition.rooms import PartitionProcessor as Core
@@ -177,9 +177,11 @@ def check_state(ran: Ran, partition: int, expected: Expected) -> None:
             assert forgotten, f"{room_id} is lost"
         else:
             assert snapshot.encode(kept) == expected.encoded[room_id], f"the state of {room_id} differs"
-            if kept.speech is not None and kept.speech.store is not None:
-                assert room.speech is not None and room.speech.store is not None
-                assert kept.speech.store.bands == room.speech.store.bands, f"the speech of {room_id} differs"
+            if kept.session.speech is not None and kept.session.speech.store is not None:
+                assert room.session.speech is not None and room.session.speech.store is not None
+                assert kept.session.speech.store.bands == room.session.speech.store.bands, (
+                    f"the speech of {room_id} differs"
+                )
 
 
 def simulate(seed: int, make_worker: Callable[..., SimulatedWorker] = SimulatedWorker) -> Counter[str]:

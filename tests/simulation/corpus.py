@@ -11,7 +11,7 @@ from random import Random
 from tests.policy.build import a_policy, a_rule
 from tests.support.engine import Sent
 from worker.audit import speech
-from worker.audit.lifecycle import SILENCE_MS
+from worker.audit.sessions import SILENCE_MS
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
 

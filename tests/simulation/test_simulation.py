@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from faust.types import TP
 
-from worker.audit.events import Event
 from worker.audit.room import Room
 from worker.ingress.reject import Reject
 from worker.partition.identities import MatchProcessor, Placed
-from worker.partition.rooms import Output, PartitionProcessor
+from worker.partition.rooms import Entry, Output, PartitionProcessor
 from worker.records import Record
 from worker.topics import EVENTS_TOPIC
 
@@ -66,7 +65,7 @@ class Unguarded(SimulatedWorker):
     """Judges what its rooms have seen already."""
 
     class Forgetful(PartitionProcessor):
-        def _apply(self, room: Room, entries: list[tuple[Record, Event]], out: Output) -> Iterator[int]:
+        def _apply(self, room: Room, entries: list[Entry], out: Output) -> Iterator[int]:
             room.offset = -1
             return super()._apply(room, entries, out)
 

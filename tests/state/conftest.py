@@ -51,18 +51,18 @@ def changelog() -> Changelog:
 
 def room_at(offset: int, *, room_id: str = "douyin:1", max_at_ms: int = HOUR_MS, said: int = 0) -> Room:
     """A room that has applied `offset` and heard `said` segments."""
-    room = Room(room_id, 3, offset=offset, max_at_ms=max_at_ms)
+    room = Room(room_id, 3, offset=offset, max_at_ms=max_at_ms, appended_ms=max_at_ms)
     if said:
-        room.speech = speech.new_ring()
+        room.session.speech = speech.new_ring()
         speak(room, said)
     return room
 
 
 def speak(room: Room, segments: int) -> None:
-    assert room.speech is not None
+    assert room.session.speech is not None
     for _ in range(segments):
-        count = room.speech.count
-        speech.add(room.speech, count * 7, (count + 1) * 0x9E3779B97F4A7C15 & 0xFFFF_FFFF_FFFF_FFFF)
+        count = room.session.speech.count
+        speech.add(room.session.speech, count * 7, (count + 1) * 0x9E3779B97F4A7C15 & 0xFFFF_FFFF_FFFF_FFFF)
 
 
 def keep(store: RoomStore, room: Room) -> None:

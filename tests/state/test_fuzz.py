@@ -43,7 +43,7 @@ def everything(store: RoomStore) -> dict[str, tuple[bytes, object]]:
     for room_id in sorted(store):
         room = store.live.get(room_id) or store.load(room_id)
         assert room is not None
-        ring = room.speech.store if room.speech is not None else None
+        ring = room.session.speech.store if room.session.speech is not None else None
         found[room_id] = snapshot.encode(room), (ring.bands, ring.times) if ring is not None else None
     return found
 
@@ -92,7 +92,7 @@ def test_a_damaged_snapshot_is_refused_or_gives_the_same_room(
     rng = Random(seed)
     store = flushed[0]
     rooms: list[Room] = [room for room_id in sorted(store) if (room := store.live.get(room_id) or store.load(room_id))]
-    quiet = next((room for room in rooms if room.speech is None), None) or Room("quiet", offset=7, max_at_ms=1)
+    quiet = next((room for room in rooms if room.session.speech is None), None) or Room("quiet", offset=7, max_at_ms=1)
     core = snapshot.encode(quiet)
     for round_ in range(ROUNDS // 4):
         damaged = mutated(rng, core)

@@ -5,9 +5,10 @@ import pytest
 
 from tests.state.conftest import HOUR_MS, Changelog, Logged, flush, keep, room_at, speak
 from worker.audit import snapshot, speech
+from worker.audit.episode import Episode
 from worker.audit.facts import History
 from worker.audit.history import REMEMBERED_MS
-from worker.audit.room import Episode, Phase, Room
+from worker.audit.room import Phase, Room
 from worker.audit.windows import open_pane
 from worker.state import codec
 from worker.state.chunks import VERSIONS_MAX, Versions
@@ -18,8 +19,8 @@ from worker.state.rooms import RoomStore
 def same(a: Room | None, b: Room | None) -> bool:
     """Equal in everything that is saved."""
     assert a is not None and b is not None
-    stores = [None if room.speech is None or room.speech.store is None else
-              (room.speech.store.bands, room.speech.store.times) for room in (a, b)]  # fmt: skip
+    stores = [None if room.session.speech is None or room.session.speech.store is None else
+              (room.session.speech.store.bands, room.session.speech.store.times) for room in (a, b)]  # fmt: skip
     return snapshot.encode(a) == snapshot.encode(b) and stores[0] == stores[1]
 
 
@@ -167,7 +168,7 @@ def test_a_recovered_room_expires_with_all_of_its_chunks(changelog: Changelog) -
 def test_a_room_of_which_people_decided_something_is_kept_for_half_a_year(changelog: Changelog) -> None:
     """Its history starts the next broadcast's ladder, and an appeal must find what it is about."""
     store, room = RoomStore("changelog", 3), room_at(5, max_at_ms=HOUR_MS, said=200)
-    room.facts.history = History({"T-ONE-01": [HOUR_MS]})
+    room.history = History({"T-ONE-01": [HOUR_MS]})
     keep(store, room)
     changelog.append(flush(store))
     again = changelog.recover()
@@ -192,7 +193,7 @@ def test_a_session_that_ended_leaves_no_speech_in_the_changelog(changelog: Chang
     store, room = RoomStore("changelog", 3), room_at(5, said=300)
     keep(store, room)
     changelog.append(flush(store))
-    room.offset, room.speech, room.phase = 6, None, Phase.CLOSED
+    room.offset, room.session.speech, room.session.phase = 6, None, Phase.CLOSED
     store.dirty.add(room.room_id)
     written = flush(store)
     assert [(w.key, w.value is None) for w in written] == [
@@ -214,7 +215,7 @@ def test_the_next_session_speaks_into_chunks_that_were_tombstones(changelog: Cha
     store, room = RoomStore("changelog", 3), room_at(5, said=300)
     keep(store, room)
     changelog.append(flush(store))
-    room.offset, room.speech = 6, speech.new_ring()
+    room.offset, room.session.speech = 6, speech.new_ring()
     speak(room, 20)
     store.dirty.add(room.room_id)
     changelog.append(flush(store))
@@ -227,7 +228,7 @@ def test_a_late_flush_from_before_the_end_of_a_session_loses_its_speech_too(chan
     room = room_at(20, said=200)
     keep(owner, room)
     changelog.append(flush(owner, applied=21))
-    room.offset, room.speech, room.phase = 30, None, Phase.CLOSED
+    room.offset, room.session.speech, room.session.phase = 30, None, Phase.CLOSED
     owner.dirty.add(room.room_id)
     changelog.append(flush(owner, applied=31))
     keep(zombie, room_at(20, said=200))
@@ -329,7 +330,7 @@ def test_a_flush_torn_where_the_next_session_begins_leaves_the_last_one_whole(ch
     keep(store, room)
     changelog.append(flush(store, applied=6))
     before = changelog.recover().load("douyin:1")
-    room.offset, room.speech = 9, speech.new_ring()
+    room.offset, room.session.speech = 9, speech.new_ring()
     speak(room, said)
     store.dirty.add(room.room_id)
     written = flush(store, applied=10)

@@ -98,7 +98,9 @@ def _with_one_more_field(write: Write) -> Write:
         return write
     at_ms, core = codec.split(write.value)
     fields = msgspec.msgpack.decode(core[9:])
-    added_since = msgspec.to_builtins(Room(""))[len(fields) :]
+    session = Room.__struct_fields__.index("session")
+    fields[session] = [*fields[session], {"later": 1}]
+    added_since = [None] * (len(Room.__struct_fields__) - len(fields))
     longer = msgspec.msgpack.encode([*fields, *added_since, {"later": 1}])
     return write._replace(value=codec.prefixed(at_ms, core[:1] + xxh3_64_digest(longer) + longer))
 

@@ -31,16 +31,22 @@ from confluent_kafka import (
 
 from tests.support.kafka import REPOSITORY, KafkaCluster, wait_until
 from worker.topics import (
+    APPEND_TIME,
     DEAD_LETTERS_TOPIC,
     EVENTS_TOPIC,
+    HISTORY_TOPIC,
     IDENTITIES_TOPIC,
     REGISTRY_TOPIC,
     REQUESTS_TOPIC,
+    REVIEWS_TOPIC,
     ROOMS_TOPIC,
+    TIMESTAMP_TYPE,
     VIOLATIONS_TOPIC,
 )
 
 START_MS = 1_750_000_000_000
+APPENDED = {TIMESTAMP_TYPE.replace(".", "_"): APPEND_TIME}
+"""Configuration of a topic that keeps the broker's time; what producers say is lost."""
 PARTITIONS = 4
 
 QUICK = {
@@ -173,11 +179,14 @@ class Log:
 
     def create(self, *, without: Sequence[str] = ()) -> Log:
         kept = {"cleanup_policy": "delete", "retention_ms": "-1"}
-        deleted = {EVENTS_TOPIC, VIOLATIONS_TOPIC, REQUESTS_TOPIC, DEAD_LETTERS_TOPIC, IDENTITIES_TOPIC}
+        deleted = {
+            EVENTS_TOPIC, VIOLATIONS_TOPIC, REQUESTS_TOPIC, REVIEWS_TOPIC, DEAD_LETTERS_TOPIC, IDENTITIES_TOPIC,
+        }  # fmt: skip
         for name in deleted - set(without):
-            self.kafka.create_topic(self.topic(name), self.partitions, **kept)
-        compacted = (self.topic(ROOMS_TOPIC), self.topic(REGISTRY_TOPIC), self.changelog, self.identities_changelog)
-        for topic in compacted:
+            clock = APPENDED if name in (EVENTS_TOPIC, IDENTITIES_TOPIC) else {}
+            self.kafka.create_topic(self.topic(name), self.partitions, **kept, **clock)
+        shared = map(self.topic, (ROOMS_TOPIC, REGISTRY_TOPIC, HISTORY_TOPIC))
+        for topic in (*shared, self.changelog, self.identities_changelog):
             self.kafka.create_topic(topic, self.partitions, cleanup_policy="compact")
         return self
 

@@ -48,6 +48,9 @@ class RecordingHooks:
     def apply_changelog(self, tp: TP, records: Sequence[Record]) -> None:
         self.changelog[tp] += [(r.offset, r.key, r.value) for r in records]
 
+    def admit(self, tp: TP, records: Sequence[Any]) -> tuple[Sequence[Record], bool]:
+        return records, False
+
     def on_assigned(self, tps: Set[TP]) -> None:
         self.assigned.append(frozenset(tps))
 

@@ -14,11 +14,12 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 from xxhash import xxh3_64_intdigest
 
-from worker.audit import elond, sketch
+from worker.audit import elond, history, sketch
 from worker.audit.events import Count, Id, Millis, Platform, Shop, Upheld
 from worker.audit.evidence import MS_PER_HOUR, Level
 from worker.audit.facts import FACT_BIT, Fleet
-from worker.audit.room import FOREVER_MS, Phase, Room, Ties
+from worker.audit.room import FOREVER_MS, Room
+from worker.audit.ties import Ties
 
 PERIOD_MS = 300_000
 TTL_MS = 900_000
@@ -54,6 +55,7 @@ class Identity(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
         size, permitted: the match that the room's log knows of this identity; 0 when it knows none.
         answered, registry_offset, upheld_mark: kind `host`: what the room's log knows of the host.
         upheld: kind `host`: violations in this room that people upheld.
+        overturned: kind `host`: those that they decided about and do not uphold now, to be taken off the host's list.
         index, threshold, tests: kind `platform`: the session's place among all, the mass that it was told to need, and
             the families that ask for a restriction.
     """
@@ -77,6 +79,7 @@ class Identity(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     registry_offset: Offset | None = None
     upheld_mark: Offset = 0
     upheld: Annotated[list[Upheld], Meta(max_length=UPHELD_MAX)] = []
+    overturned: Annotated[list[Upheld], Meta(max_length=UPHELD_MAX)] = []
     index: Count = 0
     threshold: Annotated[float, Meta(ge=0.0)] = 0.0
     tests: Annotated[list[Test], Meta(max_length=4)] = []
@@ -94,15 +97,15 @@ def mark_of(upheld: list[Upheld]) -> int:
 
 def speak_soon(room: Room) -> None:
     """Plan to speak within 30 s of the last time, or at once: others should know what has changed."""
-    spoken_ms = room.ties.spoken_ms if room.ties is not None else 0
-    room.identities_due_ms = min(room.identities_due_ms, spoken_ms + SOON_MS)
+    spoken_ms = room.session.ties.spoken_ms if room.session.ties is not None else 0
+    room.session.identities_due_ms = min(room.session.identities_due_ms, spoken_ms + SOON_MS)
 
 
 def ensure_ties(room: Room) -> Ties:
     """Return the room's ties; make them when they are first needed."""
-    if room.ties is None:
-        room.ties = Ties()
-    return room.ties
+    if room.session.ties is None:
+        room.session.ties = Ties()
+    return room.session.ties
 
 
 def see(room: Room, kind: Kind, value: str, at_ms: int) -> None:
@@ -121,11 +124,19 @@ def see(room: Room, kind: Kind, value: str, at_ms: int) -> None:
 
 def shown(room: Room) -> list[str]:
     """The identities under which the room is live now, as `kind:identity`."""
-    described = (("operator", room.operator_id), ("device", room.device_id), ("ip", room.ip_hash))
-    keys = [f"host:{room.host_id}"] if room.host_id else []
+    described = (
+        ("operator", room.session.operator_id),
+        ("device", room.session.device_id),
+        ("ip", room.session.ip_hash),
+    )
+    keys = [f"host:{room.session.host_id}"] if room.session.host_id else []
     keys += [f"{kind}:{value}" for kind, value in described if value]
-    keys += [key for key, _ in room.ties.seen] if room.ties is not None else []
-    return keys + [f"script:{key}" for key in sketch.keys(room.sketch)] if room.sketch is not None else keys
+    keys += [key for key, _ in room.session.ties.seen] if room.session.ties is not None else []
+    return (
+        keys + [f"script:{key}" for key in sketch.keys(room.session.sketch)]
+        if room.session.sketch is not None
+        else keys
+    )
 
 
 def redescribed(room: Room, before: list[str]) -> None:
@@ -151,7 +162,8 @@ def hold(room: Room, fleets: tuple[tuple[str, Fleet], ...], otherwise: Fleet = N
     address before an operator; then the larger one; `otherwise` when there is none.
     """
     ensure_ties(room).fleets = fleets
-    room.facts.fleet = max((fleet for _, fleet in fleets), key=_weight, default=otherwise)
+    held = (fleet for _, fleet in fleets if fleet.size >= 2)
+    room.session.facts.fleet = max(held, key=_weight, default=otherwise)
     room.changed |= FACT_BIT["fleet"] | FACT_BIT["signals"]
 
 
@@ -165,9 +177,9 @@ def _weight(fleet: Fleet) -> tuple[bool, int, int]:
 def announce(room: Room) -> list[Identity]:
     """What to tell now that event time has come to `room.identities_due_ms`; sets when to speak next."""
     at_ms = room.max_at_ms
-    live = room.phase != Phase.CLOSED
-    room.identities_due_ms = at_ms + PERIOD_MS if live else FOREVER_MS
-    if not room.host_id:
+    live = not room.session.off_appended_ms
+    room.session.identities_due_ms = at_ms + PERIOD_MS if live else FOREVER_MS
+    if not room.session.host_id:
         return []
     ties = ensure_ties(room)
     _forget_unseen(room, ties, at_ms)
@@ -193,16 +205,16 @@ def _forget_unseen(room: Room, ties: Ties, at_ms: int) -> None:
 def _base(room: Room, ties: Ties, live: bool) -> Identity:
     return Identity(
         kind="host",
-        identity=room.host_id,
+        identity=room.session.host_id,
         room_id=room.room_id,
-        platform=room.platform,  # type: ignore[arg-type]
-        host_id=room.host_id,
+        platform=room.session.platform,  # type: ignore[arg-type]
+        host_id=room.session.host_id,
         at_ms=room.max_at_ms,
         live=live,
-        session_id=room.session_id or None,
-        operator_id=room.operator_id or None,
+        session_id=room.session.id or None,
+        operator_id=room.session.operator_id or None,
         partition=room.partition,
-        shop_ids=room.shop_ids[:SHOPS_MAX],
+        shop_ids=room.session.shop_ids[:SHOPS_MAX],
         brand_id=ties.brand_id or None,
         permitted_rooms=ties.permitted_rooms or None,
     )
@@ -217,8 +229,9 @@ def _speak(room: Room, base: Identity, key: str) -> Identity:
     ties = ensure_ties(room)
     said = _keyed(base, key)
     if said.kind == "host":
-        upheld = [Upheld(rule, at_ms) for rule, times in room.facts.history.room.items() for at_ms in times]
-        upheld.sort(key=lambda one: (one.at_ms, one.rule))
+        upheld = [Upheld(rule, at_ms) for rule, times in room.history.room.items() for at_ms in times]
+        upheld.sort(key=_by_time)
+        overturned = sorted((Upheld(rule, at_ms) for rule, at_ms in history.reversed_in(room)), key=_by_time)
         offset = ties.registry_offset if ties.registry_offset >= 0 else None
         return replace(
             said,
@@ -226,6 +239,7 @@ def _speak(room: Room, base: Identity, key: str) -> Identity:
             registry_offset=offset,
             upheld_mark=ties.upheld_mark,
             upheld=upheld[-UPHELD_MAX:],
+            overturned=overturned[-UPHELD_MAX:],
         )
     for known, fleet in ties.fleets:
         if known == key:
@@ -233,16 +247,22 @@ def _speak(room: Room, base: Identity, key: str) -> Identity:
     return said
 
 
+def _by_time(one: Upheld) -> tuple[int, str]:
+    return one.at_ms, one.rule
+
+
 def _ask(room: Room, ties: Ties, base: Identity) -> Identity | None:
     """The session's index, until it has one; then restrictions, while there is evidence for one."""
-    base = replace(base, kind="platform", identity=room.platform)
+    base = replace(base, kind="platform", identity=room.session.platform)
     if not ties.index:
         return base
-    if room.max_at_ms - room.session_start_ms > elond.TESTED_HOURS * MS_PER_HOUR:
+    if room.max_at_ms - room.session.start_ms > elond.TESTED_HOURS * MS_PER_HOUR:
         return None  # beyond that M/T is no e-value
     tests = [
-        Test(name, min(room.families["PLAY_LONG" if name == "PLAY" else name].mass(), 1e13))  # type: ignore[arg-type]
+        Test(name, min(room.session.families["PLAY_LONG" if name == "PLAY" else name].mass(), 1e13))  # type: ignore[arg-type]
         for name in elond.FAMILIES
-        if name not in ties.allowed and name in room.families and room.families[name].level >= Level.RESTRICT
+        if name not in ties.allowed
+        and name in room.session.families
+        and room.session.families[name].level >= Level.RESTRICT
     ]
     return replace(base, index=ties.index, threshold=ties.threshold, tests=tests) if tests else None

@@ -9,7 +9,7 @@ One struct per event type, tagged by `type`. The schema files under `schemas/` a
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -35,7 +35,7 @@ class Shop(Struct, gc=False, frozen=True):
 
 
 class Upheld(Struct, gc=False, frozen=True):
-    """A violation of the host, in whatever room, that a person upheld: of which rule, and when (ms)."""
+    """A violation of the host, in whatever room, that a person upheld: of which rule, and when it opened (ms)."""
 
     rule: Name
     at_ms: Millis
@@ -73,10 +73,11 @@ class RoomOpened(_Descriptor, tag="room.opened", kw_only=True, gc=False):
 
 
 class RoomHeartbeat(_Descriptor, tag="room.heartbeat", kw_only=True, gc=False):
-    """Every 15–30 s: proves that the room lives, and carries the whole descriptor through silence."""
+    """Every 15–30 s: proves that the room lives, and carries the whole descriptor through silence. Without `paused` it
+    says nothing of a break."""
 
     viewers: Count
-    paused: bool = False
+    paused: bool | UnsetType = UNSET
 
 
 class RoomPaused(Envelope, tag="room.paused", kw_only=True, gc=False):
@@ -342,11 +343,12 @@ class RestrictionTested(Envelope, tag="restriction.tested", kw_only=True, gc=Fal
 
 
 class ReviewDecided(Envelope, tag="review.decided", kw_only=True, gc=False):
-    """A person decided about a violation."""
+    """A person decided about a violation. With `partly`, `keep` names the actions that stay; none without it."""
 
     violation_id: Id
     outcome: Literal["upheld", "overturned", "partly"]
     by: Literal["reviewer", "appeal"]
+    keep: Annotated[list[Name], Meta(max_length=32)] | None = None
     note: Text | None = None
 
 

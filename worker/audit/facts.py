@@ -2,7 +2,7 @@
 
 A fact is immutable; the room replaces it when something new is known and marks it as changed. Facts that accuse
 carry a certainty, because certainty caps what a rule may recommend. Defaults mean "nothing is known", and nothing
-known never accuses.
+known never accuses. `since_ms` is append time (Unix ms), but of `idle` and `frame` time of events.
 """
 
 from enum import IntEnum
@@ -46,15 +46,16 @@ class Idle(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Label(Struct, frozen=True, gc=False, array_like=True):
-    """The AI label on screen. `continuous`: visible ever since AI was first known; `ever`: seen in this session."""
+    """The AI label on screen. `visible` and `continuous` (since AI was first known) are None while they are unknown
+    (`audit.labelled`); `ever`: seen in this session."""
 
-    visible: bool = False
-    continuous: bool = False
+    visible: bool | None = None
+    continuous: bool | None = None
     ever: bool = False
     kind: str = ""
     by: str = ""
     area_ratio: float = UNKNOWN
-    since_ms: int = 0  # of the present state; a gap lasts from here when not visible
+    since_ms: int = 0  # of the present state; 0 where nothing was read of it
 
 
 class Registration(Struct, frozen=True, gc=False, array_like=True):
@@ -144,6 +145,7 @@ class Fleet(Struct, frozen=True, gc=False, array_like=True):
     size: int = 0
     permitted: bool = False
     since_ms: int = 0
+    at_ms: int = 0  # e of the newest word
 
 
 class History(Struct, frozen=True, gc=False, array_like=True):
@@ -155,7 +157,7 @@ class History(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Facts(Struct, gc=False, array_like=True):
-    """All facts of a room but `room` and `signals`, which are built from its state when a rule reads them."""
+    """All facts of a session but `history`, `room` and `signals`, which are made when a rule reads them."""
 
     ai_presenter: AiPresenter = AiPresenter()
     recorded: Recorded = Recorded()
@@ -170,10 +172,9 @@ class Facts(Struct, gc=False, array_like=True):
     product_media: ProductMedia = ProductMedia()
     frame: Frame = Frame()
     fleet: Fleet = Fleet()
-    history: History = History()
 
 
-FACT_NAMES: tuple[str, ...] = (*Facts.__struct_fields__, "room", "signals")
+FACT_NAMES: tuple[str, ...] = (*Facts.__struct_fields__, "history", "room", "signals")
 """Every fact a rule may read, in the order of their bits."""
 
 FACT_BIT: dict[str, int] = {name: 1 << i for i, name in enumerate(FACT_NAMES)}

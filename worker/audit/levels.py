@@ -23,7 +23,7 @@ FAILURES_FOR = {Level.LIMIT: 6, Level.RESTRICT: 8}
 
 def update(room: Room, name: str) -> bool:
     """Set a family's level from its mass; says whether it moved."""
-    family = room.families.get(name)
+    family = room.session.families.get(name)
     if family is None:
         return False
     if name == "PLAY":
@@ -40,12 +40,12 @@ def update(room: Room, name: str) -> bool:
 
 
 def _mass(room: Room, name: str) -> float:
-    family = room.families.get(name)
+    family = room.session.families.get(name)
     return 0.0 if family is None else family.mass()
 
 
 def _play(room: Room) -> int:
-    family = room.families["PLAY"]
+    family = room.session.families["PLAY"]
     low = level_of(family.mass(), min(family.level, Level.LABEL), Level.LABEL)
     supported = _mass(room, "NONINT") >= SUPPORT or _mass(room, "CHALLENGE") >= SUPPORT
     high = level_of(_mass(room, "PLAY_LONG"), family.level, Level.RESTRICT if supported else Level.LABEL)
@@ -55,7 +55,7 @@ def _play(room: Room) -> int:
 def _ceiling(room: Room, name: str) -> int:
     if name == "NONINT":
         return Level.LABEL
-    family = room.families[name]
+    family = room.session.families[name]
     ceiling: int = Level.LABEL
     for level in (Level.LIMIT, Level.RESTRICT):
         if name == "CHALLENGE":

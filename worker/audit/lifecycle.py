@@ -1,169 +1,218 @@
-"""A room's life: which phase follows on which event, and when a session begins and ends.
+"""A session's life: it is described, pauses, leaves the air and comes back, and one day is over.
 
-A session is known by its id and by when it started. A descriptor (`room.opened`, `room.heartbeat`) of a later start
-begins a new session; one event with another session's id, or one after the close, is out of session. A room that was
-silent for six hours of event time begins anew, so that a worker that forgot it judges the same; but for what a gateway
-held back all that while, which finds the room forgotten.
+    UNKNOWN    no descriptor has come: rules wait for one
+    LIVE       described, on the air
+    PAUSED     a break is declared
+    CLOSED     left the air; within ten minutes of append time a descriptor of a later time reopens it
+
+The descriptor and whether a break is declared are registers: the largest key wins, in whatever order they come.
+A close takes nothing away, because the session may come back: panes, block, families, facts and the plan of asking
+stay as they are, and only rules rest. When ten minutes have passed, `settle` drops what only a running session needs.
+That happens at the room's next record, or when a worker evicts the room, and changes no verdict: nothing folds.
+
+Who displaces whom is `audit.sessions`.
 """
 
-from enum import IntEnum
+from msgspec import UNSET
+from msgspec.structs import replace
 
-from worker.audit import requests
+from worker.audit import announce, breaks, requests
 from worker.audit.askers import Askers
-from worker.audit.events import ANSWERS, Event, ReviewDecided, RoomHeartbeat, RoomOpened
-from worker.audit.facts import FACT_BIT, SESSION_BIT, Facts
-from worker.audit.history import kept_until_ms
-from worker.audit.room import BLOCK_MS, BREAKS_MAX, LATENESS_MS, Block, Counts, Phase, Room, block_start
-from worker.audit.signals import replies
-from worker.audit.windows import close_all
+from worker.audit.events import RoomHeartbeat, RoomOpened
+from worker.audit.facts import BLOCK_BIT, FACT_BIT, SESSION_BIT
+from worker.audit.markers import frame, software
+from worker.audit.registers import rank
+from worker.audit.room import BLOCK_MS, FOREVER_MS, LATENESS_MS, Phase, Room, Session, block_start
+from worker.audit.windows import next_due
 
-SILENCE_MS = 6 * 3_600_000
-
-NEXT: dict[tuple[Phase, str], Phase] = {
-    (Phase.UNKNOWN, "describe"): Phase.LIVE,
-    (Phase.UNKNOWN, "pause"): Phase.PAUSED,
-    (Phase.UNKNOWN, "resume"): Phase.LIVE,
-    (Phase.UNKNOWN, "close"): Phase.CLOSED,
-    (Phase.LIVE, "describe"): Phase.LIVE,
-    (Phase.LIVE, "pause"): Phase.PAUSED,
-    (Phase.LIVE, "resume"): Phase.LIVE,
-    (Phase.LIVE, "close"): Phase.CLOSED,
-    (Phase.PAUSED, "describe"): Phase.PAUSED,
-    (Phase.PAUSED, "pause"): Phase.PAUSED,
-    (Phase.PAUSED, "resume"): Phase.LIVE,
-    (Phase.PAUSED, "close"): Phase.CLOSED,
-}
-"""Phase after an event. CLOSED has no way out but a new session."""
+REOPEN_MS = 600_000
+WHOLE_MS = 60_000
+"""A session whose first descriptor is no older was seen from its start."""
 
 
-class Status(IntEnum):
-    """What became of one event."""
-
-    APPLIED = 0
-    DUPLICATE = 1
-    LATE = 2
-    OUT_OF_SESSION = 3
-    SESSION_ENDED = 4  # the room was closed because a new session begins: let rules look, then apply the event again
+# --- the descriptor, a register
 
 
-def move(room: Room, what: str, at_ms: int) -> None:
-    """Take one step of the table; pausing and resuming set the clocks of breaks."""
-    before = Phase(room.phase)
-    after = NEXT[before, what]
-    if after == before:
+def describe(room: Room, event: RoomOpened | RoomHeartbeat, offset: int, key_ms: int) -> None:
+    """Take what a descriptor says of the room, unless a newer one has said it."""
+    session = room.session
+    key = (key_ms, rank(event))
+    if not session.began_ms:
+        _first(room, event)
+    newest_beat = session.beaten or session.described
+    if key > session.described:
+        if not isinstance(event, RoomHeartbeat):
+            session.beaten = newest_beat or (0, 0)
+        session.described = key
+        _take(room, event, offset)
+    if isinstance(event, RoomHeartbeat):
+        if key > newest_beat:
+            session.beaten = () if session.described == key else key
+            session.viewers = event.viewers
+        if event.paused is not UNSET:
+            pause(room, key, event.at_ms, breaks.BEAT + event.paused)
+        if session.absent_since_ms or session.facts.idle.certainty:
+            frame.refresh_idle(room)
+
+
+def _first(room: Room, event: RoomOpened | RoomHeartbeat) -> None:
+    """The first descriptor: when the session began, whether it was seen from there on. Now rules may look."""
+    session, started_ms, at_ms = room.session, event.started_at_ms, event.at_ms
+    session.began_ms = min(started_ms, at_ms)
+    session.whole = started_ms <= at_ms <= session.began_ms + WHOLE_MS
+    room.changed |= FACT_BIT["room"] | BLOCK_BIT
+    _rephase(room, described=True)
+
+
+def _take(room: Room, event: RoomOpened | RoomHeartbeat, offset: int) -> None:
+    session, title = room.session, event.title or ""
+    if (
+        event.selling is session.selling
+        and event.host_id == session.host_id
+        and event.platform == session.platform
+        and event.region == session.region
+        and event.shop_ids == session.shop_ids
+        and title == session.title
+        and (event.operator_id or "") == session.operator_id
+        and (event.device_id or "") == session.device_id
+        and (event.ip_hash or "") == session.ip_hash
+        and (event.category or "") == session.category
+    ):
         return
-    room.phase = after
+    before = announce.shown(room)
+    if title and title != session.title:
+        software.read(room, title, event.at_ms, "title", offset)
+    session.selling = event.selling
+    session.platform = event.platform
+    session.region = event.region
+    session.host_id = event.host_id
+    session.shop_ids = event.shop_ids
+    session.title = title
+    session.operator_id = event.operator_id or ""
+    session.device_id = event.device_id or ""
+    session.ip_hash = event.ip_hash or ""
+    session.category = event.category or ""
     room.changed |= FACT_BIT["room"]
-    if after == Phase.PAUSED:
-        room.paused_since_ms = at_ms
-        replies.void_open(room, at_ms)
-    elif before == Phase.PAUSED:
-        _remember_break(room, room.paused_since_ms, at_ms)
-        room.resumed_ms = room.unbroken_since_ms = at_ms
-    if after == Phase.CLOSED:
-        room.closed_ms = at_ms
-        room.changed |= SESSION_BIT
+    announce.redescribed(room, before)
 
 
-def _remember_break(room: Room, start_ms: int, end_ms: int) -> None:
-    """Until its blocks have closed. More breaks than are kept run together: abstaining too much accuses nobody."""
-    if len(room.breaks) >= BREAKS_MAX:
-        start_ms, room.breaks = room.breaks[-1][0], room.breaks[:-1]
-    room.breaks = (*room.breaks, (start_ms, end_ms))
+# --- breaks
 
 
-def admit(room: Room, event: Event, offset: int) -> Status:
-    """Decide whether an event belongs to the present session, beginning a new one where it should.
-
-    Called only when the room is new, the event's session differs from the room's, or the room is closed or was silent
-    for hours. A session that ends by the beginning of the next ends properly first (SESSION_ENDED).
-    """
-    if isinstance(event, ReviewDecided) and room.max_at_ms:
-        return Status.APPLIED
-    if event.at_ms - room.max_at_ms > SILENCE_MS and kept_until_ms(room) < event.at_ms - SILENCE_MS:
-        forget(room)
-    if _begins(room, event):
-        if room.max_at_ms and room.phase != Phase.CLOSED:
-            end(room, room.max_at_ms)
-            return Status.SESSION_ENDED
-        begin(room, event.session_id or "", event.at_ms, offset)
-        return Status.APPLIED
-    if room.phase == Phase.CLOSED:
-        if event.at_ms <= room.closed_ms:
-            room.counts.late += 1
-            return Status.LATE
-        return _turn_away(room, event)
-    if not room.session_id and event.session_id is not None:
-        room.session_id = event.session_id
-        return Status.APPLIED
-    if event.session_id is None or event.session_id == room.session_id:
-        return Status.APPLIED
-    return _turn_away(room, event)
+def pause(room: Room, key: tuple[int, int], at_ms: int, word: int) -> None:
+    """Take a word about a declared break (`breaks.PAUSED`, `RESUMED`)."""
+    session = room.session
+    before = breaks.is_paused(session)
+    breaks.note_pause(session, (*key, at_ms, word))
+    if before and not breaks.is_paused(session):
+        session.resumed_ms = max(session.resumed_ms, at_ms)
+        session.unbroken_since_ms = max(session.unbroken_since_ms, at_ms)
+    _rephase(room)
 
 
-def _turn_away(room: Room, event: Event) -> Status:
-    if isinstance(event, ANSWERS):  # the session that asked has ended meanwhile: nobody's mistake
-        room.counts.late += 1
-        return Status.LATE
-    return Status.OUT_OF_SESSION
+def _rephase(room: Room, *, described: bool = False) -> None:
+    session = room.session
+    if session.phase == Phase.CLOSED:
+        return
+    if breaks.is_paused(session):
+        phase = Phase.PAUSED
+    else:
+        phase = Phase.LIVE if described or session.began_ms else Phase.UNKNOWN
+    if phase != session.phase:
+        session.phase = phase
+        room.changed |= FACT_BIT["room"]
 
 
-def _begins(room: Room, event: Event) -> bool:
-    if not room.max_at_ms or event.at_ms - room.max_at_ms > SILENCE_MS:
-        return True
-    if not isinstance(event, RoomOpened | RoomHeartbeat) or room.session_id in ("", event.session_id):
-        return False
-    return event.started_at_ms > room.started_at_ms
+# --- off the air, and back
 
 
-def forget(room: Room) -> None:
-    """Leave nothing but the room's name and place: workers forget rooms in which nothing happens and nobody may decide,
-    so one that was kept must judge as they do. Its session ends without a word."""
-    fresh = Room(room_id=room.room_id)
-    for name in Room.__struct_fields__:
-        if name not in ("room_id", "partition", "offset"):
-            setattr(room, name, getattr(fresh, name))
+def leave(room: Room, at_ms: int) -> None:
+    """The session leaves the air at effective time `at_ms`: rules clear what is open, and others are told."""
+    session = room.session
+    session.off_ms, session.off_appended_ms = at_ms, room.appended_ms
+    session.identities_due_ms = 0
+    room.changed |= SESSION_BIT
 
 
-def end(room: Room, at_ms: int) -> None:
-    """End the session: everything open folds, and rules are told. What only a running session needs goes: events that
-    come after are out of session, and reviews read facts, families, episodes and quotations alone."""
-    if room.asking is not None:
-        requests.end(room.asking)
-    close_all(room)
-    move(room, "close", at_ms)
-    room.identities_due_ms = 0
-    _keep_what_is_read(room)
+def close(room: Room, at_ms: int) -> None:
+    """Close the session, unless it is closed or one of its descriptors tells of a later time."""
+    session = room.session
+    if session.phase != Phase.CLOSED and at_ms >= session.newest_ms:
+        leave(room, at_ms)
+        session.phase = Phase.CLOSED
 
 
-def _keep_what_is_read(room: Room) -> None:
-    fresh = Room(room_id=room.room_id)
+def come_back(room: Room, at_ms: int) -> None:
+    """Put the session on the air again, with all that it had. The time between was a break."""
+    session, off_ms = room.session, room.session.off_ms
+    at_ms = max(at_ms, off_ms)
+    session.off_ms = session.off_appended_ms = 0
+    session.phase = Phase.UNKNOWN
+    breaks.add(session, off_ms, at_ms)
+    _stop_clocks(session, at_ms - off_ms)
+    session.unbroken_since_ms = at_ms
+    if session.asking is not None:
+        requests.wait(session.asking, at_ms)
+    session.due_ms = next_due(room)
+    session.identities_due_ms = 0
+    room.changed |= FACT_BIT["room"] | BLOCK_BIT
+    _rephase(room)
+
+
+def _stop_clocks(session: Session, away_ms: int) -> None:
+    """What counts minutes of an idle room counts none of those off the air, and no frame grew old in them."""
+    if session.absent_since_ms:
+        idle_ms = max(session.absent_since_ms, session.last_speech_ms, session.last_reply_ms, session.resumed_ms)
+        session.absent_since_ms = idle_ms + away_ms
+    facts = session.facts
+    if facts.frame.known:
+        facts.frame = replace(facts.frame, since_ms=facts.frame.since_ms + away_ms)
+    if facts.idle.certainty:
+        facts.idle = replace(facts.idle, since_ms=facts.idle.since_ms + away_ms)
+
+
+def is_over(room: Room) -> bool:
+    """Whether the session is closed for so long that it cannot reopen."""
+    session = room.session
+    return session.phase == Phase.CLOSED and room.appended_ms - session.off_appended_ms > REOPEN_MS
+
+
+def settle(room: Room) -> None:
+    """Drop what only a session needs that may still be on the air. Reviews read facts, families, episodes and
+    quotations alone. To settle twice changes nothing, and neither does it when."""
+    session = room.session
+    if session.due_ms == FOREVER_MS:
+        return
+    if session.asking is not None:
+        requests.end(session.asking)
+    fresh = Session()
     for name in _WHILE_IT_RUNS:
-        setattr(room, name, getattr(fresh, name))
-    if room.askers is not None:
-        room.askers = Askers(discounted=room.askers.discounted)
-    if room.delays is not None:
-        room.delays.taken = ()
+        setattr(session, name, getattr(fresh, name))
+    if session.askers is not None:
+        session.askers = Askers(discounted=session.askers.discounted)
+    if session.delays is not None:
+        session.delays.taken = ()
+    session.due_ms = FOREVER_MS
 
 
 def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
-    """Begin a session: evidence, facts, panes, episodes start from nothing; identity and recent ids stay."""
-    fresh = Room(room_id=room.room_id)
-    for name in _OF_THE_SESSION:
-        setattr(room, name, getattr(fresh, name))
-    room.facts = Facts(history=room.facts.history)
-    room.block, room.counts = Block(), Counts()
-    room.session_id = session_id
-    room.first_offset = offset
-    room.session_start_ms = room.unbroken_since_ms = room.max_at_ms = at_ms
-    room.block_start_ms = block_start(room.room_id, at_ms)
-    room.asking = requests.begin(f"{room.room_id}/{session_id}", at_ms)
-    room.due_ms = min(room.block_start_ms + BLOCK_MS, room.asking.due_ms - LATENESS_MS)
+    """Begin a session: evidence, facts, panes start from nothing; what outlives a session stays."""
+    asking = requests.begin(f"{room.room_id}/{session_id}", at_ms)
+    block_start_ms = block_start(room.room_id, at_ms)
+    room.sessions += 1
+    room.session = Session(
+        id=session_id,
+        number=room.sessions,
+        first_offset=offset,
+        start_ms=at_ms,
+        leased_ms=room.appended_ms,
+        unbroken_since_ms=at_ms,
+        block_start_ms=block_start_ms,
+        asking=asking,
+        due_ms=min(block_start_ms + BLOCK_MS, asking.due_ms - LATENESS_MS),
+    )
     room.changed |= FACT_BIT["room"]
 
 
-_KEPT = {"room_id", "partition", "offset", "seen_viewer", "seen_other", "seen_viewer_at", "seen_other_at",
-         "published_ms", "changed", "facts", "reviews", "episodes"}  # fmt: skip
 _WHILE_IT_RUNS = ("panes", "prompts", "answered_due_ms", "block", "speech", "said", "challenges", "posed", "breaks",
-                  "excitation", "label_marks", "mentions")  # fmt: skip
-_OF_THE_SESSION = tuple(name for name in Room.__struct_fields__ if name not in _KEPT)
+                  "blind", "break_marks", "excitation", "label", "mentions")  # fmt: skip

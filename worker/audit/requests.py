@@ -132,6 +132,11 @@ def stir(state: Asking, rank: int) -> None:
     state.stirred = (state.stirred + rank) & _MASK
 
 
+def wait(state: Asking, until_ms: int) -> None:
+    """Ask for nothing before `until_ms`: until then the session was off the air."""
+    state.due_ms = max(state.due_ms, until_ms)
+
+
 def end(state: Asking) -> None:
     """The session is over: nothing falls due any more."""
     state.due_ms = FOREVER_MS

@@ -11,13 +11,20 @@ from xxhash import xxh32_intdigest
 
 from worker.audit import packed
 from worker.audit.askers import Askers
+from worker.audit.counts import Counts
+from worker.audit.episode import SHOPS_KEPT, Broadcast, Episode
 from worker.audit.events import Shop
 from worker.audit.evidence import Family, Level
-from worker.audit.facts import AiPresenter, Facts, Fleet
+from worker.audit.excited import Excitation
+from worker.audit.facts import AiPresenter, Facts, History
+from worker.audit.marks import Excerpt, LabelMarks, Resemblance
+from worker.audit.past import PastRoom
 from worker.audit.requests import Asking
+from worker.audit.reviews import Answer, Review
 from worker.audit.said import Said
 from worker.audit.sketch import Sketch
 from worker.audit.speech import SpeechRing
+from worker.audit.ties import Ties
 from worker.audit.timing import Delays, Pauses
 
 LATENESS_MS = 60_000
@@ -37,8 +44,7 @@ def block_start(room_id: str, at_ms: int) -> int:
 
 SEEN_MAX = 64 * 8  # bytes of each ring of recent event ids: 64 ids of 8 bytes
 EXCERPTS_MAX = 5
-EPISODES_MAX = 64
-REVIEWS_MAX = 16
+REVIEWS_MAX = 4
 PROMPTS_MAX = 64
 PROMPTS_PER_PANE = 4
 PROMPT_CHARS = 32
@@ -47,9 +53,13 @@ SPEECH_CHARS = 256
 REPLIES_PER_PANE = 8
 CHALLENGES_PER_PANE = 4
 UNTIMED = -1  # the gateway's times of a segment cannot be meant
-LABEL_MARKS_MAX = 16
 MENTIONS_MAX = 16
-BREAKS_MAX = 8
+BREAKS_MAX = 16
+PAUSES_MAX = 16
+ASIDE_MAX = 4
+ALIASES_MAX = 4
+BLIND_MAX = 16
+STRANGERS_MAX = 8
 
 
 class Phase(IntEnum):
@@ -59,45 +69,6 @@ class Phase(IntEnum):
     LIVE = 1
     PAUSED = 2
     CLOSED = 3
-
-
-class Excerpt(Struct, frozen=True, gc=False, array_like=True):
-    """A redacted quotation that a violation may show: ≤ 120 characters, with the log offset it came from."""
-
-    at_ms: int
-    kind: str
-    text: str
-    offset: int
-
-
-class Episode(Struct, gc=False, array_like=True):
-    """One uninterrupted time for which a rule holds. Its life is in `policy.episodes`.
-
-    Attributes:
-        stepped_ms: since when the rule has held at this step without a gap; once cleared, when it was.
-        violation_id: of the newest record about this episode.
-        certainty: the highest one that was decided upon (`audit.facts.Certainty`).
-        upheld: a person has upheld it, and the history counts it.
-        parked: id of its newest record, when a cap held that back and nobody has released it.
-        exempt: the room was exempt when it opened; it ends with the exemption.
-        began: step at which it opened: what people upheld before starts it further up.
-    """
-
-    rule: str
-    state: str
-    opened_ms: int
-    step: int
-    stepped_ms: int
-    false_since_ms: int = 0
-    violation_id: str = ""
-    policy_version: int = 0
-    mode: str = "live"
-    session_id: str = ""
-    certainty: int = 0
-    upheld: bool = False
-    parked: str = ""
-    exempt: bool = False
-    began: int = 0
 
 
 class Prompt(Struct, frozen=True, gc=False, array_like=True, order=True):
@@ -113,14 +84,13 @@ class Prompt(Struct, frozen=True, gc=False, array_like=True, order=True):
 
 
 class Utterance(Struct, frozen=True, gc=False, array_like=True):
-    """One speech segment waiting for its pane to close; how long it took, and how long before `at_ms` it ended."""
+    """One speech segment waiting for its pane to close; it had been said at `at_ms`, and took `took_ms`."""
 
     at_ms: int
     rank: int
     text: str
     offset: int
     took_ms: int = UNTIMED
-    ago_ms: int = 0
 
 
 class Look(Struct, frozen=True, gc=False, array_like=True):
@@ -188,97 +158,63 @@ class Block(Struct, gc=False, array_like=True):
     spoken: int = 0  # speech segments
     detectors: tuple[Detector, ...] = ()
     discounted: int = 0  # prompts that count for nobody (`signals.bots`)
+    unheard_ms: tuple[int, ...] = ()  # when prompts fell due, of those behind which no speech had been heard
+    delays: tuple[tuple[int, int, int], ...] = ()  # of answers: asked and answered at, and how many waited
+    unclear: tuple[str, ...] = ()  # why signals that join speech and gateway abstain (`audit.clocks`)
+    away_ms: int = 0  # off the air for longer than an answer can wait (`audit.breaks`)
 
 
-class Asked(Struct, frozen=True, gc=False, array_like=True):
-    """Of a prompt, what `signals.excitation` compares."""
-
-    at_ms: int
-    kind: int
-    text: str
-
-
-class Excitation(Struct, gc=False, array_like=True):
-    """What `signals.excitation` keeps: prompts of the last minutes, and sums under each shift of time."""
-
-    past: bytes = packed.EMPTY  # a msgpack array of Asked, by time
-    oldest_ms: int = FOREVER_MS  # of them
-    halves: tuple[int, ...] = (0, 0, 0, 0)  # prompts per half of the last block and this one
-    onsets: int = 0  # of this block
-    sums: tuple[float, ...] = (0.0, 0.0, 0.0)
-    end_ms: int = 0  # of the last block, when it had no break
-    window_blocks: int = 0
-    window_onsets: int = 0
-    window_sums: tuple[float, ...] = (0.0, 0.0, 0.0)
-    window_prompts: tuple[int, ...] = (0, 0, 0)
-
-
-class Counts(Struct, gc=False, array_like=True):
-    """Totals of the session, for summaries."""
-
-    joined: int = 0
-    left: int = 0
-    liked: int = 0
-    followed: int = 0
-    shared: int = 0
-    comments: int = 0
-    gifts: int = 0
-    orders: int = 0
-    speech: int = 0
-    replies: int = 0
-    actions: int = 0
-    markers: int = 0
-    prompts: int = 0
-    answered: int = 0
-    late: int = 0
-
-
-class Ties(Struct, gc=False, array_like=True):
-    """What ties a room to others: what it shows, what the identity agent has told it. Of one session.
+class Arrived(Struct, gc=False, array_like=True):
+    """How the events of an open block came (`audit.clocks`): speech, and what viewers and host do.
 
     Attributes:
-        seen: voices and faces, as `kind:identity`, with when they were last noticed; the latest last.
-        withdrawn: identities that the room showed and no longer does, until it has said so.
-        fleets: matches that hold, by `kind:identity`.
-        brand_id, permitted_rooms, registry_offset, upheld_mark: what the registry last said of the host; 0 and "" when
-            it did not, -1 for the offset.
-        index, threshold, allowed: the session's place in the platform's order (0: none yet), the mass it needs, and the
-            families that may be at RESTRICT (`audit.elond`).
-        spoken_ms: when the room last told its identities.
-        answered: the registry has spoken of the host in this session, if only to say that it does not know him.
+        late_speech, answers, late_answers: how many.
+        clamped: a clock was ahead of append time.
+        least_s: the least delay so far, s.
+        speech_s, gateway_s: how many had which delay (s), up to 20 s above the least.
+        speech_over, gateway_over: how many had a larger one.
     """
 
-    seen: tuple[tuple[str, int], ...] = ()
-    withdrawn: tuple[str, ...] = ()
-    fleets: tuple[tuple[str, Fleet], ...] = ()
-    brand_id: str = ""
-    permitted_rooms: int = 0
-    registry_offset: int = -1
-    upheld_mark: int = 0
-    index: int = 0
-    threshold: float = 0.0
-    allowed: tuple[str, ...] = ()
-    spoken_ms: int = 0
-    answered: bool = False
+    late_speech: int = 0
+    answers: int = 0
+    late_answers: int = 0
+    clamped: bool = False
+    least_s: int = FOREVER_MS
+    speech_s: dict[int, int] = {}
+    gateway_s: dict[int, int] = {}
+    speech_over: int = 0
+    gateway_over: int = 0
 
 
-class Room(Struct, gc=False, array_like=True):
-    """A live room.
+class Session(Struct, gc=False, array_like=True):
+    """One broadcast of a room: its descriptor, and all that its events have told.
 
     Attributes:
-        offset: last source offset applied; anything at or below is a replay.
-        first_offset: source offset at which the present session began.
-        max_at_ms: newest event time accepted; the watermark is 60 s behind.
+        number: of the room's sessions, from 1; an id may come twice.
+        aliases: other ids of the same host and start.
+        first_offset: source offset at which it began.
+        start_ms: effective time of its first event that this worker saw.
+        began_ms, whole: when it started, by its first descriptor (0 before), and whether it was seen from there on.
+        started_at_ms: as the descriptor that came last says, not shifted.
+        described, beaten: keys of the newest descriptor and the newest heartbeat; () for `beaten` when it is the same.
+        leased_ms: append time of the descriptor that came last. descriptors: how many came. newest_ms: the largest
+            effective time of one.
+        off_ms, off_appended_ms: when it left the air, closed or displaced: effective and append time; 0 on the air.
+        breaks: when it was off the air, closed or displaced, and came back; of the last quarter of an hour.
+        blind: times of which a missing label says nothing: breaks, and rivals that claimed the room.
+        break_marks: words about declared breaks, by key (`audit.breaks`).
+        ring, episodes: of a session that was set aside: its speech ring's bulk, and its episodes.
         due_ms: watermark at which the oldest open pane, or the block, must close, or a request falls due.
-        changed: bits of facts that changed since rules last looked (see `audit.facts`).
+        accused_ms: A since which an AI presenter has been at least POSSIBLE; 0: it is not.
+        told: which event each register and fact rests on (`audit.registers`).
+        label_due_ms: the watermark at which the label must be looked at again.
     """
 
-    room_id: str
-    partition: int = 0
-    offset: int = -1
+    id: str = ""
+    number: int = 0
+    aliases: tuple[str, ...] = ()
     first_offset: int = -1
     phase: int = 0
-    session_id: str = ""
     platform: str = "other"
     region: str = ""
     host_id: str = ""
@@ -291,19 +227,18 @@ class Room(Struct, gc=False, array_like=True):
     title: str = ""
     started_at_ms: int = 0
     viewers: int = 0
-    max_at_ms: int = 0
     due_ms: int = FOREVER_MS
-    session_start_ms: int = 0  # event time of the first event of the session that this worker saw
-    closed_ms: int = 0
-    paused_since_ms: int = 0
-    published_ms: int = 0
-    heartbeat_ms: int = 0
+    start_ms: int = 0
+    began_ms: int = 0
+    whole: bool = False
+    described: tuple[int, ...] = ()
+    beaten: tuple[int, ...] = ()
+    leased_ms: int = 0
+    descriptors: int = 0
+    newest_ms: int = 0
+    off_ms: int = 0
+    off_appended_ms: int = 0
     block_start_ms: int = 0
-    changed: int = 0
-    seen_viewer: bytearray = bytearray()
-    seen_other: bytearray = bytearray()
-    seen_viewer_at: int = 0
-    seen_other_at: int = 0
     panes: dict[int, Pane] = {}
     prompts: tuple[Prompt, ...] = ()
     answered_due_ms: tuple[int, ...] = ()  # when prompts fall due that were answered, at most one per block
@@ -313,8 +248,8 @@ class Room(Struct, gc=False, array_like=True):
     families: dict[str, Family] = {}
     speech: SpeechRing | None = None
     said: Said | None = None
-    play_tokens: float = 30.0
-    play_tokens_long: float = 120.0
+    play_tokens: int = 180  # in sixths (`signals.loop`)
+    play_tokens_long: int = 720
     play_refill_ms: int = 0
     challenges: tuple[tuple[int, int], ...] = ()  # last 12 results: at_ms, failed 0/1
     last_speech_ms: int = 0
@@ -323,13 +258,12 @@ class Room(Struct, gc=False, array_like=True):
     absent_since_ms: int = 0
     unbroken_since_ms: int = 0
     marked: AiPresenter = AiPresenter()  # what markers alone say; facts.ai_presenter adds the families' levels
-    label_marks: tuple[tuple[int, bool], ...] = ()  # when the label came and went
     mentions: tuple[tuple[int, int], ...] = ()  # of virtual-host software: at_ms, code
     excerpts: tuple[Excerpt, ...] = ()
-    episodes: dict[str, Episode] = {}
-    reviews: list[tuple[str, str, str]] = []  # violation_id, outcome, by: waiting for the policy layer
-    breaks: tuple[tuple[int, int], ...] = ()  # that ended, start and end ms, until their blocks have closed
-    marks: dict[str, list[tuple[int, bool]]] = {}  # since when what rules ask the share of has held or not
+    breaks: tuple[tuple[int, int], ...] = ()
+    blind: tuple[tuple[int, int], ...] = ()
+    break_marks: tuple[tuple[int, int, int, int], ...] = ()
+    marks: dict[str, list[tuple[int, bool | None]]] = {}  # since when what rules ask the share of has held or not
     identities_due_ms: int = 0  # event time at which to tell the room's identities (`audit.announce`)
     ties: Ties | None = None
     asking: Asking | None = None
@@ -342,11 +276,75 @@ class Room(Struct, gc=False, array_like=True):
     askers: Askers | None = None
     failures: tuple[tuple[str, int, int], ...] = ()  # rules that fail here: id, version of the policy, times in a row
     posed: tuple[int, ...] = ()  # challenges whose result has not come: hash of the id
+    arrived: dict[int, Arrived] = {}  # by the start of blocks that are open
+    least_delay_ms: int = FOREVER_MS
+    accused_ms: int = 0
+    told: dict[str, tuple[int, ...]] | None = None
+    likenesses: tuple[Resemblance, ...] = ()
+    label: LabelMarks | None = None
+    label_due_ms: int = FOREVER_MS
+    ring: bytes = b""
+    episodes: list[Episode] = []
+    inputs: tuple[
+        tuple[str, ...], ...
+    ] = ()  # of the last closed block: why signals abstained, late and missing sources
+    closed: tuple[tuple[str, ...], ...] = ()  # why they abstained, of blocks that closed and were not yet counted
 
-    @property
-    def watermark_ms(self) -> int:
-        """Event time up to which this room's log is taken as complete."""
-        return self.max_at_ms - LATENESS_MS
+
+class Room(Struct, gc=False, array_like=True):
+    """A live room: what outlives its sessions, and the present one.
+
+    Attributes:
+        offset: last source offset applied; anything at or below is a replay.
+        appended_ms: A, the latest append time of its records.
+        max_at_ms: M, the newest effective time.
+        watermark_ms: W, the time up to which its log is taken as complete (`audit.arrival`).
+        heard_ms: newest time that the gateway told of.
+        slowest_ms: the largest 10 · (M − told) + M that an event has shown.
+        aside: sessions that were displaced lately, the longest ago first (`audit.sessions`).
+        sessions: how many began here. unclosed: those that were displaced and have neither come back nor closed.
+        strangers: other sessions whose records came lately, by hash, and how many of them became dead letters.
+        changed: bits of facts that changed since rules last looked (see `audit.facts`).
+    """
+
+    room_id: str
+    partition: int = 0
+    offset: int = -1
+    appended_ms: int = 0
+    max_at_ms: int = 0
+    watermark_ms: int = 0
+    heard_ms: int = 0
+    slowest_ms: int = 0
+    published_ms: int = 0
+    changed: int = 0
+    seen_viewer: bytearray = bytearray()
+    seen_other: bytearray = bytearray()
+    seen_viewer_at: int = 0
+    seen_other_at: int = 0
+    episodes: dict[str, Episode] = {}
+    past: tuple[Episode, ...] = ()  # episodes whose rule has a newer one; the newest last
+    history: History = History()
+    reviews: list[Review] = []  # waiting for the policy layer
+    answers: list[Answer] = []  # to reviews, waiting to leave
+    session: Session = field(default_factory=Session)
+    aside: list[Session] = []
+    sessions: int = 0
+    unclosed: int = 0
+    strangers: tuple[tuple[int, int], ...] = ()
+    beats: bytes = b""  # hashes of the ids of the newest heartbeats (`audit.arrival`)
+    inherited: PastRoom | None = None  # from an earlier release, until this one begins to speak (`audit.succession`)
+
+    def broadcast(self) -> Broadcast:
+        """The present session as records name it."""
+        session = self.session
+        return Broadcast(
+            session.platform,
+            session.region,
+            session.host_id,
+            session.operator_id,
+            tuple(session.shop_ids[:SHOPS_KEPT]),
+            session.first_offset,
+        )
 
     def evidence(self, family: str) -> Family | None:
         """The evidence behind a family's present level; None when it has not begun.
@@ -354,7 +352,7 @@ class Room(Struct, gc=False, array_like=True):
         From LIMIT up PLAY rests on its longer allowance; AI stands in for UNLABELLED until a label was seen.
         """
         if family == "PLAY" and self.level("PLAY") >= Level.LIMIT:
-            return self.families.get("PLAY_LONG")
+            return self.session.families.get("PLAY_LONG")
         return self._family(family)
 
     def level(self, family: str) -> int:
@@ -365,10 +363,12 @@ class Room(Struct, gc=False, array_like=True):
         state = self._family(family)
         if state is None:
             return Level.NONE
-        if state.level >= Level.RESTRICT and (self.ties is None or state.name not in self.ties.allowed):
+        ties = self.session.ties
+        if state.level >= Level.RESTRICT and (ties is None or state.name not in ties.allowed):
             return Level.LIMIT
         return state.level
 
     def _family(self, name: str) -> Family | None:
-        state = self.families.get(name)
-        return self.families.get("AI") if state is None and name == "UNLABELLED" else state
+        families = self.session.families
+        state = families.get(name)
+        return families.get("AI") if state is None and name == "UNLABELLED" else state

@@ -13,10 +13,11 @@ from xxhash import xxh3_64_digest
 
 from worker.audit import speech
 from worker.audit.evidence import DESIGNS
-from worker.audit.facts import AiPresenter, Facts
-from worker.audit.room import Detector, Look, Room
+from worker.audit.facts import AiPresenter, Facts, History
+from worker.audit.labelled import NO_LABEL
+from worker.audit.room import Detector, Look, Room, Session
 
-VERSION = 3
+VERSION = 4
 _PREFIX = bytes((VERSION,))
 _BODY = 9  # where the room begins
 
@@ -32,6 +33,7 @@ class _Head(msgspec.Struct, array_like=True):
 
 _NOTHING_KNOWN = tuple((name, getattr(Facts(), name)) for name in Facts.__struct_fields__)
 _NOTHING_MARKED = AiPresenter()
+_NO_HISTORY = History()
 _head_decoder = msgspec.msgpack.Decoder(_Head)
 
 
@@ -41,7 +43,7 @@ class SnapshotError(Exception):
 
 def encode(room: Room) -> bytes:
     """The room's core: version and msgpack."""
-    ring = room.speech
+    ring = room.session.speech
     if ring is None:
         return _sealed(_encoder.encode(room))
     store, ring.store = ring.store, None
@@ -56,7 +58,7 @@ def take_changed_chunks(room: Room) -> dict[int, bytes]:
 
     Each must be durable before the core that was encoded with them.
     """
-    return speech.take_changed_chunks(room.speech) if room.speech is not None else {}
+    return speech.take_changed_chunks(room.session.speech) if room.session.speech is not None else {}
 
 
 def decode(core: bytes, chunks: dict[int, bytes]) -> Room:
@@ -68,32 +70,37 @@ def decode(core: bytes, chunks: dict[int, bytes]) -> Room:
     _check(core)
     try:
         room = _decoder.decode(memoryview(core)[_BODY:])
-        if room.speech is not None:
-            speech.restore(room.speech, chunks)
-        _share_defaults(room)
+        if room.session.speech is not None:
+            speech.restore(room.session.speech, chunks)
+        if room.history == _NO_HISTORY:
+            room.history = _NO_HISTORY
+        for session in (room.session, *room.aside):
+            _share_defaults(session)
     except (msgspec.MsgspecError, ValueError) as error:
         raise SnapshotError(f"snapshot of {len(core)} bytes with {len(chunks)} speech chunks: {error}") from error
     return room
 
 
-def _share_defaults(room: Room) -> None:
-    """Restored rooms share what new ones share: facts that know nothing, names of platforms, regions and families."""
-    room.platform, room.region = intern(room.platform), intern(room.region)
-    for name, family in room.families.items():
+def _share_defaults(session: Session) -> None:
+    """Restored sessions share what new ones share: facts that know nothing, names of platforms and families."""
+    session.platform, session.region = intern(session.platform), intern(session.region)
+    for name, family in session.families.items():
         family.name = intern(name)
         if name in DESIGNS and family.norms == DESIGNS[name].norms:
             family.norms = DESIGNS[name].norms
-    for detector in (*room.detectors, *room.block.detectors):
+    for detector in (*session.detectors, *session.block.detectors):
         _share_names(detector)
-    for pane in room.panes.values():
+    for pane in session.panes.values():
         for look in pane.looks:
             _share_names(look)
-    room.families = {intern(name): family for name, family in room.families.items()}
+    session.families = {intern(name): family for name, family in session.families.items()}
     for name, nothing in _NOTHING_KNOWN:
-        if getattr(room.facts, name) == nothing:
-            setattr(room.facts, name, nothing)
-    if room.marked == _NOTHING_MARKED:
-        room.marked = _NOTHING_MARKED
+        if getattr(session.facts, name) == nothing:
+            setattr(session.facts, name, nothing)
+    if session.facts.label == NO_LABEL:
+        session.facts.label = NO_LABEL
+    if session.marked == _NOTHING_MARKED:
+        session.marked = _NOTHING_MARKED
 
 
 def _share_names(instrument: Detector | Look) -> None:

@@ -158,6 +158,21 @@ def take_changed_chunks(ring: SpeechRing) -> dict[int, bytes]:
     return {chunk: _save(store, chunk) for chunk in range(CHUNKS) if changed >> chunk & 1}
 
 
+def pack(ring: SpeechRing) -> bytes:
+    """All that the ring holds, in one piece, for a session that is set aside: its chunks go to the one in its place."""
+    store = ring.store
+    assert store is not None, "a ring in use has its store"
+    return b"".join(_save(store, chunk) for chunk in range(chunks_of(ring)))
+
+
+def unpack(ring: SpeechRing, packed: bytes) -> None:
+    """Fill a ring from what `pack` made. All of its chunks must be saved again."""
+    size = CHUNK * (BANDS * 2 + 4)
+    restore(ring, {chunk: packed[chunk * size : (chunk + 1) * size] for chunk in range(chunks_of(ring))})
+    assert ring.store is not None
+    ring.store.changed = (1 << chunks_of(ring)) - 1
+
+
 def _save(store: Store, chunk: int) -> bytes:
     a, b = chunk * CHUNK, (chunk + 1) * CHUNK
     return b"".join(bytes(band[a * 2 : b * 2]) for band in store.bands) + bytes(store.times[a * 4 : b * 4])

@@ -30,6 +30,7 @@ COMMANDS: dict[str, Entry] = {
     "statement": Entry("statement", "Print the statement of reasons of a violation."),
     "policy": Entry("policy", "Check, test, compare and publish policies."),
     "topics": Entry("topics", "Compare or create topics from schemas/."),
+    "history": Entry("history", "Hand what people decided to the next release."),
     "dlq": Entry("dlq", "List, show and replay dead letters."),
 }
 """The contents page, in the order of `--help`."""

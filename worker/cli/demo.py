@@ -91,6 +91,7 @@ def _watch(play: "Play", screen: "Screen") -> None:
     from worker.clock import monotonic_s
 
     screen.line("Kafka here is librdkafka's in-process mock cluster: nothing it holds is durable.", style="dim")
+    screen.line(f"It lacks {play.banner}: times are what the producers say.", style="dim")
     began_s = monotonic_s()
     with screen.console.status("starting the worker …"):
         while not play.ready():

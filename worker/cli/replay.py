@@ -147,7 +147,8 @@ def _tell_memory(run: "Replay", count: int) -> None:
 def _accounting(counts: "Counts") -> str:
     return (
         f"read {counts.read:,} = applied {counts.applied:,} + duplicate {counts.duplicate:,} + late {counts.late:,}"
-        f" + replay-skipped {counts.replay_skipped:,} + dead-lettered {counts.dead_lettered:,}"
+        f" + foreign {counts.foreign:,} + replay-skipped {counts.replay_skipped:,}"
+        f" + dead-lettered {counts.dead_lettered:,}"
     )
 
 
@@ -167,6 +168,8 @@ def _print_tables(run: "Replay", counts: "Counts", all_rooms: bool, *, to_stderr
         screen.line(f"{rule} {mode} step {step}: {count:,} violation records")
     for (action, reason), count in sorted(counts.requests.items()):
         screen.line(f"requests, {action}, {reason}: {count:,}")
+    for (outcome, result), count in sorted(counts.reviews.items()):
+        screen.line(f"reviews, {outcome}, {result.replace('_', ' ')}: {count:,}")
     for reason, count in sorted(counts.rejected.items()):
         screen.line(f"dead letters, {reason}: {count:,}")
     screen.line(f"{len(run.rooms()):,} rooms, {counts.violations:,} violation records")
@@ -200,10 +203,14 @@ def _print_json(run: "Replay", counts: "Counts", faults: "Faults", problem: str)
             {"action": action, "reason": reason, "count": count}
             for (action, reason), count in sorted(counts.requests.items())
         ],
+        "reviews": [
+            {"outcome": outcome, "result": result, "count": count}
+            for (outcome, result), count in sorted(counts.reviews.items())
+        ],
         "dead_letters": {str(reason): count for reason, count in sorted(counts.rejected.items())},
         "accounting": {
             name: getattr(counts, name)
-            for name in ("read", "applied", "duplicate", "late", "replay_skipped", "dead_lettered")
+            for name in ("read", "applied", "duplicate", "late", "foreign", "replay_skipped", "dead_lettered")
         },
         "bad_lines": {"count": faults.bad, "first": faults.first},
         "cut_off": faults.cut,

@@ -138,6 +138,7 @@ def _announce(settings: Settings, partitions: "Partitions", judge: "Judge") -> N
         ),
         ("policies", f"{', '.join(f'{name} v{version}' for name, version in policies.items())}; {rules} rules"),
         ("policies from", settings.policies),
+        *([("broker lacks", settings.broker_lacks)] if settings.broker_lacks else []),
     )
     for name, value in rows:
         click.echo(printable(f"{name:<19} {value}"))

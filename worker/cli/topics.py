@@ -15,10 +15,12 @@ from worker.resources import SCHEMAS_DIR
 from worker.tools.brokertopics import BrokerTopics, BrokerTopicsError
 from worker.topics import Difference, Remedy, Topic, TopicFileError, load_topics, plan, resized
 
+BY_APPLY = (Remedy.CREATE, Remedy.ALTER)
+
 
 @click.group(cls=Group, epilog="Example: stream-audit topics check --bootstrap 127.0.0.1:9092")
 def topics() -> None:
-    """Compare a broker's topics with schemas/, or create those that are missing."""
+    """Compare a broker's topics with schemas/, create those that are missing, have the broker keep append time."""
 
 
 def _options(command: Any) -> Any:
@@ -44,7 +46,7 @@ def check(bootstrap: str, schemas: Path, partitions: int | None, replication_fac
     with _answering():
         found = BrokerTopics(bootstrap).describe([topic.name for topic in wanted])
     differences = plan(wanted, found)
-    _print(differences, as_json, done=[], good=f"{len(wanted)} topics are as schemas/ wants them")
+    _print(differences, as_json, created=[], altered=[], good=f"{len(wanted)} topics are as schemas/ wants them")
     sys.exit(1 if differences else 0)
 
 
@@ -62,18 +64,24 @@ def apply_(
     as_json: bool,
     dry_run: bool,
 ) -> None:
-    """Create missing topics. Never deletes, shrinks or alters one: other differences are printed, with exit 1."""
+    """Create missing topics, and have the others keep append time (message.timestamp.type).
+
+    Never deletes or shrinks one, and alters nothing else: other differences are printed, with exit 1.
+    """
     wanted = _wanted(schemas, partitions, replication_factor)
     with _answering():
         broker = BrokerTopics(bootstrap)
         found = broker.describe([topic.name for topic in wanted])
         differences = plan(wanted, found)
         missing = [d.topic for d in differences if d.remedy is Remedy.CREATE]
+        altered = [d for d in differences if d.remedy is Remedy.ALTER]
         if not dry_run:
             broker.create([topic for topic in wanted if topic.name in missing], found)
-            differences = [d for d in differences if d.topic not in missing]
-    _print(differences, as_json, done=[] if dry_run else missing, good="nothing to do")
-    sys.exit(1 if [d for d in differences if d.remedy is not Remedy.CREATE] else 0)
+            broker.alter(altered)
+            differences = [d for d in differences if d.remedy not in BY_APPLY]
+    done = ([], []) if dry_run else (missing, altered)
+    _print(differences, as_json, created=done[0], altered=done[1], good="nothing to do")
+    sys.exit(1 if [d for d in differences if d.remedy not in BY_APPLY] else 0)
 
 
 @contextmanager
@@ -92,18 +100,23 @@ def _wanted(schemas: Path, partitions: int | None, replication_factor: int | Non
     return resized(loaded, partitions=partitions, replication_factor=replication_factor)
 
 
-def _print(differences: list[Difference], as_json: bool, *, done: list[str], good: str) -> None:
+def _print(
+    differences: list[Difference], as_json: bool, *, created: list[str], altered: list[Difference], good: str
+) -> None:
     screen = Screen()
     if as_json:
-        rows = [
-            {"topic": d.topic, "what": d.what, "wanted": d.wanted, "found": d.found, "remedy": d.remedy.name.lower()}
-            for d in differences
-        ]
-        screen.json({"created": done, "differences": rows}, indent=None)
+        rows = [_row(d) for d in differences]
+        screen.json({"created": created, "altered": [_row(d) for d in altered], "differences": rows}, indent=None)
         return
-    for name in done:
+    for name in created:
         screen.line(f"created {name}")
-    if not differences and not done:
+    for d in altered:
+        screen.line(f"altered {d.topic}: {d.what} from {d.found} to {d.wanted}")
+    if not (differences or created or altered):
         screen.line(good)
     cells = [(d.topic, d.what, d.wanted, d.found, d.remedy.value) for d in differences]
     screen.table(("topic", "what", "wanted", "found", "remedy"), cells, fold=("wanted", "found", "remedy"))
+
+
+def _row(d: Difference) -> dict[str, str]:
+    return {"topic": d.topic, "what": d.what, "wanted": d.wanted, "found": d.found, "remedy": d.remedy.name.lower()}

@@ -27,6 +27,8 @@ PHRASES: dict[str, Phrase] = {
     "label.visible": Phrase(
         "标识当前可见，但本场未持续显示。", "A label is visible now but was not shown continuously."
     ),
+    "label.now": Phrase("标识当前可见。", "A label is visible now."),
+    "label.unknown": Phrase("标识是否可见，现有记录无法确定。", "The records do not tell whether a label is visible."),
     "label.ever": Phrase("标识曾经显示，当前不可见。", "A label was shown earlier and is not visible now."),
     "label.never": Phrase("本场未见标识。", "No label was seen in this session."),
     "registration": Phrase(
@@ -82,6 +84,11 @@ PHRASES: dict[str, Phrase] = {
         "This no longer holds, or the broadcast has ended; the finding is cleared.",
     ),
     "withdrawn": Phrase("经人工复核，本次认定撤销。", "After review by a person the finding is withdrawn."),
+    "restored": Phrase("经人工复核，恢复本次认定。", "After review by a person the finding stands again."),
+    "partly": Phrase(
+        "经人工复核，本次认定部分成立，仅保留所列处置。",
+        "After review by a person the finding stands in part; only what is listed here remains.",
+    ),
     "shadow": Phrase("本规则处于试运行，不产生任何处置。", "This rule is on trial; nothing follows from it."),
     "redress": Phrase(
         "如有异议，可通过平台申诉入口提出，由人工复核；本系统仅提出建议，处置由平台作出。"

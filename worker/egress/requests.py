@@ -25,11 +25,11 @@ def encode_request(room: Room, request: Request, *, offset: int) -> OutRecord:
         "request_id": request_id,
         "action": request.action,
         "reason": request.reason,
-        "platform": room.platform,
-        "region": room.region,
+        "platform": room.session.platform,
+        "region": room.session.region,
         "room_id": room.room_id,
-        "session_id": room.session_id or None,
-        "host_id": room.host_id,
+        "session_id": room.session.id or None,
+        "host_id": room.session.host_id,
         "at_ms": request.at_ms,
         "deadline_ms": request.deadline_ms,
         "kinds": list(request.kinds),
@@ -45,7 +45,14 @@ def encode_request(room: Room, request: Request, *, offset: int) -> OutRecord:
 def _id(room: Room, request: Request) -> str:
     """Base32 of 128 bits of BLAKE2b over the request's cause, 26 lower-case characters."""
     cause = "\x1f".join(
-        (room.platform, room.room_id, room.session_id, str(room.session_start_ms), request.action, str(request.number))
+        (
+            room.session.platform,
+            room.room_id,
+            room.session.id,
+            str(room.session.start_ms),
+            request.action,
+            str(request.number),
+        )
     )
     return b32encode(blake2b(cause.encode(), digest_size=16).digest()).decode().rstrip("=").lower()
 
@@ -56,7 +63,7 @@ def _headers(room: Room, request: Request, request_id: str) -> list[tuple[str, b
         ("ce_specversion", b"1.0"),
         ("ce_id", request_id.encode()),
         ("ce_type", f"live.audit.request.{request.action}.v1".encode()),
-        ("ce_source", f"urn:stream-audit:{room.platform}".encode()),
+        ("ce_source", f"urn:stream-audit:{room.session.platform}".encode()),
         ("ce_subject", room.room_id.encode()),
         ("ce_time", time.replace("+00:00", "Z").encode()),
         ("ce_dataschema", SCHEMA.encode()),

@@ -7,7 +7,7 @@ import orjson
 from worker.audit.calibration import CALIBRATION_VERSION
 from worker.audit.evidence import DESIGNS, FAMILIES, Family, Level
 from worker.audit.facts import Certainty
-from worker.audit.room import BLOCK_MS, Phase, Room
+from worker.audit.room import BLOCK_MS, LATENESS_MS, Phase, Room
 from worker.audit.signals import detectors, strata
 from worker.policy.episodes import ACTIVE
 from worker.records import OutRecord
@@ -19,14 +19,16 @@ _PER_BLOCK = ("AI", "NONINT")  # families that bet once a block; their share of 
 
 def encode_room(room: Room, *, topic: str = EVENTS_TOPIC) -> OutRecord:
     """The record of a room; `topic` is that of its log. Keys stand in a fixed order, times are event times."""
-    families = [room.families[name] for name in FAMILIES if name in room.families]
+    families = [room.session.families[name] for name in FAMILIES if name in room.session.families]
     value = {
         "room_id": room.room_id,
-        "session_id": room.session_id or None,
-        "state": _STATES[Phase(room.phase)],
-        "descriptor": _descriptor(room) if room.host_id else None,
+        "session_id": room.session.id or None,
+        "state": "closed" if room.session.off_appended_ms else _STATES[Phase(room.session.phase)],
+        "descriptor": _descriptor(room) if room.session.host_id else None,
         "watermark_ms": max(0, room.watermark_ms),
         "last_at_ms": room.max_at_ms,
+        "hold_ms": max(0, room.max_at_ms - room.watermark_ms - LATENESS_MS),
+        **_last_block(room),
         "log": {"topic": topic, "partition": room.partition, "offset": max(0, room.offset)},
         "signals": {**_signals(families), **_strata(room)},
         "families": {
@@ -40,25 +42,31 @@ def encode_room(room: Room, *, topic: str = EVENTS_TOPIC) -> OutRecord:
         "coverage": _coverage(families),
         **_detectors(room),
         "challenges": _challenges(room),
-        "counts": {name: getattr(room.counts, name) for name in room.counts.__struct_fields__},
+        "counts": {name: getattr(room.session.counts, name) for name in room.session.counts.__struct_fields__},
     }
     return OutRecord(ROOMS_TOPIC, room.room_id.encode(), orjson.dumps(value), [], room.max_at_ms)
 
 
+def _last_block(room: Room) -> dict[str, Any]:
+    """How the last block that closed was supplied; nothing before one has closed."""
+    inputs = room.session.inputs
+    return {"last_block": dict(zip(("unclear", "late", "missing"), inputs, strict=True))} if inputs else {}
+
+
 def _descriptor(room: Room) -> dict[str, Any]:
     return {
-        "platform": room.platform,
-        "region": room.region,
-        "host_id": room.host_id,
-        "operator_id": room.operator_id or None,
-        "device_id": room.device_id or None,
-        "ip_hash": room.ip_hash or None,
-        "shop_ids": [{"system": shop.system, "id": shop.id} for shop in room.shop_ids],
-        "selling": room.selling,
-        "category": room.category or None,
-        "started_at_ms": room.started_at_ms,
-        "viewers": room.viewers,
-        "title": room.title or None,
+        "platform": room.session.platform,
+        "region": room.session.region,
+        "host_id": room.session.host_id,
+        "operator_id": room.session.operator_id or None,
+        "device_id": room.session.device_id or None,
+        "ip_hash": room.session.ip_hash or None,
+        "shop_ids": [{"system": shop.system, "id": shop.id} for shop in room.session.shop_ids],
+        "selling": room.session.selling,
+        "category": room.session.category or None,
+        "started_at_ms": room.session.started_at_ms,
+        "viewers": room.session.viewers,
+        "title": room.session.title or None,
     }
 
 
@@ -77,7 +85,7 @@ def _detectors(room: Room) -> dict[str, Any]:
     return {
         "detectors": {
             "calibration": CALIBRATION_VERSION,
-            "uncalibrated_looks": room.uncalibrated,
+            "uncalibrated_looks": room.session.uncalibrated,
             "disagreement": {signal: detectors.disagreement(room, signal) for signal in ("voice", "visual")},
             "last": [
                 {
@@ -90,7 +98,7 @@ def _detectors(room: Room) -> dict[str, Any]:
                     "mean_rank": min(1.0, one.ranks / one.looks),
                     "end_ms": one.end_ms,
                 }
-                for one in room.detectors
+                for one in room.session.detectors
             ],
         }
     }
@@ -98,7 +106,7 @@ def _detectors(room: Room) -> dict[str, Any]:
 
 def _challenges(room: Room) -> dict[str, int]:
     """The session's: requests of either action that fell due, and challenges as its log tells them."""
-    asking = room.asking
+    asking = room.session.asking
     names = ("requests", "issued", "answered", "failed")
     return {name: getattr(asking, name) if asking is not None else 0 for name in names}
 

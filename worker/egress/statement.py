@@ -17,6 +17,7 @@ FACTS_TEXT_MAX = 5_000
 GROUND_MAX = 2_000
 _BEIJING = timezone(timedelta(hours=8))
 _CLOSING = ("cleared", "withdrawn")
+_BY_PERSON = ("restored", "partly")
 
 
 class Statement(NamedTuple):
@@ -70,6 +71,8 @@ def statement_of(decision: Decision, region: str) -> Statement:
     if decision.kind in _CLOSING:
         sentences.append(tongue.say(decision.kind))
     else:
+        if decision.by_review is not None and decision.by_review.what in _BY_PERSON:
+            sentences.append(tongue.say(decision.by_review.what))
         sentences += [*_facts(tongue, decision.facts), *_statistics(tongue, decision)]
         names = [name for name in decision.counterfactual if name != "history.step"]
         if names:
@@ -111,8 +114,11 @@ def _facts(tongue: _Tongue, facts: Mapping[str, Any]) -> list[str]:
 
 
 def _label(tongue: _Tongue, fact: dict[str, Any]) -> str:
+    if fact["visible"] is None:
+        return tongue.say("label.unknown")
     if fact["visible"]:
-        return tongue.say("label.continuous" if fact["continuous"] else "label.visible")
+        lasting = {True: "label.continuous", False: "label.visible", None: "label.now"}
+        return tongue.say(lasting[fact["continuous"]])
     return tongue.say("label.ever" if fact["ever"] else "label.never")
 
 

@@ -11,7 +11,8 @@ import orjson
 from worker.audit.calibration import CALIBRATION_VERSION
 from worker.audit.evidence import Level
 from worker.audit.facts import Certainty
-from worker.audit.room import Excerpt, Room
+from worker.audit.marks import Excerpt
+from worker.audit.room import Room
 from worker.egress.statement import statement_of
 from worker.policy.model import Control, Decision
 from worker.records import OutRecord
@@ -55,20 +56,21 @@ def encode_violation(
         "withheld": [{"action": w.action, "because": w.because} for w in decision.withheld],
         **_exemption(decision),
         **({"review_sample": True} if decision.sampled else {}),
+        **_review(decision),
         "window": {"start_ms": decision.window_start_ms, "end_ms": decision.decided_at_ms},
         "decided_at_ms": decision.decided_at_ms,
         "facts": dict(decision.facts),
         **_statistics(decision),
         "counterfactual": list(decision.counterfactual),
-        "excerpts": [_excerpt(e) for e in room.excerpts[-EXCERPTS_MAX:]],
+        "excerpts": _excerpts(room, decision),
         "log": {
             "topic": topic,
             "partition": partition,
-            "first_offset": max(0, first_offset),
+            "first_offset": max(0, first_offset if decision.former is None else decision.former.first_offset),
             "last_offset": max(0, last_offset),
         },
         "control": {"policies": control.policies, "registry": control.registry, **_calibration(decision)},
-        "statement": statement_of(decision, room.region)._asdict(),
+        "statement": statement_of(decision, (decision.former or room.session).region)._asdict(),
     }
     return OutRecord(
         VIOLATIONS_TOPIC,
@@ -92,7 +94,7 @@ def _headers(room: Room, decision: Decision) -> list[tuple[str, bytes]]:
         ("ce_specversion", b"1.0"),
         ("ce_id", decision.violation_id.encode()),
         ("ce_type", f"live.audit.violation.{decision.kind}.v1".encode()),
-        ("ce_source", f"urn:stream-audit:{room.platform}".encode()),
+        ("ce_source", f"urn:stream-audit:{(decision.former or room.session).platform}".encode()),
         ("ce_subject", room.room_id.encode()),
         ("ce_time", time.replace("+00:00", "Z").encode()),
         ("ce_dataschema", SCHEMA.encode()),
@@ -101,14 +103,15 @@ def _headers(room: Room, decision: Decision) -> list[tuple[str, bytes]]:
 
 
 def _whom(room: Room, decision: Decision) -> dict[str, Any]:
+    of = decision.former or room.session
     return {
-        "platform": room.platform,
-        "region": room.region,
+        "platform": of.platform,
+        "region": of.region,
         "room_id": room.room_id,
         "session_id": decision.session_id,
-        "host_id": room.host_id,
-        **({"operator_id": room.operator_id} if room.operator_id else {}),
-        "shop_ids": [{"system": shop.system, "id": shop.id} for shop in room.shop_ids],
+        "host_id": of.host_id,
+        **({"operator_id": of.operator_id} if of.operator_id else {}),
+        "shop_ids": [{"system": shop.system, "id": shop.id} for shop in of.shop_ids],
     }
 
 
@@ -142,6 +145,11 @@ def _exemption(decision: Decision) -> dict[str, Any]:
     return {"exemption": {"of": exempt.whom, "reason": exempt.reason, "until_ms": exempt.until_ms}}
 
 
+def _review(decision: Decision) -> dict[str, Any]:
+    by = decision.by_review
+    return {} if by is None else {"review": {"review_id": by.review_id, "by": by.by, "outcome": by.outcome}}
+
+
 def _statistics(decision: Decision) -> dict[str, Any]:
     return {
         "evidence": [
@@ -158,6 +166,11 @@ def _statistics(decision: Decision) -> dict[str, Any]:
         "log_e": decision.log_e,
         "threshold": decision.threshold,
     }
+
+
+def _excerpts(room: Room, decision: Decision) -> list[dict[str, Any]]:
+    """What the room's present session quotes; nothing of it belongs to a decision about a former one."""
+    return [_excerpt(e) for e in room.session.excerpts[-EXCERPTS_MAX:]] if decision.former is None else []
 
 
 def _excerpt(excerpt: Excerpt) -> dict[str, Any]:

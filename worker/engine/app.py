@@ -11,7 +11,7 @@ Whatever goes wrong outside a single event ends the process: the log is read aga
 import asyncio
 import gc
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import faust
@@ -25,16 +25,19 @@ from worker.engine.identities import IdentityAgent, partition_of
 from worker.engine.process import or_fatal
 from worker.engine.rooms import RoomAgent
 from worker.engine.startup import IDENTITIES_TABLE, TABLE, Partitions, changelog_topic
+from worker.lacks import Lack
 from worker.metrics import DELAY_BOUNDS, Histogram, Readings
 from worker.policy.judge import Judge
 from worker.records import OutRecord, Record
 from worker.settings import Settings
+from worker.state.history import ReadHistory, read_history
 from worker.state.outbox import Outbox, Send
 from worker.state.outputs import Identity, read_tails
 from worker.state.registry import read_registry
 from worker.state.stores import Stores
-from worker.topics import EVENTS_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC
+from worker.topics import EVENTS_TOPIC, HISTORY_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC
 from worker.transport import BatchSchema, TransportSettings, attach
+from worker.transport.baseline import find_baseline
 from worker.transport.lone import lone_consumer
 from worker.transport.policies import PolicyTopic
 from worker.transport.protocols import RunningApp, Stream
@@ -98,7 +101,8 @@ class Worker:
             for tp, end in counts.highwater.items()
             if tp in self.hooks.assigned
         }
-        return Vitals(bool(self.hooks.partitions), busy, partitions)
+        waiting = frozenset(map(str, self.rooms.gates.waiting))
+        return Vitals(bool(self.hooks.partitions), busy, partitions, waiting)
 
     def readings(self) -> Readings:
         """Every metric that this worker has, read from its counters. Called from the scraping thread."""
@@ -154,7 +158,7 @@ def build_app(
 
     outbox = Outbox(_send(app, settings, violation_delay), fatal)
     rooms = _room_agent(app, settings, judge, outbox, partitions.identities)
-    identities = _identity_agent(app, settings, outbox, partitions.rooms)
+    identities = _identity_agent(app, settings, outbox, partitions)
     hooks = Hooks(app, rooms, settings, identities)
     attach(app, hooks, clock=clock.monotonic_s, settings=driver, answers=lambda: any_broker_answers(settings))
     # Tables make Faust assign changelogs with their source and run recoveries; state lives in the stores.
@@ -175,6 +179,7 @@ def build_app(
     app.agent(told, name="worker.identities", concurrency=1)(match_identities)
     app.task(lambda: _tick(worker))
     app.task(lambda: _watch_log_end(worker))
+    app.task(lambda: or_fatal(_search_baselines(worker, settings), hooks.fatal))
     if policies is not None:
         # Without the newest policies this worker would disagree with the others.
         app.task(lambda: or_fatal(policies.follow(lambda: bool(app.should_stop)), hooks.fatal))
@@ -182,17 +187,26 @@ def build_app(
     return worker
 
 
-def _identity_agent(app: RunningApp, settings: Settings, outbox: Outbox, rooms_partitions: int) -> IdentityAgent:
+def _history_reader(settings: Settings) -> ReadHistory:
+    async def history(partitions: Collection[int]) -> dict[int, list[Record]]:
+        return await read_history(lambda: lone_consumer(settings), settings.topic(HISTORY_TOPIC), partitions)
+
+    return history
+
+
+def _identity_agent(app: RunningApp, settings: Settings, outbox: Outbox, partitions: Partitions) -> IdentityAgent:
     async def registry(starts: Mapping[int, int]) -> dict[int, list[Record]]:
         return await read_registry(lambda: lone_consumer(settings), settings.topic(REGISTRY_TOPIC), starts)
 
     return IdentityAgent(
         changelog=changelog_topic(settings, IDENTITIES_TABLE),
-        rooms_partitions=rooms_partitions,
+        rooms_partitions=partitions.rooms,
         name_topic=settings.topic,
         outbox=outbox,
         committed=lambda topic, p: app.consumer.committed_offset(TP(settings.topic(topic), p)),
         read_registry=registry,
+        read_history=_history_reader(settings),
+        partitions=partitions.identities,
         now_s=clock.monotonic_s,
     )
 
@@ -225,9 +239,11 @@ def _room_agent(
         outbox=outbox,
         judge=judge,
         read_tails=tails,
+        read_history=_history_reader(settings),
         committed=lambda partition: app.consumer.committed_offset(TP(source, partition)),
         now_s=clock.monotonic_s,
         requests=settings.requests,
+        append_time=not settings.lacks(Lack.APPEND_TIME),
         place_identity=lambda key: partition_of(key, identity_partitions),
     )
 
@@ -258,6 +274,15 @@ async def _tick(worker: Worker) -> None:
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
             frozen = True
+
+
+async def _search_baselines(worker: Worker, settings: Settings) -> None:
+    """For logs that begin with records of their producers' time."""
+
+    async def find(partition: int) -> int | None:
+        return await find_baseline(lambda: lone_consumer(settings), worker.rooms.topic, partition)
+
+    await worker.rooms.gates.search(find, lambda: bool(worker.app.should_stop))
 
 
 async def _watch_log_end(worker: Worker) -> None:

@@ -7,6 +7,7 @@ lets the driver commit offsets.
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any
 
 from faust.types import TP
 
@@ -112,6 +113,12 @@ class Hooks:
             self._rooms.stores.apply(tp.partition, records)
         elif self._identities is not None:
             self._identities.apply(tp.partition, records)
+
+    def admit(self, tp: TP, records: Sequence[Any]) -> tuple[Sequence[Record], bool]:
+        if tp.topic != self._source:
+            return records, False
+        admitted, wait = self._rooms.gates.admit(tp.partition, records)
+        return admitted, wait is not None
 
     def on_assigned(self, tps: Set[TP]) -> None:
         self.assigned = frozenset(tp for tp in tps if tp.topic in self.batched_topics)

@@ -6,7 +6,7 @@ recovered and not on its way out. `/metrics`, `/livez` and `/readyz` are all the
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -24,12 +24,14 @@ STALL_S = 120.0
 class Vitals:
     """What the loop last knew. `partitions` maps a partition to (position, end of log), in offsets.
 
-    `busy` says why there is no progress to expect ("rebalancing", "recovering"); empty when there is.
+    `busy` says why there is no progress to expect ("rebalancing", "recovering"); empty when there is. `waiting` are
+    partitions whose next record must wait.
     """
 
     assigned: bool = False
     busy: str = "starting"
     partitions: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    waiting: Set[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Health:
         now_s = self._now_s()
         standing: dict[str, tuple[int, float]] = {}
         for partition, (position, end) in vitals.partitions.items():
-            if position < end and not vitals.busy:
+            if position < end and not vitals.busy and partition not in vitals.waiting:
                 before = self._standing.get(partition)
                 standing[partition] = before if before and before[0] == position else (position, now_s)
         self._standing, self._vitals, self._beat_s = standing, vitals, now_s

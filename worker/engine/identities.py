@@ -11,8 +11,10 @@ from aiokafka.partitioner import murmur2
 
 from worker.egress.identities import partition_key
 from worker.partition.identities import MatchCounts, MatchProcessor, Placed
+from worker.partition.past import history_partition, identities_left
 from worker.records import Record
 from worker.state.codec import Write
+from worker.state.history import ReadHistory, no_history
 from worker.state.identities import MatchStore
 from worker.state.outbox import Outbox
 from worker.topics import IDENTITIES_TOPIC, REGISTRY_TOPIC
@@ -57,7 +59,10 @@ class IdentityAgent:
         read_registry: ReadRegistry,
         now_s: Callable[[], float],
         processor: type[MatchProcessor] = MatchProcessor,
+        read_history: ReadHistory = no_history,
+        partitions: int = 0,
     ) -> None:
+        """`partitions`: of the identities' topic; needed with `read_history`."""
         self.changelog = changelog
         self.outbox = outbox
         self.counts = MatchCounts()
@@ -69,6 +74,8 @@ class IdentityAgent:
         self._rooms_partitions = rooms_partitions
         self._committed = committed
         self._read_registry = read_registry
+        self._read_history = read_history
+        self._partitions = partitions
         self._now_s = now_s
         self._processor = processor
         self._fresh: set[int] = set()
@@ -100,6 +107,7 @@ class IdentityAgent:
 
         The registry is read to its end, so that no host counts as unknown because his record comes a moment later.
         """
+        await self._inherit()
         starts = {}
         for partition in self._fresh:
             store = self.stores[partition]
@@ -112,6 +120,16 @@ class IdentityAgent:
             if partition in self.processors:  # a rebalance may have taken it meanwhile
                 self._queue(self.processors[partition].process(records, REGISTRY_TOPIC))
         self._fresh -= starts.keys()
+
+    async def _inherit(self) -> None:
+        """Partitions without state of this release begin where an earlier one stopped. Raises HistoryError."""
+        new = {partition for partition in self._fresh if self.stores[partition].meta is None}
+        where = {partition: history_partition(partition, self._rooms_partitions) for partition in new}
+        found = await self._read_history(set(where.values()))
+        for partition in new & self.stores.keys():  # a rebalance may have taken some meanwhile
+            records = found.get(where[partition], ())
+            left = identities_left(records, partition, lambda key: partition_of(key, self._partitions))
+            self.stores[partition].begin(left.kept, left.activation)
 
     # ---- matching
     async def run(self, events: AsyncIterable[Event]) -> None:

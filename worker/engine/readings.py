@@ -2,18 +2,25 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from itertools import product
 
 from faust.types import TP
 
 from worker import __version__, clock
+from worker.audit.reviews import OUTCOMES, RESULTS
 from worker.engine.health import Health
 from worker.engine.identities import IdentityAgent
 from worker.engine.rooms import RoomAgent
 from worker.ingress.reject import Reason
 from worker.metrics import Readings
+from worker.partition.append_time import Wait
 from worker.partition.rooms import PartitionProcessor
+from worker.partition.sources import SourceCounts
 from worker.transport import TransportCounts
 from worker.transport.protocols import Recovery
+
+RECENT_MS = 300_000
+"""A partition that is further behind tells nothing of how its sources are now."""
 
 
 def of_rooms(agent: RoomAgent) -> Readings:
@@ -29,7 +36,9 @@ def of_rooms(agent: RoomAgent) -> Readings:
         "applied_total": counts.applied,
         "duplicate_total": counts.duplicate,
         "late_total": counts.late,
+        "foreign_total": counts.foreign,
         "replay_skipped_total": counts.replay_skipped,
+        **_sources(counts.sources),
         # All reasons from the start: a rate does not see the step that makes a series, and would miss records.
         "rejected_total": {(str(reason),): counts.rejected.get(reason, 0) for reason in Reason},
         "violations_total": {
@@ -38,6 +47,8 @@ def of_rooms(agent: RoomAgent) -> Readings:
         },
         "violations_suppressed_total": agent.sent.suppressed,
         "requests_total": {by: float(n) for by, n in dict(counts.requests).items() if agent.requests},
+        # All from the start, as with reasons above.
+        "reviews_total": {by: float(counts.reviews.get(by, 0)) for by in product(OUTCOMES, RESULTS)},
         "output_tails_failed_total": agent.tails_failed,
         "actions_withheld_total": {(because,): n for because, n in dict(counts.withheld).items()},
         "rule_errors_total": {(rule,): n for rule, n in dict(agent.judge.errors).items()},
@@ -53,11 +64,23 @@ def of_rooms(agent: RoomAgent) -> Readings:
         "snapshot_records_total": stores.written_records,
         "snapshot_bytes_total": stores.written_bytes,
         "changelog_stale_total": stores.stale,
+        "partition_waits": {(str(p), str(why)): 1.0 for p, why in dict(agent.gates.waiting).items()},
+        "partition_waits_total": {(str(why),): float(agent.gates.waits[why]) for why in Wait},
         "rooms_live": stores.rooms(),
         "rooms_decoded": stores.decoded(),
         "rooms_by_level": stores.by_level(),
         "rooms_expired_total": stores.expired,
         "rooms_shed_total": stores.shed,
+    }
+
+
+def _sources(counts: SourceCounts) -> Readings:
+    """What producers' clocks and delays did. All labels from the start, as above."""
+    return {
+        "late_events_total": {(source,): n for source, n in counts.late.items()},
+        "clock_ahead_total": {(source,): n for source, n in counts.ahead.items()},
+        "blocks_closed_total": {("yes",): counts.clear, ("no",): counts.abstained},
+        "blocks_unclear_total": {(why,): n for why, n in counts.unclear.items()},
     }
 
 
@@ -96,7 +119,7 @@ def of_identities(agent: IdentityAgent) -> Readings:
 
 
 def of_positions(health: Health, processors: Mapping[int, PartitionProcessor]) -> Readings:
-    """Return how far behind the log this worker is, in records and in seconds of event time, and what probes say."""
+    """Return how far behind the log this worker is, in records and seconds, what sources show, and what probes say."""
     now_ms = clock.now_ms()
     lags = {name: max(0, end - position) for name, (position, end) in health.vitals.partitions.items()}
     delays: dict[tuple[str, ...], float] = {
@@ -105,11 +128,28 @@ def of_positions(health: Health, processors: Mapping[int, PartitionProcessor]) -
         if processor.watermark_ms
     }
     return {
+        **of_sources(processors, now_ms),
         "lag_records": {(p,): float(lag) for p, lag in lags.items() if p.isdigit()},
         "identities_lag_records": float(sum(lag for p, lag in lags.items() if not p.isdigit())),
-        "event_time_delay_seconds": delays,
+        "append_time_delay_seconds": delays,
         "live": float(health.live().ok),
         "ready": float(health.ready().ok),
+    }
+
+
+def of_sources(processors: Mapping[int, PartitionProcessor], now_ms: int) -> Readings:
+    """Return how far sources are behind or ahead, and how long rooms wait for them, by partitions that are up to date.
+
+    `now_ms` is the worker's own clock.
+    """
+    recent = [one.sources for one in dict(processors).values() if now_ms - one.watermark_ms < RECENT_MS]
+    least_ms: dict[str, int] = {}
+    for sources in recent:
+        for source, delay_ms in sources.least_ms().items():
+            least_ms[source] = min(delay_ms, least_ms.get(source, delay_ms))
+    return {
+        "source_delay_min_seconds": {(source,): ms / 1000 for source, ms in least_ms.items()},
+        "watermark_hold_seconds": max((sources.held_ms() for sources in recent), default=0) / 1000,
     }
 
 

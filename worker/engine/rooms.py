@@ -8,9 +8,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping
 
+from worker import clock
+from worker.engine.gates import Gates
 from worker.metrics import EVENTS_BOUNDS, Histogram
+from worker.partition.past import rooms_left
 from worker.partition.rooms import Counts, Output, PartitionProcessor
 from worker.policy.judge import Judge
+from worker.state.history import ReadHistory, no_history
 from worker.state.outbox import Outbox
 from worker.state.outputs import Identity, Sent
 from worker.state.stores import Progress, Stores
@@ -26,6 +30,8 @@ STEP_RECORDS_MIN = 8
 TURNS = 4
 PENDING_MAX = 2_000
 
+INHERITED = "%s[%d]: %d rooms of an earlier release; offsets below %d are judged in silence"
+
 ReadTails = Callable[[Mapping[int, int]], Awaitable[dict[int, set[Identity]]]]
 """Partition → offset in the violations topic where to start; returns what was sent from there on."""
 
@@ -34,7 +40,7 @@ class RoomAgent:
     """Judges the partitions that are assigned. Everything runs on the event loop's thread.
 
     Attributes:
-        counts: what became of the records, over all partitions and assignments.
+        gates: which fetched records may be judged. counts: what became of them, over all partitions and assignments.
         applied: by partition, the source offset below which every record is judged.
         batch_events, batch_seconds: sizes and processing times of fetches.
     """
@@ -52,11 +58,15 @@ class RoomAgent:
         requests: bool = True,
         place_identity: Callable[[bytes], int] | None = None,
         processor: type[PartitionProcessor] = PartitionProcessor,
+        append_time: bool = True,
+        read_history: ReadHistory = no_history,
     ) -> None:
+        """`append_time`: the broker keeps it. Without it records have their producers' time, and none waits."""
         self.topic = topic
         self.judge = judge
         self.stores = stores
         self.outbox = outbox
+        self.gates = Gates(stores.by_partition, clock.now_ms, open_wide=not append_time)
         self.sent = Sent()
         self.counts = Counts()
         self.applied: dict[int, int] = {}
@@ -67,6 +77,7 @@ class RoomAgent:
         self.publish_seconds = 0.0
         self.tails_failed = 0
         self._read_tails = read_tails
+        self._read_history = read_history
         self._committed = committed
         self._now_s = now_s
         self.requests = requests
@@ -93,10 +104,12 @@ class RoomAgent:
             )
         # Those kept, too: this worker may have been put out of the group, and others have written meanwhile.
         self._fresh = set(partitions)
+        self.gates.reset()
         return new
 
     async def _take_over(self) -> None:
         """Before the first record of an assignment: is the state complete, and what was already sent?"""
+        await self._inherit()
         starts = {}
         for partition in self._fresh:
             store = self.stores.by_partition[partition]
@@ -113,6 +126,17 @@ class RoomAgent:
         else:
             self.sent.learn(tails)
         self._fresh -= starts.keys()
+
+    async def _inherit(self) -> None:
+        """Partitions without state of this release begin where an earlier one stopped. Raises HistoryError."""
+        stores = self.stores.by_partition
+        new = {partition for partition in self._fresh if stores[partition].meta is None}
+        found = await self._read_history(new)
+        for partition in new & stores.keys():  # a rebalance may have taken some meanwhile
+            left = rooms_left(found.get(partition, ()), partition)
+            stores[partition].begin(left.rooms, left.activation)
+            if left.activation:
+                log.info(INHERITED, self.topic, partition, len(left.rooms), left.activation)
 
     # ---- judging
     async def run(self, events: AsyncIterable[Event]) -> None:
@@ -186,6 +210,7 @@ class RoomAgent:
                 watermark_ms=max(watermark_ms, meta.watermark_ms if meta else 0),
                 committed=committed.get(partition, 0),
                 outputs_end=max(self.outbox.end(VIOLATIONS_TOPIC, partition), meta.outputs_end if meta else -1),
+                baseline_ms=self.gates.baseline_ms(partition) or (meta.baseline_ms if meta else 0),
             )
         return found
 

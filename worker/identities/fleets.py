@@ -1,9 +1,9 @@
 """Live rooms by identity: who shares a voice, a face, a device, an address, an operator or a script.
 
 A set forgets a room 15 minutes of event time after it last spoke; the set's own newest event time is the clock, so what
-becomes of a set depends on its own messages alone. Beyond 1,024 rooms it keeps those with the smallest hashes and
-estimates its size from their share of all hashes (threshold sampling; standard error 3 %): which rooms are kept depends
-on no order, and nobody can choose them.
+becomes of a set depends on its own messages alone. A message tells of no time after the broker appended it. Beyond
+1,024 rooms it keeps those with the smallest hashes and estimates its size from their share of all hashes (threshold
+sampling; standard error 3 %): which rooms are kept depends on no order, and nobody can choose them.
 
 Nobody is told twice: a room's message says what its log knows already, and only news is answered, to the room that
 spoke. So a fleet of n rooms costs n answers when it grows to twice its size, never n².
@@ -40,12 +40,14 @@ class Fleet(Struct, array_like=True, gc=False):
         max_at_ms: newest event time that was told.
         bar: rooms with a hash below it are kept; 2⁶⁴ − 1 until there are too many.
         members: by room, the one that spoke last at the end.
+        appended_ms: append time of the newest record that was applied.
     """
 
     offset: int = -1
     max_at_ms: int = 0
     bar: int = ALL - 1
     members: dict[str, Member] = {}
+    appended_ms: int = 0
 
     def size(self) -> int:
         """How many rooms are live; estimated when not all are kept."""

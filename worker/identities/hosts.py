@@ -40,6 +40,7 @@ class Host(Struct, array_like=True, gc=False):
         registered: the registry's record; None when it does not know the host, or has removed him.
         rooms: his live rooms, the one that spoke last at the end.
         upheld: (event time in ms, rule, room) of violations that people upheld; the newest 64, ascending.
+        appended_ms: append time of the newest record of the identities' topic that was applied.
     """
 
     offset: int = -1
@@ -48,6 +49,7 @@ class Host(Struct, array_like=True, gc=False):
     registered: Registration | None = None
     rooms: dict[str, Live] = {}
     upheld: tuple[tuple[int, str, str], ...] = ()
+    appended_ms: int = 0
 
 
 Told = tuple[int, RegistrationState]
@@ -55,15 +57,15 @@ Told = tuple[int, RegistrationState]
 
 
 def take(host: Host, said: Identity) -> list[Told]:
-    """Takes what a room says; returns what rooms should be told: the one that spoke, or all when people upheld more."""
-    if said.at_ms <= host.max_at_ms - TTL_MS and not said.upheld:
+    """Takes what a room says; returns what rooms should be told: the one that spoke, or all when people decided."""
+    if said.at_ms <= host.max_at_ms - TTL_MS and not said.upheld and not said.overturned:
         return []
     host.max_at_ms = max(host.max_at_ms, said.at_ms)
     _expire(host)
     host.rooms.pop(said.room_id, None)
     if said.live and said.at_ms > host.max_at_ms - TTL_MS and len(host.rooms) < ROOMS_MAX:
         host.rooms[said.room_id] = Live(said.at_ms, said.session_id, said.partition)
-    if _uphold(host, said):
+    if _take_over(host, said):
         return tell(host, said.host_id)
     if not said.live:
         return []
@@ -92,12 +94,13 @@ def tell(host: Host, host_id: str) -> list[Told]:
     return [_state(host, host_id, room_id, live) for room_id, live in host.rooms.items()]
 
 
-def _uphold(host: Host, said: Identity) -> bool:
-    """Whether the room knows of upheld violations that the host's list does not have."""
+def _take_over(host: Host, said: Identity) -> bool:
+    """Take over what people decided in the room; True when the host's list of upheld violations changes by it."""
+    overturned = {(one.at_ms, one.rule, said.room_id) for one in said.overturned} & set(host.upheld)
     new = {(one.at_ms, one.rule, said.room_id) for one in said.upheld} - set(host.upheld)
     fresh_ms = host.max_at_ms - REMEMBERED_MS
-    kept = sorted(one for one in {*host.upheld, *new} if one[0] > fresh_ms)[-UPHELD_MAX:]
-    changed = not new.isdisjoint(kept)
+    kept = sorted(one for one in {*host.upheld, *new} - overturned if one[0] > fresh_ms)[-UPHELD_MAX:]
+    changed = bool(overturned) or not new.isdisjoint(kept)
     host.upheld = tuple(kept)
     return changed
 

@@ -17,7 +17,7 @@ from worker.ingress.reject import Reason, Reject
 
 RECORD_BYTES_MAX = 64 * 1024
 DEPTH_MAX = 256  # a worker's own stack is far from the interpreter's remaining 700 frames
-FUTURE_MS_MAX = 5 * 60_000
+FUTURE_MS_MAX = 24 * 3_600_000
 KNOWN_KEYS_MAX = 65_536
 
 _events: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

@@ -40,7 +40,7 @@ class Reason(StrEnum):
     FUTURE_TIMESTAMP = "future_timestamp"
     """at_ms is more than 5 min after the record's timestamp."""
     OUT_OF_SESSION = "out_of_session"
-    """The event belongs to a session that the room has closed."""
+    """The event belongs to a session that was closed more than ten minutes ago, or to another than the room's."""
 
 
 class Reject(NamedTuple):

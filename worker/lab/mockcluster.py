@@ -12,6 +12,8 @@ from pathlib import Path
 
 import confluent_kafka
 
+from worker.lacks import Lack, banner
+
 _PRODUCER = 0  # rd_kafka_type_t
 _ERROR_BYTES = 512
 QUIET = {"log.connection.close": False, "log_level": 2}
@@ -74,6 +76,11 @@ class MockCluster:
             self.stop()
             raise MockClusterError(f"librdkafka gave no mock cluster of {self.brokers} brokers")
         return self
+
+    @property
+    def banner(self) -> str:
+        """What this broker lacks, as `worker.lacks` has it; a worker on it is told so."""
+        return banner((Lack.APPEND_TIME,))
 
     @property
     def bootstrap(self) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 from xxhash import xxh3_64_intdigest
 
 from worker import __version__
@@ -31,10 +32,11 @@ Kept = Fleet | Host | Platform
 
 class Matches(Protocol):
     """Where a partition's identities are kept, by `kind:identity`; `dirty` holds the keys changed since the last
-    snapshot."""
+    snapshot. Records of the identities' topic below `activation` were answered by an earlier release."""
 
     kept: dict[str, Kept]
     dirty: set[str]
+    activation: int
 
 
 class MatchCounts(Struct):
@@ -71,7 +73,8 @@ class MatchProcessor:
         self.matches = matches
         self.counts = counts or MatchCounts()
         self.breakers = {IDENTITIES_TOPIC: Breaker(), REGISTRY_TOPIC: Breaker()}
-        self.watermark_ms = 0
+        self.watermark_ms = 0  # the latest append time of the identities' records
+        self._silent = False
 
     def process(self, records: Iterable[Record], topic: str) -> list[Placed]:
         """Takes consecutive records of `topic` (its name without a prefix); returns what to send, in order.
@@ -81,8 +84,10 @@ class MatchProcessor:
         """
         take = self._take_identity if topic == IDENTITIES_TOPIC else self._take_registration
         out: list[Placed] = []
+        activation = self.matches.activation if topic == IDENTITIES_TOPIC else 0
         for record in records:
             self.counts.read += 1
+            self._silent = record.offset < activation
             reject = take(record, out)
             if reject is None:
                 self.breakers[topic].note_good(1)
@@ -91,9 +96,12 @@ class MatchProcessor:
         return out
 
     def _take_identity(self, record: Record, out: list[Placed]) -> Reject | None:
+        self.watermark_ms = max(self.watermark_ms, record.timestamp)
         said = decode_identity(record.key, record.value)
         if isinstance(said, Reject):
             return said
+        if said.at_ms > record.timestamp:  # nothing that is told happened after it was told
+            said = replace(said, at_ms=record.timestamp)
         if said.partition >= self.rooms_partitions:  # an answer to nowhere would end the worker, again and again
             return Reject(Reason.OUT_OF_RANGE, f"the room log has {self.rooms_partitions} partitions, at `$.partition`")
         key = f"{said.kind}:{said.identity}"
@@ -105,7 +113,8 @@ class MatchProcessor:
         self.matches.dirty.add(key)
         kept.offset = record.offset
         self.counts.applied += 1
-        self.watermark_ms = max(self.watermark_ms, said.at_ms)
+        if not isinstance(kept, Platform):
+            kept.appended_ms = max(kept.appended_ms, record.timestamp)
         if isinstance(kept, Fleet):
             match = fleets.take(kept, said)
             self._answer(out, said.partition, [match] if match is not None else [])
@@ -141,16 +150,16 @@ class MatchProcessor:
         partition: int,
         answers: Iterable[Answer],
     ) -> None:
-        for answer in answers:
+        for answer in answers if not self._silent else ():
             kind = str(answer.__struct_config__.tag)
             self.counts.answers[kind] = self.counts.answers.get(kind, 0) + 1
             out.append(Placed(partition, encode_answer(answer)))
 
     def _reject(self, out: list[Placed], record: Record, reject: Reject, topic: str) -> None:
         self.counts.rejected += 1
-        letter = dead_letter(record, reject, topic=topic, partition=self.partition, worker_version=__version__)
-        place = self.partition % self.rooms_partitions
-        out.append(Placed(place, letter))
+        if not self._silent:
+            letter = dead_letter(record, reject, topic=topic, partition=self.partition, worker_version=__version__)
+            out.append(Placed(self.partition % self.rooms_partitions, letter))
         if self.breakers[topic].note_bad():
             raise BreakerTripped(
                 f"{topic}[{self.partition}] stops before offset {record.offset}: {self.breakers[topic].why}; last "

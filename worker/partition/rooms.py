@@ -2,46 +2,60 @@
 
     record → decode → (reject → dead letter) → room → replay guard → apply → rules → violations, rooms, requests
 
-Everything that is read is accounted for: read = applied + duplicate + late + replay_skipped + dead_lettered.
+Everything that is read is accounted for: read = applied + duplicate + late + foreign + replay_skipped + dead_lettered.
+Foreign records are of another session than the room's. Of each such session the first ten are written as dead letters,
+to show who sends them; they count as foreign.
 """
 
 from collections.abc import Iterable
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from worker import __version__
 from worker.audit.announce import announce
 from worker.audit.apply import apply
+from worker.audit.arrival import AHEAD_MS
 from worker.audit.events import Event
-from worker.audit.lifecycle import Status
 from worker.audit.requests import Request, take
 from worker.audit.room import Room
+from worker.audit.sessions import Status, take_letter
+from worker.audit.succession import await_succession, is_spoken_for, take_up
 from worker.egress.identities import encode_identity
 from worker.egress.requests import encode_request
+from worker.egress.reviews import encode_answer_to_review
 from worker.egress.rooms import encode_room
 from worker.egress.violation import encode_violation
 from worker.ingress.breaker import Breaker
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reason, Reject, dead_letter
 from worker.partition.log_order import LogOrder, Steps
+from worker.partition.sources import WATCHED, SourceCounts, Sources
 from worker.policy.caps import Ledger, is_counted, park
 from worker.policy.judge import Judge
 from worker.records import OutRecord, Record
 
 ROOM_RECORD_EVERY_MS = 10_000
 
-_APPLIED, _DUPLICATE, _LATE, _SESSION_ENDED = Status.APPLIED, Status.DUPLICATE, Status.LATE, Status.SESSION_ENDED
-_OTHER_SESSION = "the event's session is not the room's present one"
+_APPLIED, _DUPLICATE, _LATE = Status.APPLIED, Status.DUPLICATE, Status.LATE
+_AHEAD, _SESSION_ENDED, _FOREIGN = Status.AHEAD, Status.SESSION_ENDED, Status.FOREIGN
+_SESSION_OVER = "the event's session was closed more than ten minutes ago"
+_OTHER_SESSION = "the event is of another session than the one that the room is leased to"
+
+
+Entry = tuple[Record, Event, int]
+"""A record, its event, and the partition's time with this record in it."""
 
 
 class Rooms(Protocol):
     """Where a partition's rooms are kept. `live` holds those in memory, `dirty` the ids of those changed since the last
-    snapshot; `caps` is what the partition has counted against the rules' caps."""
+    snapshot; `caps` is what the partition has counted against the rules' caps. Of records below `activation` an earlier
+    release has said what there was to say."""
 
     live: dict[str, Room]
     dirty: set[str]
     caps: Ledger
+    activation: int
 
     def load(self, room_id: str) -> Room | None:
         """A room that is not in `live`, put there; None when it has no state anywhere."""
@@ -54,6 +68,7 @@ class MemoryRooms:
         self.live: dict[str, Room] = {}
         self.dirty: set[str] = set()
         self.caps = Ledger()
+        self.activation = 0
 
     def load(self, room_id: str) -> Room | None:
         """Nothing is kept elsewhere."""
@@ -67,6 +82,7 @@ class Counts(Struct):
     applied: int = 0
     duplicate: int = 0
     late: int = 0
+    foreign: int = 0
     replay_skipped: int = 0
     dead_lettered: int = 0
     violations: int = 0
@@ -75,10 +91,13 @@ class Counts(Struct):
     violations_by: dict[tuple[str, str, str, int], int] = {}  # platform, rule, mode, step
     withheld: dict[str, int] = {}  # because
     requests: dict[tuple[str, str], int] = {}  # action, reason
+    reviews: dict[tuple[str, str], int] = {}  # outcome, result
+    sources: SourceCounts = field(default_factory=SourceCounts)
 
     def balanced(self) -> bool:
         """The accounting identity."""
-        return self.read == (self.applied + self.duplicate + self.late + self.replay_skipped + self.dead_lettered)
+        found = self.applied + self.duplicate + self.late + self.foreign + self.replay_skipped + self.dead_lettered
+        return self.read == found
 
     def violations_by_rule(self) -> dict[tuple[str, str, int], int]:
         """Violations of all platforms together, by (rule, mode, step)."""
@@ -90,6 +109,8 @@ class Counts(Struct):
 
 class Output:
     """What a batch of records leads to: records to send, each topic's in the order of the log."""
+
+    silent = False
 
     def __init__(self) -> None:
         self._by_topic: dict[str, list[tuple[int, OutRecord]]] = {}
@@ -115,6 +136,15 @@ class Output:
         return [record for _, record in self._by_topic.get(topic, ())]
 
 
+class Silence(Output):
+    """Where goes what an earlier release has said already: nowhere."""
+
+    silent = True
+
+    def add(self, offset: int, record: OutRecord) -> None:
+        """Drop it."""
+
+
 def _offset(pending: tuple[int, OutRecord]) -> int:
     return pending[0]
 
@@ -132,8 +162,10 @@ class PartitionProcessor:
         self.rooms = rooms
         self.judge = judge
         self.counts = counts or Counts()
+        self.sources = Sources(self.counts.sources)
         self.breaker = Breaker()
-        self.watermark_ms = 0
+        self._silence = Silence()
+        self.watermark_ms = 0  # the partition's time P: the latest append time of its records
 
     def process(self, records: Iterable[Record]) -> Output:
         """Judge a batch of consecutive records.
@@ -148,7 +180,7 @@ class PartitionProcessor:
                 the batch had led to is lost with it: nothing of it may be acknowledged.
         """
         out = Output()
-        by_room: dict[str, list[tuple[Record, Event]]] = {}
+        by_room: dict[str, list[Entry]] = {}
         self._decode(records, by_room, out)
         live, load = self.rooms.live, self.rooms.load
         log_order = LogOrder()
@@ -161,10 +193,13 @@ class PartitionProcessor:
         out.sort()
         return out
 
-    def _decode(self, records: Iterable[Record], by_room: dict[str, list[tuple[Record, Event]]], out: Output) -> None:
+    def _decode(self, records: Iterable[Record], by_room: dict[str, list[Entry]], out: Output) -> None:
         read = good = 0
+        watermark_ms = self.watermark_ms
         for record in records:
             read += 1
+            if record.timestamp > watermark_ms:  # noqa: PLR1730 a call costs three times as much
+                watermark_ms = record.timestamp
             event = decode(record.key, record.value, record.timestamp)
             if isinstance(event, Reject):
                 self.breaker.note_good(good)
@@ -172,15 +207,20 @@ class PartitionProcessor:
                 self._reject(out, record, event)
                 continue
             good += 1
+            source = WATCHED.get(event.__class__)
+            if source is not None:
+                self.sources.note(source, event, watermark_ms)
             entries = by_room.get(event.room_id)
             if entries is None:
-                by_room[event.room_id] = [(record, event)]
+                by_room[event.room_id] = [(record, event, watermark_ms)]
             else:
-                entries.append((record, event))
+                entries.append((record, event, watermark_ms))
+        self.watermark_ms = watermark_ms
+        self.sources.turn(watermark_ms)
         self.breaker.note_good(good)
         self.counts.read += read
 
-    def _apply(self, room: Room, entries: list[tuple[Record, Event]], out: Output) -> Steps:
+    def _apply(self, room: Room, entries: list[Entry], out: Output) -> Steps:
         """Apply one room's events in the order of the log, letting rules look whenever something changed.
 
         Yields the offset at which a cap must be asked; goes on when every room has been applied up to there.
@@ -188,52 +228,78 @@ class PartitionProcessor:
         counts = self.counts
         by_type = counts.events
         applied = 0
-        for record, event in entries:
+        loud, activation = out, self.rooms.activation
+        for record, event, watermark_ms in entries:
             offset = record.offset
             if offset <= room.offset:
                 counts.replay_skipped += 1
                 continue
             room.offset = offset
-            status = apply(room, event, offset)
+            out = loud if room.inherited is None and offset >= activation else self._voice(room, offset, loud)
+            status = apply(room, event, offset, record.timestamp)
             if status is _SESSION_ENDED:
-                yield from self._judge(out, room, record)
+                yield from self._judge(out, room, record, watermark_ms)
                 self._announce(out, room, offset)
-                status = apply(room, event, offset)
+                status = apply(room, event, offset, record.timestamp)
             if status is _APPLIED:
                 applied += 1
                 kind = event.__class__
                 by_type[kind] = by_type.get(kind, 0) + 1
                 if room.changed:
-                    yield from self._judge(out, room, record)
-                if room.max_at_ms >= room.identities_due_ms:
+                    yield from self._judge(out, room, record, watermark_ms)
+                if room.max_at_ms >= room.session.identities_due_ms:
                     self._announce(out, room, offset)
             elif status is _DUPLICATE:
                 counts.duplicate += 1
             elif status is _LATE:
                 counts.late += 1
+                self.sources.note_late(event)
+            elif status is _FOREIGN:
+                self._note_foreign(out, room, record, event)
+            elif status is _AHEAD:
+                ahead_ms = event.at_ms - room.appended_ms
+                why = f"at_ms is {ahead_ms} ms after the record's append time, more than {AHEAD_MS}"
+                self._dead_letter(out, record, Reject(Reason.FUTURE_TIMESTAMP, why))
             else:
                 # Not the breaker's business: who leaves after a close is no sign of a bad producer.
-                self._dead_letter(out, record, Reject(Reason.OUT_OF_SESSION, _OTHER_SESSION, "session"))
+                self._dead_letter(out, record, Reject(Reason.OUT_OF_SESSION, _SESSION_OVER, "session"))
         counts.applied += applied
+        self.sources.note_hold(room)
         self.rooms.dirty.add(room.room_id)
-        # A room that a torn flush left ahead of the log says nothing of how far the log has been read.
-        if applied and room.max_at_ms > self.watermark_ms:
-            self.watermark_ms = room.max_at_ms
 
-    def _judge(self, out: Output, room: Room, cause: Record) -> Steps:
-        now_ms, offset = room.max_at_ms, cause.offset
-        decisions = self.judge.evaluate(room, now_ms)
+    def _voice(self, room: Room, offset: int, loud: Output) -> Output:
+        """Where goes what a record leads to, in a room of which an earlier release may have said it already."""
+        if offset < self.rooms.activation or is_spoken_for(room, offset):
+            await_succession(room)
+            return self._silence
+        take_up(room)
+        return loud
+
+    def _judge(self, out: Output, room: Room, cause: Record, watermark_ms: int) -> Steps:
+        # A room that was silent for hours has no time of its own left, and people may still decide about it.
+        now_ms, offset = room.max_at_ms or room.appended_ms, cause.offset
+        if room.session.closed:
+            self.sources.note_closed(room.session)
+        decisions = self.judge.evaluate(room, room.appended_ms)
+        if room.answers:
+            self._answer(out, room, offset)
         if any(map(is_counted, decisions)):
             yield offset
             caps = self.rooms.caps
-            decisions = [park(room, d) if is_counted(d) and not caps.let_through(d, offset) else d for d in decisions]
+            decisions = [
+                park(room, d) if is_counted(d) and not caps.let_through(d, offset, watermark_ms) else d
+                for d in decisions
+            ]
+        if out.silent:
+            self._withhold(len(decisions))
+            decisions = []
         for decision in decisions:
             record = encode_violation(
                 room,
                 decision,
                 topic=self.topic,
                 partition=self.partition,
-                first_offset=room.first_offset,
+                first_offset=room.session.first_offset,
                 last_offset=offset,
                 control=self.judge.control(room, now_ms),
                 caused_ms=cause.timestamp,
@@ -241,32 +307,57 @@ class PartitionProcessor:
             out.add(offset, record)
             counts = self.counts
             counts.violations += 1
-            by = (room.platform, decision.rule.id, decision.mode, decision.step)
+            by = (room.session.platform, decision.rule.id, decision.mode, decision.step)
             counts.violations_by[by] = counts.violations_by.get(by, 0) + 1
             for withheld in decision.withheld:
                 counts.withheld[withheld.because] = counts.withheld.get(withheld.because, 0) + 1
-        if now_ms - room.published_ms >= ROOM_RECORD_EVERY_MS or decisions:
+        if room.max_at_ms and (now_ms - room.published_ms >= ROOM_RECORD_EVERY_MS or decisions):
             room.published_ms = now_ms
             out.add(offset, encode_room(room))
-        if room.asking is not None and room.asking.pending:
-            self._request(out, room, take(room.asking), offset)
+        if room.session.asking is not None and room.session.asking.pending:
+            self._request(out, room, take(room.session.asking), offset)
+
+    def _withhold(self, decisions: int) -> None:
+        """Count what an earlier release has decided in this one's place."""
+        if decisions:
+            self.counts.withheld["activation"] = self.counts.withheld.get("activation", 0) + decisions
 
     def _request(self, out: Output, room: Room, requests: list[Request], offset: int) -> None:
+        if out.silent:
+            return
         for request in requests:
             out.add(offset, encode_request(room, request, offset=offset))
             by = (request.action, request.reason)
             self.counts.requests[by] = self.counts.requests.get(by, 0) + 1
 
+    def _answer(self, out: Output, room: Room, offset: int) -> None:
+        """Answer the reviews that were taken, unless an earlier release was to."""
+        for answer in () if out.silent else room.answers:
+            record = encode_answer_to_review(room.room_id, answer, topic=self.topic, partition=self.partition)
+            out.add(offset, record)
+            by = (answer.review.outcome, answer.result)
+            self.counts.reviews[by] = self.counts.reviews.get(by, 0) + 1
+        room.answers.clear()
+
     def _announce(self, out: Output, room: Room, offset: int) -> None:
         for said in announce(room):
             out.add(offset, encode_identity(said))
+
+    def _note_foreign(self, out: Output, room: Room, record: Record, event: Event) -> None:
+        self.counts.foreign += 1
+        if take_letter(room, event):
+            self._write_letter(out, record, Reject(Reason.OUT_OF_SESSION, _OTHER_SESSION, "session"))
 
     def _dead_letter(self, out: Output, record: Record, reject: Reject) -> None:
         counts = self.counts
         counts.dead_lettered += 1
         counts.rejected[reject.reason] = counts.rejected.get(reject.reason, 0) + 1
-        letter = dead_letter(record, reject, topic=self.topic, partition=self.partition, worker_version=__version__)
-        out.add(record.offset, letter)
+        self._write_letter(out, record, reject)
+
+    def _write_letter(self, out: Output, record: Record, reject: Reject) -> None:
+        if record.offset >= self.rooms.activation:
+            letter = dead_letter(record, reject, topic=self.topic, partition=self.partition, worker_version=__version__)
+            out.add(record.offset, letter)
 
     def _reject(self, out: Output, record: Record, reject: Reject) -> None:
         self._dead_letter(out, record, reject)

@@ -2,9 +2,9 @@
 
 from typing import get_args
 
+from worker.audit.episode import EPISODES_MAX
 from worker.audit.events import Platform
 from worker.audit.numbers import whole
-from worker.audit.room import EPISODES_MAX
 from worker.policy.model import Policy, Problem, Rule
 
 PLATFORMS: tuple[str, ...] = get_args(Platform)

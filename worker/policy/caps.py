@@ -9,8 +9,8 @@ apart**: what is parked is then a function of that partition's log alone, whoeve
 over all partitions would need one order of all partitions, which a log does not have. With 12 partitions,
 `per_day: 100` lets at most 1,200 a day through.
 
-Hours, days and ten minutes are those of event time (UTC). Rooms' clocks differ, so a window begins with the first
-counted decision that falls into it, and never goes back: a decision with an older time counts in the present window.
+Hours, days and ten minutes are those of partition time (UTC): the latest append time of the partition's records. No
+producer can bend it, and it never goes back.
 """
 
 from msgspec import Struct
@@ -25,11 +25,12 @@ DAY_MS = 24 * HOUR_MS
 SLOT_MS = 600_000
 SLOTS = DAY_MS // SLOT_MS
 WINDOWS_MAX = 4_096
+PARKED_MAX = 4  # ids by which a parked step may be released
 
 
 class Window(Struct, array_like=True):
     """What one rule has done of late: the present hour and day (number since 1970) and how many decisions went through
-    in each; until when (event time) it has been full since it last parked one.
+    in each; until when (partition time) it has been full since it last parked one.
 
     Attributes:
         slot, opened: the present ten minutes (number since 1970), and how many rooms the rule opened in.
@@ -49,9 +50,9 @@ class Window(Struct, array_like=True):
     version: int = 0
     paused: bool = False
 
-    def note(self, decision: Decision) -> None:
-        """Count a decision, and set `paused` as it is when this is decided."""
-        pause, slot = decision.rule.pause, decision.decided_at_ms // SLOT_MS
+    def note(self, decision: Decision, at_ms: int) -> None:
+        """Count a decision at partition time `at_ms`, and set `paused` as it is then."""
+        pause, slot = decision.rule.pause, at_ms // SLOT_MS
         if decision.policy.version != self.version:
             self.version, self.paused, self.opened = decision.policy.version, False, 0
         if slot > self.slot:
@@ -92,18 +93,21 @@ class Ledger(Struct, array_like=True):
     windows: dict[str, Window] = {}
     verdicts: dict[str, Verdict] = {}  # by violation id
 
-    def let_through(self, decision: Decision, offset: int) -> bool:
-        """Let a decision that `is_counted` through, and count it; False if it must be parked."""
+    def let_through(self, decision: Decision, offset: int, at_ms: int) -> bool:
+        """Let a decision that `is_counted` through, and count it; False if it must be parked.
+
+        `at_ms` is the partition's time with the record at `offset` in it.
+        """
         verdict = self.verdicts.get(decision.violation_id)
         if verdict is None:
-            verdict = self.verdicts[decision.violation_id] = Verdict(offset, not self._count(decision))
+            verdict = self.verdicts[decision.violation_id] = Verdict(offset, not self._count(decision, at_ms))
         return not verdict.parked
 
-    def _count(self, decision: Decision) -> bool:
+    def _count(self, decision: Decision, now_ms: int) -> bool:
         """Count a decision; False, and not counted under its cap, if the rule is paused or its cap is reached."""
-        caps, now_ms = decision.rule.caps, decision.decided_at_ms
+        caps = decision.rule.caps
         window = self._ensure_window(decision.rule.id)
-        window.note(decision)
+        window.note(decision, now_ms)
         if window.paused:
             return False
         if now_ms // HOUR_MS > window.hour:
@@ -130,7 +134,7 @@ class Ledger(Struct, array_like=True):
         return window
 
     def reached(self, now_ms: int) -> list[str]:
-        """Rules that are at their cap at event time `now_ms`."""
+        """Rules that are at their cap at partition time `now_ms`."""
         return [rule for rule, window in list(self.windows.items()) if window.full_until_ms > now_ms]
 
     def paused(self) -> list[str]:
@@ -157,6 +161,11 @@ def park(room: Room, decision: Decision) -> Decision:
     """The decision with all that it asks for held back; the episode remembers, so that a person may release it."""
     episode = room.episodes.get(decision.rule.id)
     if episode is not None:
-        episode.parked = decision.violation_id
+        episode.parked = (decision.violation_id,)
+    return hold_back(decision)
+
+
+def hold_back(decision: Decision) -> Decision:
+    """The decision as a parked one, which asks for nothing."""
     held = tuple(Withheld(action.action, "cap") for action in decision.actions)
     return replace(decision, kind="parked", actions=(), withheld=decision.withheld + held)

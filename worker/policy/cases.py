@@ -1,7 +1,8 @@
 """The tests inside a policy file: given these facts, which actions does the rule open with, or does it stay quiet?
 
-A fact that is not given is as if nothing were known. The room sells, has 100 viewers and is an hour old unless
-`room` says otherwise. `held: 20m` says for how long a fact has been so (a minute, if not given); `share` gives what
+A fact that is not given is as if nothing were known, but a label that is not given is not there; `visible: unknown`
+and `continuous: unknown` say that it is not known. The room sells, has 100 viewers and is an hour old unless `room`
+says otherwise. `held: 20m` says for how long a fact has been so (a minute, if not given); `share` gives what
 `share` finds, over whatever duration. `of: {host: h-1}` says whose room it is: one that is exempt expects none.
 Expected are the actions that leave at the first step of the ladder, after certainty and reviewers have had their say,
 as if the rule were live.
@@ -17,18 +18,20 @@ from msgspec.structs import replace
 from worker.audit.events import Shop
 from worker.audit.evidence import FAMILIES, Level
 from worker.audit.facts import Certainty
-from worker.audit.room import Room
+from worker.audit.room import Room, Session
+from worker.policy import shares
 from worker.policy.actions import ACTIONS, recommend
 from worker.policy.compile import RuleError
 from worker.policy.document import Document, Missing
 from worker.policy.exemptions import MILLIS_MAX, exemption_of
-from worker.policy.inputs import DATED, DEFAULTS, FIELDS, MS_PER_MINUTE, SHARED, Inputs, RoomFact
+from worker.policy.inputs import DATED, FIELDS, MS_PER_MINUTE, SHARED, TAKEN_AWAY, Inputs, RoomFact
 from worker.policy.model import WHOM, Case, Json, Policy, Problem, Rule
 from worker.policy.reasons import certainty_of, holds
 
 _NUMBER = re.compile(r"-?\d{1,9}(?:\.\d{1,9})?", re.ASCII)
 NOW_MS = 1_700_000_000_000
 DEFAULT_HELD_MS = MS_PER_MINUTE
+UNKNOWABLE = ("label.visible", "label.continuous")
 
 
 def read_case(doc: Document, node: yaml.Node) -> Case:
@@ -101,7 +104,8 @@ def _value(doc: Document, fact: str, field: str, node: yaml.Node) -> Json:
         return int(Certainty[doc.choice(node, what, [c.name for c in Certainty])])
     kind = FIELDS[fact][field]
     if kind is bool:
-        return doc.choice(node, what, ("true", "false")) == "true"
+        unknown = ("unknown",) if what in UNKNOWABLE else ()
+        return {"true": True, "false": False}.get(doc.choice(node, what, ("true", "false", *unknown)))
     if kind is int:
         return doc.integer(node, what, 0, 1 << 53)
     if kind is float:
@@ -125,7 +129,7 @@ def inputs_of(case: Case, policy: Policy) -> Inputs:
         viewers=100,
         age_minutes=60,
     )
-    facts: dict[str, Any] = {**DEFAULTS, "room": room}
+    facts: dict[str, Any] = {**TAKEN_AWAY, "room": room}
     gap = case.given.get("label", {}).get("gap_minutes")
     for name, fields in case.given.items():
         if name in ("level", "share"):
@@ -140,14 +144,26 @@ def inputs_of(case: Case, policy: Policy) -> Inputs:
             values["since_ms"] = case.at_ms - held
         facts[name] = replace(facts[name], **values)
     levels: Mapping[str, Any] = case.given.get("level", {})
-    shares: Mapping[str, Any] = case.given.get("share", {})
-    return Inputs(facts, levels, case.at_ms, shares=lambda name, window_ms: shares.get(name))
+    given: Mapping[str, Any] = case.given.get("share", {})
+    return Inputs(
+        facts,
+        levels,
+        case.at_ms,
+        missing_ms=gap * MS_PER_MINUTE if isinstance(gap, int) else _missing_ms(case, facts),
+        shares=lambda name, window_ms: (given[name], given[name]) if name in given else shares.UNKNOWN,
+    )
+
+
+def _missing_ms(case: Case, facts: Mapping[str, Any]) -> int:
+    since_ms = max(facts["label"].since_ms, facts["ai_presenter"].since_ms)
+    return case.at_ms - since_ms if since_ms else 0
 
 
 def _room_of(case: Case) -> Room:
     of = case.of
     shops = [Shop("", of["shop"])] if "shop" in of else []
-    return Room(of.get("room", ""), host_id=of.get("host", ""), operator_id=of.get("operator", ""), shop_ids=shops)
+    session = Session(host_id=of.get("host", ""), operator_id=of.get("operator", ""), shop_ids=shops)
+    return Room(of.get("room", ""), session=session)
 
 
 def _int(value: Json) -> int:

@@ -84,13 +84,14 @@ class Program:
         facts: facts it reads. families: families whose level it asks for. shares: (name, ms) of each share it asks for.
     """
 
-    __slots__ = ("_expression", "_known", "_names", "facts", "families", "shares", "text")
+    __slots__ = ("_doubtful", "_expression", "_known", "_names", "facts", "families", "shares", "text")
 
     def __init__(self, text: str, expression: Any, names: tuple[str, ...], shares: tuple[tuple[str, int], ...]) -> None:
         self.text = text
         self.shares = shares
         self._expression = expression
         self._names = names
+        self._doubtful = tuple(name for name in names if name in ("label.visible", "label.continuous", "label.kind"))
         # An expression is a function of its variables, and most rooms have the same: remember what was found.
         # None: it reads a list or a map, which cannot be looked up.
         hashable = all(VARIABLES[name] in (bool, int, float, str) for name in names)
@@ -105,25 +106,30 @@ class Program:
         )
 
     def holds(self, inputs: Inputs) -> bool:
-        """Whether it is true; of shares that are not known, whether it is true whatever they are.
+        """Whether it is true; of shares and a label that are not known, whether it is true whatever they are.
 
         Raises:
             RuleError: it has no value, because of a division by zero or because it takes more steps than CEL allows.
         """
-        if not self.shares:
+        if not self.shares and not (self._doubtful and inputs.label_ways):
             return self._holds(inputs.values(self._names))
         return all(map(self._holds, self._cases(inputs)))
 
     def may_hold(self, inputs: Inputs) -> bool:
-        """Whether it is true; of shares that are not known, whether it may be. Raises as `holds`."""
-        return any(map(self._holds, self._cases(inputs))) if self.shares else self.holds(inputs)
+        """Whether it is true; of shares and a label that are not known, whether it may be. Raises as `holds`."""
+        return any(map(self._holds, self._cases(inputs)))
 
     def _cases(self, inputs: Inputs) -> Iterator[dict[str, Any]]:
-        """The values to try: with every share that is not known once at nothing and once at all."""
+        """The values to try: every share once at its least and once at its most, the label in all ways that may be."""
         data = inputs.values(self._names)
-        found = [inputs.share(name, window_ms) for name, window_ms in self.shares]
-        for shares in product(*((0.0, 1.0) if share is None else (share,) for share in found)):
-            yield {**data, **dict(zip(_SHARE_NAMES, shares, strict=False))}
+        each = [dict.fromkeys(inputs.share_bounds(name, window_ms)) for name, window_ms in self.shares]
+        ways = dict.fromkeys(tuple(way[name] for name in self._doubtful) for way in inputs.label_ways)
+        for shares, way in product(product(*each), ways or [()]):
+            yield {
+                **data,
+                **dict(zip(_SHARE_NAMES, shares, strict=False)),
+                **dict(zip(self._doubtful, way, strict=False)),
+            }
 
     def _holds(self, data: dict[str, Any]) -> bool:
         known = self._known

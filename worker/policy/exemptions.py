@@ -49,7 +49,7 @@ def exemption_of(rule: Rule, room: Room, now_ms: int) -> Exemption | None:
     exempt = rule.exemptions
     if not exempt:
         return None
-    keys = [("room", room.room_id), ("host", room.host_id), ("operator", room.operator_id)]
-    keys += [("shop", shop.id) for shop in room.shop_ids]
+    keys = [("room", room.room_id), ("host", room.session.host_id), ("operator", room.session.operator_id)]
+    keys += [("shop", shop.id) for shop in room.session.shop_ids]
     found = [one for key in keys if (one := exempt.get(key)) is not None and now_ms < one.until_ms]
     return max(found, key=lambda one: one.until_ms, default=None)

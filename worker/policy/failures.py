@@ -13,7 +13,7 @@ def note(room: Room, rule: Rule) -> None:
     row = _in_a_row(room, rule)
     if row < IN_A_ROW_MAX:
         forget(room, rule)
-        room.failures = (*room.failures, (rule.id, rule.policy.version, row + 1))[-RULES_MAX:]
+        room.session.failures = (*room.session.failures, (rule.id, rule.policy.version, row + 1))[-RULES_MAX:]
 
 
 def is_parked(room: Room, rule: Rule) -> bool:
@@ -23,9 +23,9 @@ def is_parked(room: Room, rule: Rule) -> bool:
 
 def forget(room: Room, rule: Rule) -> None:
     """The rule did not fail, or does not count any more."""
-    room.failures = tuple(failing for failing in room.failures if failing[0] != rule.id)
+    room.session.failures = tuple(failing for failing in room.session.failures if failing[0] != rule.id)
 
 
 def _in_a_row(room: Room, rule: Rule) -> int:
     """How often it has failed in a row under this version of its policy."""
-    return next((n for id_, version, n in room.failures if (id_, version) == (rule.id, rule.policy.version)), 0)
+    return next((n for id_, version, n in room.session.failures if (id_, version) == (rule.id, rule.policy.version)), 0)

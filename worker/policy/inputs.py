@@ -5,20 +5,23 @@ one typed variable, `label.visible`, so a misspelt field or a wrong type is foun
 `since_ms` is not among them: time is read through `held_for` and the minutes below, so no rule needs a clock.
 
     idle.minutes       whole minutes that the room has been idle; 0 when it is not
-    label.gap_minutes  whole minutes without the label since AI was known or the label went away; 0 while it is visible
+    label.gap_minutes  whole minutes for which the label has been missing for certain, up to the horizon; 0 if it is not
+
+What is unknown of the label (`audit.labelled`) has the value None, and rules try it in all ways (`Inputs.label_ways`).
 
 The fact `signals` is one variable, a map without the signals that abstain: `has(signals.latency)` asks whether there is
 a value, and a rule that reads one which is absent has no value.
 """
 
 from collections.abc import Callable, Mapping
+from itertools import product
 from typing import Any, get_type_hints
 
 from msgspec import Struct
 
-from worker.audit import history
+from worker.audit import history, labelled
 from worker.audit.evidence import FAMILIES, Level
-from worker.audit.facts import FACT_BIT, FACT_NAMES, Certainty, Facts, History
+from worker.audit.facts import FACT_BIT, FACT_NAMES, Certainty, Facts, History, Label
 from worker.audit.room import Phase, Room
 from worker.audit.signals import strata, unbroken
 from worker.policy import shares
@@ -69,6 +72,11 @@ FACT_TYPES: dict[str, type[Any]] = {
 DEFAULTS: dict[str, Any] = {name: kind() for name, kind in FACT_TYPES.items()}
 """Each fact when nothing is known."""
 
+TAKEN_AWAY: dict[str, Any] = {**DEFAULTS, "label": labelled.NO_LABEL}
+"""Each fact when there is nothing: no marker, and no label."""
+
+LABEL_KINDS = ("ai_generated", "digital_human", "virtual_host")
+
 COMPUTED = ("room", "history", "signals")
 """Facts that are made when a rule looks."""
 
@@ -77,6 +85,9 @@ ACCUSING = frozenset(name for name, kind in FACT_TYPES.items() if "certainty" in
 
 DATED = frozenset(name for name, kind in FACT_TYPES.items() if "since_ms" in kind.__struct_fields__)
 """Facts that `held_for` may ask about."""
+
+TIMED_BY_EVENTS = ("idle", "frame")
+"""Those of them whose `since_ms` is a time of events; of the others it is append time."""
 
 CONSTANTS: dict[str, int] = {
     **{c.name: int(c) for c in Certainty},
@@ -88,11 +99,15 @@ DERIVED: dict[str, tuple[str, ...]] = {"idle": ("minutes",), "label": ("gap_minu
 """Fields computed when a rule looks."""
 
 
+_TIMES = ("since_ms", "at_ms")
+
+
 def _fields() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, kind in FACT_TYPES.items():
         hints = get_type_hints(kind)
-        found[name] = {f: hints[f] for f in kind.__struct_fields__ if f != "since_ms"}
+        read = (f for f in kind.__struct_fields__ if f not in _TIMES)
+        found[name] = {f: bool if hints[f] == bool | None else hints[f] for f in read}
         found[name].update(dict.fromkeys(DERIVED.get(name, ()), int))
     found["signals"] = dict.fromkeys(SIGNALS, float)
     return found
@@ -118,17 +133,22 @@ SHARED: tuple[str, ...] = (
 )  # fmt: skip
 """What `share` may ask about: records that are true or false, and accusing facts, which hold from POSSIBLE up."""
 
-Shares = Callable[[str, int], float | None]
-"""(name of `SHARED`, ms) → for what part of the last so many ms it held; None when it is not known for so long."""
+Shares = Callable[[str, int], shares.Bounds]
+"""(name of `SHARED`, ms) → for what part of the last so many ms it held, at least and at most."""
 
 
 class Inputs:
     """The values that rules read. `with_fact` and `with_levels` give altered copies: what if it were otherwise?
 
     A fact that is taken away has not held before either: its shares are 0. `without_shares` takes those alone.
+
+    Attributes:
+        now_ms: append time (A), by which spans are measured.
+        event_ms: the room's event time (M).
+        missing_ms: for how long the label has been missing for certain.
     """
 
-    __slots__ = ("_cache", "_lost", "_shares", "facts", "levels", "now_ms")
+    __slots__ = ("_cache", "_lost", "_shares", "_ways", "event_ms", "facts", "levels", "missing_ms", "now_ms")
 
     def __init__(
         self,
@@ -136,41 +156,68 @@ class Inputs:
         levels: Mapping[str, int],
         now_ms: int,
         *,
+        event_ms: int | None = None,
+        missing_ms: int = 0,
         shares: Shares | None = None,
         lost: frozenset[str] = frozenset(),
     ) -> None:
         self.facts = facts
         self.levels = levels
         self.now_ms = now_ms
+        self.event_ms = now_ms if event_ms is None else event_ms
+        self.missing_ms = missing_ms
         self._shares = shares
         self._lost = lost
         self._cache: dict[str, Any] = {}
+        self._ways: tuple[dict[str, Any], ...] | None = None
+
+    def _but(self, facts: Mapping[str, Any], levels: Mapping[str, int], lost: frozenset[str]) -> "Inputs":
+        times = {"event_ms": self.event_ms, "missing_ms": self.missing_ms}
+        return Inputs(facts, levels, self.now_ms, **times, shares=self._shares, lost=lost)
 
     def with_facts(self, facts: Mapping[str, Any]) -> "Inputs":
         """These inputs, but with other values of some facts."""
-        lost = self._lost | facts.keys()
-        return Inputs({**self.facts, **facts}, self.levels, self.now_ms, shares=self._shares, lost=lost)
+        return self._but({**self.facts, **facts}, self.levels, self._lost | facts.keys())
 
     def with_levels(self, levels: Mapping[str, int]) -> "Inputs":
         """These inputs, but with other levels of some families."""
-        levels = {**self.levels, **levels}
-        return Inputs(self.facts, levels, self.now_ms, shares=self._shares, lost=self._lost)
+        return self._but(self.facts, {**self.levels, **levels}, self._lost)
 
     def without_shares(self, facts: frozenset[str]) -> "Inputs":
         """These inputs, but as if some facts had never held before."""
-        return Inputs(self.facts, self.levels, self.now_ms, shares=self._shares, lost=self._lost | facts)
+        return self._but(self.facts, self.levels, self._lost | facts)
 
-    def stands(self, name: str) -> bool:
-        """Whether a name of `SHARED` holds now."""
+    @property
+    def label_ways(self) -> tuple[dict[str, Any], ...]:
+        """What is unknown of the label, tried in all ways, as variables; none if all is known.
+
+        What is continuous is visible. The kind of a label that may not be there is unknown, too.
+        """
+        if self._ways is None:
+            label = self.facts["label"]
+            unknown = label.visible is None or label.continuous is None
+            self._ways = _ways(label) if unknown else ()
+        return self._ways
+
+    def stands(self, name: str) -> bool | None:
+        """Whether a name of `SHARED` holds now; None if that is unknown."""
         head, _, field = name.partition(".")
         fact = self.facts[head]
-        return bool(getattr(fact, field)) if field else bool(fact.certainty >= Certainty.POSSIBLE)
+        if not field:
+            return bool(fact.certainty >= Certainty.POSSIBLE)
+        value: bool | None = getattr(fact, field)
+        return value
+
+    def share_bounds(self, name: str, window_ms: int) -> shares.Bounds:
+        """For what part of the last `window_ms` a name of `SHARED` held, at least and at most."""
+        if name.partition(".")[0] in self._lost:
+            return 0.0, 0.0
+        return self._shares(name, window_ms) if self._shares else shares.UNKNOWN
 
     def share(self, name: str, window_ms: int) -> float | None:
-        """For what part of the last `window_ms` a name of `SHARED` held; None when it is not known for so long."""
-        if name.partition(".")[0] in self._lost:
-            return 0.0
-        return self._shares(name, window_ms) if self._shares else None
+        """For what part of the last `window_ms` a name of `SHARED` held; None if that is not known exactly."""
+        least, most = self.share_bounds(name, window_ms)
+        return least if least == most else None
 
     def values(self, names: tuple[str, ...]) -> dict[str, Any]:
         """The values of some variables; each is computed once."""
@@ -192,10 +239,21 @@ class Inputs:
             return self.levels.get(field, 0)
         if head == "held":
             since_ms = self.facts[field].since_ms
-            return self.now_ms - since_ms if since_ms else 0
+            until_ms = self.event_ms if field in TIMED_BY_EVENTS else self.now_ms
+            return until_ms - since_ms if since_ms else 0
         if (derive := _DERIVE.get(name)) is not None:
             return derive(self)
         return getattr(self.facts[head], field)
+
+
+def _ways(label: Label) -> tuple[dict[str, Any], ...]:
+    each = [(True, False) if known is None else (known,) for known in (label.visible, label.continuous)]
+    kinds = LABEL_KINDS if label.visible is None else (label.kind,)
+    return tuple(
+        {"label.visible": visible, "label.continuous": continuous, "label.kind": kind}
+        for visible, continuous, kind in product(*each, kinds)
+        if visible or not continuous
+    )
 
 
 def _present(signals: SignalsFact) -> dict[str, float]:
@@ -205,13 +263,12 @@ def _present(signals: SignalsFact) -> dict[str, float]:
 
 def _idle_minutes(inputs: Inputs) -> int:
     idle = inputs.facts["idle"]
-    return (inputs.now_ms - idle.since_ms) // MS_PER_MINUTE if idle.certainty else 0
+    return (inputs.event_ms - idle.since_ms) // MS_PER_MINUTE if idle.certainty else 0
 
 
 def _gap_minutes(inputs: Inputs) -> int:
     label, presenter = inputs.facts["label"], inputs.facts["ai_presenter"]
-    since_ms = max(label.since_ms, presenter.since_ms)
-    return 0 if label.visible or not presenter.certainty else (inputs.now_ms - since_ms) // MS_PER_MINUTE
+    return inputs.missing_ms // MS_PER_MINUTE if label.visible is False and presenter.certainty else 0
 
 
 _DERIVE: dict[str, Callable[[Inputs], int]] = {"idle.minutes": _idle_minutes, "label.gap_minutes": _gap_minutes}
@@ -220,21 +277,29 @@ ALSO_READS: dict[str, str] = {"label.gap_minutes": "ai_presenter"}
 
 
 def of_room(room: Room, now_ms: int) -> Inputs:
-    """What rules may read of a room at event time `now_ms`."""
-    facts: dict[str, Any] = {name: getattr(room.facts, name) for name in FACT_NAMES if name not in COMPUTED}
+    """What rules may read of a room at append time `now_ms`."""
+    event_ms = room.max_at_ms
+    facts: dict[str, Any] = {name: getattr(room.session.facts, name) for name in FACT_NAMES if name not in COMPUTED}
     facts["room"] = RoomFact(
-        room.platform,
-        room.region,
-        room.selling,
-        room.viewers,
-        max(0, now_ms - room.started_at_ms) // MS_PER_MINUTE if room.started_at_ms else 0,
-        room.phase == Phase.PAUSED,
-        sorted({shop.system for shop in room.shop_ids}),
+        room.session.platform,
+        room.session.region,
+        room.session.selling,
+        room.session.viewers,
+        max(0, event_ms - room.session.began_ms) // MS_PER_MINUTE if room.session.began_ms else 0,
+        room.session.phase == Phase.PAUSED,
+        sorted({shop.system for shop in room.session.shop_ids}),
     )
-    facts["history"] = _history(room.facts.history, now_ms)
+    facts["history"] = _history(history.standing(room), event_ms)
     facts["signals"] = _signals(room)
     levels = {name: room.level(name) for name in FAMILIES}
-    return Inputs(facts, levels, now_ms, shares=lambda name, window_ms: shares.of(room, name, window_ms, now_ms))
+    return Inputs(
+        facts,
+        levels,
+        now_ms,
+        event_ms=event_ms,
+        missing_ms=labelled.missing_ms(room),
+        shares=lambda name, window_ms: shares.of(room, name, window_ms, now_ms),
+    )
 
 
 def _signals(room: Room) -> SignalsFact:
@@ -260,16 +325,19 @@ def nothing_known(now_ms: int, room: RoomFact | None = None) -> Inputs:
 
 
 def as_json(inputs: Inputs, name: str) -> dict[str, Any]:
-    """A fact's value for people: certainty as a word, unmeasured ratios left out, derived minutes with it."""
+    """A fact's value for people: certainty as a word, unmeasured ratios left out, derived minutes with it. Of the label
+    null is unknown; a signal that abstains is left out."""
     fact = inputs.facts[name]
     out: dict[str, Any] = {}
     for field in fact.__struct_fields__:
+        if field == "at_ms":
+            continue
         value = getattr(fact, field)
         if field == "certainty":
             value = Certainty(value).name.lower()
         elif isinstance(value, dict):
             value = dict(sorted(value.items()))
-        elif value is None or (field.endswith("_ratio") and value < 0):
+        elif (value is None and name == "signals") or (field.endswith("_ratio") and value < 0):
             continue
         out[field] = value
     for field in DERIVED.get(name, ()):

@@ -9,30 +9,21 @@ tried again.
 from collections.abc import Callable
 from hashlib import blake2b
 
-from msgspec.structs import replace
-
 from worker.audit import history
-from worker.audit.evidence import Level
+from worker.audit.episode import EPISODES_MAX, Episode
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REVIEW_BIT, SESSION_BIT
-from worker.audit.room import EPISODES_MAX, Episode, Phase, Room
-from worker.policy import failures, shares
-from worker.policy.actions import is_sampled, recommend
+from worker.audit.reviews import says
+from worker.audit.room import Room
+from worker.policy import failures, reviews, shares
 from worker.policy.book import Active, PolicyBook
 from worker.policy.compile import RuleError
-from worker.policy.episodes import ACTIVE, Event, State, after, ids_of, released_name, step_name, violation_id
+from worker.policy.decide import decide
+from worker.policy.episodes import ACTIVE, Event, State, after, give_up, interrupt, is_interrupted, resume
 from worker.policy.exemptions import exemption_of
-from worker.policy.inputs import Inputs, as_json, of_room
-from worker.policy.model import Action, Control, Decision, Json, Mode, Rule, Transition
-from worker.policy.reasons import (
-    bar_of,
-    certainty_of,
-    counterfactual,
-    driving_family,
-    evidence_of,
-    facts_read,
-    holds,
-    window_start_ms,
-)
+from worker.policy.inputs import Inputs, of_room
+from worker.policy.model import Control, Decision, Mode, Rule
+from worker.policy.reasons import certainty_of, holds
+from worker.policy.reviews import in_order
 
 TIMED_ONE_IN = 16
 LOOK_AT_ALL = BLOCK_BIT | SESSION_BIT
@@ -63,13 +54,19 @@ class Judge:
 
     def control(self, room: Room, now_ms: int) -> Control:
         """What a record about a room names as the control topics' offsets: a function of the policies in force."""
-        return Control(policies=self.book.active(room.platform, room.region, now_ms).offset)
+        return Control(policies=self.book.active(room.session.platform, room.session.region, now_ms).offset)
 
     def evaluate(self, room: Room, now_ms: int) -> list[Decision]:
-        """Decide about a room at event time `now_ms`; moves `room.episodes`, clears `room.changed`."""
+        """Decide about a room at append time `now_ms`; moves `room.episodes`, clears `room.changed`.
+
+        Spans are measured in append time, which no producer can bend. Which policies hold, exemptions and the past go
+        by the room's event time. Answers to the reviews that waited are left in `room.answers`.
+        """
+        if not room.session.host_id and not room.reviews:
+            return []  # rules wait for the first descriptor; what changed is looked at then
         changed = room.changed
-        active = self.book.active(room.platform, room.region, now_ms)
-        if active.shares or room.marks:
+        active = self.book.active(room.session.platform, room.session.region, room.max_at_ms)
+        if active.shares or room.session.marks:
             _note_shares(room, active, changed, now_ms)
         room.changed = 0
         if not changed & (active.mask | ALWAYS):
@@ -77,14 +74,14 @@ class Judge:
         decisions: list[Decision] = []
         inputs = of_room(room, now_ms)
         if changed & REVIEW_BIT:
-            self._take_reviews(room, inputs, decisions)
+            decisions += reviews.take(room, self.book, inputs)
             changed |= FACT_BIT["history"] | BLOCK_BIT
             inputs = of_room(room, now_ms)
         self._end_old(room, active, inputs, decisions)
-        if room.phase != Phase.CLOSED or changed & SESSION_BIT:
-            self._look(room, active, changed, inputs, decisions)
-        if room.phase == Phase.CLOSED:
+        if room.session.off_appended_ms:
             self._clear_all(room, inputs, decisions)
+        else:
+            self._look(room, active, changed, inputs, decisions)
         return decisions
 
     def _look(self, room: Room, active: Active, changed: int, inputs: Inputs, decisions: list[Decision]) -> None:
@@ -92,7 +89,7 @@ class Judge:
         self._looks += 1
         clock = self._clock if self._looks % self._timed_one_in == 0 else None
         for rule, mask in zip(active.rules, active.masks, strict=True):
-            if not (everything or changed & mask) or (room.failures and failures.is_parked(room, rule)):
+            if not (everything or changed & mask) or (room.session.failures and failures.is_parked(room, rule)):
                 continue
             started_s = clock() if clock else 0.0
             try:
@@ -100,7 +97,7 @@ class Judge:
             except RuleError:
                 self._note_failure(room, rule)
             else:
-                if room.failures:
+                if room.session.failures:
                     failures.forget(room, rule)
             if clock:
                 spent_s = (clock() - started_s) * self._timed_one_in
@@ -118,8 +115,10 @@ class Judge:
         true = holds(rule, inputs)
         episode = room.episodes.get(rule.id)
         if episode is not None and episode.state in ACTIVE:
-            exempt = exemption_of(rule, room, inputs.now_ms) is not None
-            if episode.mode != mode_of(rule, room.room_id) or episode.exempt != exempt:  # begin anew
+            exempt = exemption_of(rule, room, inputs.event_ms) is not None
+            if room.past and reviews.exempts(room, rule.id):
+                _clear(room, rule, episode, inputs, decisions)
+            elif episode.mode != mode_of(rule, room.room_id) or episode.exempt != exempt:  # begin anew
                 _clear(room, rule, episode, inputs, decisions)
                 if true:
                     self._open(room, rule, episode, inputs, decisions)
@@ -127,31 +126,51 @@ class Judge:
                 self._go_on(room, rule, episode, inputs, decisions)
             else:
                 self._lapse(room, rule, episode, inputs, decisions)
+        elif episode is not None and is_interrupted(episode) and episode.session == room.session.number:
+            if not true:
+                give_up(episode, inputs.now_ms)
+            elif episode.mode == mode_of(rule, room.room_id):
+                self._take_up(room, rule, episode, inputs, decisions)
+            else:
+                self._open(room, rule, episode, inputs, decisions)
         elif true and _may_open(room, rule, episode, inputs.now_ms):
             if episode is None:
-                _make_place(room)
+                _make_place(room, inputs.now_ms)
             self._open(room, rule, episode, inputs, decisions)
 
     def _open(self, room: Room, rule: Rule, old: Episode | None, inputs: Inputs, decisions: list[Decision]) -> None:
-        before = State.IDLE if old is None or old.session_id != room.session_id else State(old.state)
+        before = State.IDLE if old is None or old.session != room.session.number else State(old.state)
         now_ms = inputs.now_ms
-        upheld = history.count(room.facts.history, rule.id, now_ms, rule.remember_ms)
+        upheld = history.count(history.standing(room), rule.id, inputs.event_ms, rule.remember_ms)
         began = min(upheld, len(rule.ladder) - 1)
         episode = Episode(
             rule=rule.id,
             state=after(before, Event.OPEN),
-            opened_ms=now_ms,
+            opened_ms=reviews.first_free_ms(room, rule.id, now_ms),
             step=began,
             stepped_ms=now_ms,
             policy_version=rule.policy.version,
             mode=mode_of(rule, room.room_id),
-            session_id=room.session_id,
+            session_id=room.session.id,
             certainty=certainty_of(rule, inputs),
-            exempt=exemption_of(rule, room, now_ms) is not None,
+            exempt=exemption_of(rule, room, inputs.event_ms) is not None,
             began=began,
+            session=room.session.number,
+            broadcast=room.broadcast(),
         )
-        decisions.append(_decide(room, rule, episode, "opened", inputs))
+        if old is not None:
+            history.retire(room, old, now_ms)
+        decisions.append(decide(room, rule, episode, "opened", inputs))
         room.episodes[rule.id] = episode
+
+    def _take_up(self, room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
+        """The session is back, and the rule still holds: it goes on where it was."""
+        resume(episode, inputs.now_ms)
+        episode.step = min(episode.step, len(rule.ladder) - 1)
+        episode.certainty = max(certainty_of(rule, inputs), episode.certainty)
+        episode.policy_version = rule.policy.version
+        episode.exempt = exemption_of(rule, room, inputs.now_ms) is not None
+        decisions.append(decide(room, rule, episode, "opened", inputs))
 
     def _go_on(self, room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
         """Still true: the next step is due after `escalate_after` without a gap, or when certainty has risen."""
@@ -159,6 +178,8 @@ class Judge:
         if episode.false_since_ms:
             episode.false_since_ms = 0
             episode.stepped_ms = now_ms
+        if says(episode.word, "partly"):
+            return  # a person has said what stays
         certainty = max(certainty_of(rule, inputs), episode.certainty)
         due = now_ms - episode.stepped_ms >= rule.escalate_after_ms and episode.step < len(rule.ladder) - 1
         due = due and not episode.exempt
@@ -166,10 +187,11 @@ class Judge:
             return
         episode.state = after(episode.state, Event.ESCALATE)
         episode.certainty = certainty
+        episode.parked, episode.freed = (), False
         if due:
             episode.step += 1
             episode.stepped_ms = now_ms
-        decisions.append(_decide(room, rule, episode, "escalated", inputs))
+        decisions.append(decide(room, rule, episode, "escalated", inputs))
 
     def _lapse(self, room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
         episode.false_since_ms = episode.false_since_ms or inputs.now_ms
@@ -178,50 +200,26 @@ class Judge:
 
     def _end_old(self, room: Room, active: Active, inputs: Inputs, decisions: list[Decision]) -> None:
         """Clear what another session left open, and episodes of rules that no longer hold in this room."""
-        for episode in _in_order(room):
-            if episode.state in ACTIVE and (episode.session_id != room.session_id or episode.rule not in active.ids):
+        for episode in in_order(room):
+            gone = episode.session != room.session.number or episode.rule not in active.ids
+            if episode.state in ACTIVE and gone:
                 self._clear_any(room, episode, inputs, decisions)
 
     def _clear_all(self, room: Room, inputs: Inputs, decisions: list[Decision]) -> None:
-        for episode in _in_order(room):
+        """The session is off the air. If it comes back, rules that still hold go on where they were."""
+        for episode in in_order(room):
             if episode.state in ACTIVE:
+                lasted_ms = inputs.now_ms - episode.stepped_ms
+                missing_ms = episode.false_since_ms
                 self._clear_any(room, episode, inputs, decisions)
+                interrupt(episode, lasted_ms, missing_ms)
 
     def _clear_any(self, room: Room, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
-        rule = self.book.rule(episode.rule, inputs.now_ms)
+        rule = self.book.rule(episode.rule, inputs.event_ms)
         if rule is None:  # deleted from every policy: nothing to say it by, and nobody to hold it
             episode.state = after(episode.state, Event.CLEAR)
             return
         _clear(room, rule, episode, inputs, decisions)
-
-    # --- what people decide ---
-
-    def _take_reviews(self, room: Room, inputs: Inputs, decisions: list[Decision]) -> None:
-        for reviewed, result, _ in room.reviews:
-            episode = self._episode_of(room, reviewed, inputs.now_ms)
-            rule = self.book.rule(episode.rule, inputs.now_ms) if episode else None
-            if episode is None or rule is None:
-                continue  # of a violation that this room no longer remembers
-            if result == "overturned" and episode.state != State.WITHDRAWN:
-                episode.state = after(episode.state, Event.WITHDRAW)
-                decisions.append(_decide(room, rule, episode, "withdrawn", inputs))
-            elif result == "upheld":
-                if episode.state == State.WITHDRAWN:
-                    episode.state = after(episode.state, Event.REINSTATE)
-                    episode.stepped_ms = inputs.now_ms - rule.cooldown_ms
-                if reviewed == episode.parked:
-                    decisions.append(_decide(room, rule, episode, "escalated", inputs, released=True))
-                if not episode.upheld:
-                    episode.upheld = True
-                    room.facts.history = history.upheld_here(room.facts.history, rule.id, inputs.now_ms)
-        room.reviews.clear()
-
-    def _episode_of(self, room: Room, reviewed: str, now_ms: int) -> Episode | None:
-        for episode in _in_order(room):
-            rule = self.book.rule(episode.rule, now_ms)
-            if rule and reviewed in ids_of(episode, room.platform, room.room_id, len(rule.ladder)):
-                return episode
-        return None
 
 
 def mode_of(rule: Rule, room_id: str) -> Mode:
@@ -234,19 +232,17 @@ def mode_of(rule: Rule, room_id: str) -> Mode:
 
 def _note_shares(room: Room, active: Active, changed: int, now_ms: int) -> None:
     """Remembers when what rules ask the share of began or ceased to hold."""
-    if changed & active.shares_mask or room.marks.keys() != set(active.shares):
+    if changed & active.shares_mask or room.session.marks.keys() != set(active.shares):
         inputs = of_room(room, now_ms)
         shares.note(room, {name: inputs.stands(name) for name in active.shares}, now_ms)
 
 
-def _in_order(room: Room) -> list[Episode]:
-    return [room.episodes[rule] for rule in sorted(room.episodes)]
-
-
 def _may_open(room: Room, rule: Rule, episode: Episode | None, now_ms: int) -> bool:
+    if room.past and reviews.exempts(room, rule.id):
+        return False
     if episode is None:
         return _has_place(room)
-    if episode.session_id != room.session_id:
+    if episode.session != room.session.number:
         return True
     return episode.state == State.CLEARED and now_ms - episode.stepped_ms >= rule.cooldown_ms
 
@@ -256,91 +252,19 @@ def _has_place(room: Room) -> bool:
     return len(room.episodes) < EPISODES_MAX or bool(_closed(room))
 
 
-def _make_place(room: Room) -> None:
-    """Drop the episode that is closed longest if no other could be kept: rules of former versions go first."""
+def _make_place(room: Room, now_ms: int) -> None:
+    """Retire the episode that is closed longest if no other could be kept: rules of former versions go first."""
     if len(room.episodes) >= EPISODES_MAX:
-        del room.episodes[min(_closed(room), key=lambda e: e.stepped_ms).rule]
+        oldest = min(_closed(room), key=lambda e: e.stepped_ms)
+        history.retire(room, room.episodes.pop(oldest.rule), now_ms)
 
 
 def _closed(room: Room) -> list[Episode]:
-    return [e for e in _in_order(room) if e.state == State.CLEARED or e.session_id != room.session_id]
+    return [e for e in in_order(room) if e.state == State.CLEARED or e.session != room.session.number]
 
 
 def _clear(room: Room, rule: Rule, episode: Episode, inputs: Inputs, decisions: list[Decision]) -> None:
     episode.state = after(episode.state, Event.CLEAR)
     episode.stepped_ms = inputs.now_ms
     episode.false_since_ms = 0
-    decisions.append(_decide(room, rule, episode, "cleared", inputs))
-
-
-def _decide(
-    room: Room, rule: Rule, episode: Episode, kind: Transition, inputs: Inputs, *, released: bool = False
-) -> Decision:
-    """The record of a move; it takes the place of the episode's previous one."""
-    now_ms = inputs.now_ms
-    asks = kind in ("opened", "escalated")
-    name = step_name(episode.step, episode.certainty) if asks else kind
-    if released:
-        name = released_name(name)
-    if asks or kind == "withdrawn":
-        episode.parked = ""
-    if kind == "withdrawn":  # an appeal may go to and fro
-        name = f"withdrawn.{now_ms}"
-    new_id = violation_id(room.platform, room.room_id, episode.session_id, rule.id, episode.opened_ms, name)
-    supersedes, episode.violation_id = episode.violation_id, new_id
-    mode: Mode = "live" if episode.mode == "live" else "shadow"
-    decision = Decision(
-        kind=kind,
-        violation_id=new_id,
-        supersedes=supersedes,
-        rule=rule,
-        policy=rule.policy,
-        mode=mode,
-        session_id=episode.session_id,
-        step=episode.step,
-        decided_at_ms=now_ms,
-        window_start_ms=min(episode.opened_ms, now_ms),
-        certainty=episode.certainty,
-        facts=facts_read(rule, inputs),
-        released=released,
-    )
-    return _reasoned(decision, room, rule, episode, inputs) if asks else decision
-
-
-def _reasoned(decision: Decision, room: Room, rule: Rule, episode: Episode, inputs: Inputs) -> Decision:
-    live = decision.mode == "live"
-    exemption = exemption_of(rule, room, inputs.now_ms)
-    actions, withheld = recommend(
-        rule.ladder[min(decision.step, len(rule.ladder) - 1)],  # a new version may have a shorter ladder
-        decision.certainty,
-        live=live,
-        exempt=exemption is not None,
-        now_ms=inputs.now_ms,
-        territory=room.region,
-    )
-    by_itself = bool(actions) and not decision.released and all(action.action != "review" for action in actions)
-    sampled = by_itself and is_sampled(decision.violation_id, rule.review_sample_percent)
-    if sampled:
-        actions = (*actions, Action("review", None, room.region))
-    past: dict[str, Json] = {}
-    if episode.began:
-        past = {"history": {**as_json(inputs, "history"), "began_at_step": episode.began}}
-    name = driving_family(rule, inputs)
-    family = room.evidence(name) if name else None
-    shares, log_e = evidence_of(family) if family else ((), None)
-    level = inputs.levels.get(name, Level.NONE) if name else Level.NONE
-    return replace(
-        decision,
-        window_start_ms=window_start_ms(rule, inputs, family),
-        actions=actions,
-        withheld=withheld,
-        exemption=exemption if live else None,
-        sampled=sampled,
-        facts={**decision.facts, **past},
-        family=name if family else None,
-        level=level,
-        evidence=shares,
-        log_e=log_e,
-        threshold=bar_of(level) if family else None,
-        counterfactual=counterfactual(rule, inputs, room) + (("history.step",) if episode.began else ()),
-    )
+    decisions.append(decide(room, rule, episode, "cleared", inputs))

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
+from worker.audit.episode import Broadcast
 from worker.policy.compile import Program
 
 Mode = Literal["live", "shadow"]
@@ -184,6 +185,16 @@ class Evidence(Struct, frozen=True):
     since_ms: int
 
 
+class ByReview(Struct, frozen=True):
+    """The review that a record follows from: the event's id, whose it is, what it says, and what it made of the
+    episode."""
+
+    review_id: str
+    by: str
+    outcome: str
+    what: str
+
+
 class Decision(Struct, frozen=True):
     """One step of one episode of one rule in one room, with all that explains it.
 
@@ -191,10 +202,12 @@ class Decision(Struct, frozen=True):
         supersedes: id of the previous record of this episode, "" for the first.
         facts: value of every fact that the rule read, ready for JSON, certainty and levels in words.
         family: family of evidence that drove the rule; with it `level`, `evidence`, `log_e`, `threshold` (nats).
-        released: a person let a parked one go.
+        released: a person let it go, so it counts against no cap.
         exemption: the room is exempt, so nothing leaves.
         sampled: `review` was added, so that people see a share of what happens by itself.
         counterfactual: facts (`label`), families (`AI`) and signals (`AI.voice`) without which the rule would not hold.
+        by_review: the person's decision that it follows from.
+        former: the session that it is about; None for the room's present one.
     """
 
     kind: Transition
@@ -220,3 +233,5 @@ class Decision(Struct, frozen=True):
     released: bool = False
     exemption: Exemption | None = None
     sampled: bool = False
+    by_review: ByReview | None = None
+    former: Broadcast | None = None

@@ -21,7 +21,7 @@ from worker.audit.evidence import CLEAR_SHARE, DESIGNS, THRESHOLDS, Family, Leve
 from worker.audit.facts import Certainty
 from worker.audit.numbers import log, total
 from worker.audit.room import Room
-from worker.policy.inputs import ACCUSING, DEFAULTS, Inputs, as_json
+from worker.policy.inputs import ACCUSING, DEFAULTS, TAKEN_AWAY, Inputs, as_json
 from worker.policy.model import Evidence, Json, Rule
 
 INDEPENDENT: dict[str, str] = {"AI": "detectors", "UNLABELLED": "detectors"}
@@ -80,8 +80,8 @@ def counterfactual(rule: Rule, inputs: Inputs, room: Room) -> tuple[str, ...]:
     needed = []
     before = {name.partition(".")[0] for name, _ in rule.when.shares + rule.exempt.shares}
     for name in sorted((rule.when.facts | rule.exempt.facts) - {"room"}):
-        spoke = inputs.facts[name] != DEFAULTS[name] or name in before
-        if spoke and not holds(rule, inputs.with_facts({name: DEFAULTS[name]})):
+        spoke = inputs.facts[name] != TAKEN_AWAY[name] or name in before
+        if spoke and not holds(rule, inputs.with_facts({name: TAKEN_AWAY[name]})):
             needed.append(name)
     named = rule.when.families | rule.exempt.families
     seen: set[str] = set()
@@ -131,10 +131,10 @@ def _fallen(fact: str, value: Any, fewer: Inputs, room: Room) -> Any:
     main = RESTS_ON[fact][value.by][0]
     level = fewer.levels.get(main, 0)
     left = Certainty.POSSIBLE if level >= Level.LIMIT else Certainty(level >= Level.LABEL)
-    if fact == "recorded" and room.facts.frame.same_source_audio:
+    if fact == "recorded" and room.session.facts.frame.same_source_audio:
         left = Certainty.CONFIRMED if level >= Level.LIMIT else Certainty.POSSIBLE
-    if fact == "ai_presenter" and room.marked.certainty >= left:
-        return room.marked
+    if fact == "ai_presenter" and room.session.marked.certainty >= left:
+        return room.session.marked
     return replace(value, certainty=min(left, Certainty(value.certainty))) if left else DEFAULTS[fact]
 
 

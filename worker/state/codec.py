@@ -1,10 +1,11 @@
 """The changelog's records: what a partition writes before its offsets are committed, and reads back.
 
     key                value: 8 bytes checksum (xxh3) of what follows, 8 bytes of a number, data
-    <room_id>          newest event time (ms), the room's core (`audit.snapshot`)
+    <room_id>          append time A of its newest record (ms), the room's core (`audit.snapshot`)
     <room_id>#c<k>     source offset, chunk k of the room's speech ring
     #caps              source offset, msgpack of `Caps`: the first record of a flush that changes it
     #meta              applied offset, msgpack of `Meta`: the last record of every flush
+    #activation        offset below which an earlier release has spoken (`audit.succession`)
     #~<name>           of a later release, which says that others can do without it: left alone
 
 A room's id has no `#`. A tombstone carries the source offset up to which its writer knew the room, so that a late one
@@ -23,6 +24,7 @@ META_KEY = b"#meta"
 META_VERSION = 1
 CAPS_KEY = b"#caps"
 CAPS_VERSION = 1
+ACTIVATION_KEY = b"#activation"
 OPTIONAL_PREFIX = b"#~"
 OFFSET_HEADER = "offset"
 CHECKSUM_BYTES = 8
@@ -75,15 +77,18 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     Attributes:
         applied_offset: every source offset below it is in the state that was flushed with this record.
-        watermark_ms: the partition's newest event time; for metrics and expiry alone.
+        watermark_ms: the partition's time P, the latest append time of its records; for caps, eviction and metrics.
         outputs_end: in the same partition of the violations, the offset after the last one this state knows to be
             written; -1 when none is known.
+        baseline_ms: the append time of the partition's first LogAppendTime batch, which bounds the times that
+            producers wrote before it; 0 when it is not known.
     """
 
     version: int
     applied_offset: int
     watermark_ms: int
     outputs_end: int = -1
+    baseline_ms: int = 0
 
 
 class Caps(msgspec.Struct, frozen=True, array_like=True):
@@ -136,6 +141,11 @@ def decode_caps(data: bytes) -> Ledger:
         return _caps_decoder.decode(data).ledger
     except msgspec.MsgspecError as unreadable:
         raise ValueError(str(unreadable)) from unreadable
+
+
+def encode_activation(offset: int) -> Write:
+    """Where an earlier release stopped: what lies before is judged in silence, also by who comes later."""
+    return Write(ACTIVATION_KEY, prefixed(offset, b""))
 
 
 def room_key(room_id: str) -> bytes:

@@ -3,13 +3,14 @@
     key                value
     <kind>:<identity>  1 byte version, 8 bytes checksum (xxh3), then msgpack of the fleet, host or platform
     #registry          8 bytes: every offset of the registry below it is in the state
+    #activation        offset below which an earlier release has answered
     #meta              msgpack of `codec.Meta`, of the identities' topic: the last record of every flush
 
 Each key is written whole when it changed, and remembers the offset that it has applied: records that are read again are
 skipped, and a zombie's late flush loses against what is newer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -45,6 +46,7 @@ class MatchStore:
     Attributes:
         kept: by `kind:identity`. dirty: keys changed since the last capture.
         meta: of the newest flush that was recovered or captured; None before the first.
+        activation: offset of the identities' topic below which an earlier release has answered; 0 without one.
         registry_applied: every offset of the registry below it is in the state that was flushed; 0 before the first.
         fleets, fleet_rooms: identities shared by two rooms or more, and their rooms, by kind, as of the last capture.
         stale: changelog records that lost against newer ones. expired: identities forgotten.
@@ -57,15 +59,25 @@ class MatchStore:
         self.kept: dict[str, Kept] = {}
         self.dirty: set[str] = set()
         self.meta: Meta | None = None
+        self.activation = 0
         self.registry_applied = 0
         self.fleets: dict[str, int] = {}
         self.fleet_rooms: dict[str, int] = {}
         self.stale = 0
         self.expired = 0
         self.changelog_end = ChangelogEnd(topic, partition)
+        self._activation_written = 0
         self._sizes: dict[str, int] = {}
-        self._buckets: dict[int, set[str]] = {}  # newest event time // BUCKET_MS at a capture → keys
+        self._buckets: dict[int, set[str]] = {}  # append time of the newest record // BUCKET_MS at a capture → keys
         self._bucket: dict[str, int] = {}
+
+    def begin(self, kept: Mapping[str, Kept], activation: int) -> None:
+        """Begin where an earlier release stopped. What a torn flush has written already stays as it is."""
+        self.activation = activation
+        for key, one in kept.items():
+            if key not in self.kept:
+                self.kept[key] = one
+                self.dirty.add(key)
 
     # ---- recovery
     def apply(self, records: Iterable[Record]) -> None:
@@ -78,6 +90,8 @@ class MatchStore:
                     self._apply_meta(record)
                 elif key == REGISTRY_KEY:
                     self.registry_applied = max(self.registry_applied, codec.split(record.value or b"")[0])
+                elif key == codec.ACTIVATION_KEY:
+                    self.activation = self._activation_written = codec.split(record.value or b"")[0]
                 elif record.value is None:
                     self._apply_tombstone(key.decode(), codec.tombstone_offset(record))
                 else:
@@ -118,11 +132,14 @@ class MatchStore:
     def capture(self, applied: int, registry_applied: int, watermark_ms: int, committed: int) -> list[Write]:
         """Everything to write so that state covers both offsets; the partition's meta is last.
 
-        Identities that no room has shown for two times to live go, if `committed` has passed what was said of them.
-        Rooms that lag further behind the others meet an empty set then: what they are told depends on when the flush
+        Identities of which no room has told for two times to live of append time (`watermark_ms` is the partition's)
+        go, if `committed` has passed what was said of them. What their rooms are told then depends on when the flush
         came, and is in their logs, so replay agrees.
         """
         writes = []
+        if self.activation != self._activation_written:
+            self._activation_written = self.activation
+            writes.append(codec.encode_activation(self.activation))
         for key in sorted(self.dirty):
             kept = self.kept[key]
             self._move(key, kept)
@@ -173,7 +190,8 @@ class MatchStore:
             self._count(key, kept.size())
         if isinstance(kept, Platform) or (isinstance(kept, Host) and kept.registered is not None):
             return  # these stay
-        bucket, before = kept.max_at_ms // BUCKET_MS, self._bucket.get(key)
+        told_ms = kept.appended_ms or kept.max_at_ms  # releases before kept event time alone
+        bucket, before = told_ms // BUCKET_MS, self._bucket.get(key)
         if before != bucket:
             if before is not None:
                 self._leave(before, key)

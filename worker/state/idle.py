@@ -1,4 +1,4 @@
-"""Rooms by their newest event time, so that the longest idle are found without looking at all."""
+"""Rooms by the append time of their newest record, so that the longest idle are found without looking at all."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ BUCKET_MS = 600_000
 
 
 class IdleIndex:
-    """Rooms in buckets of ten minutes of event time."""
+    """Rooms in buckets of ten minutes of append time."""
 
     def __init__(self) -> None:
         self._rooms: dict[int, set[str]] = {}
@@ -23,7 +23,7 @@ class IdleIndex:
             yield from sorted(self._rooms[bucket])
 
     def move(self, room_id: str, at_ms: int) -> None:
-        """The room's newest event is of `at_ms`."""
+        """The room's newest record was appended at `at_ms`."""
         bucket = at_ms // BUCKET_MS
         if self._bucket.get(room_id) != bucket:
             self.remove(room_id)

@@ -1,9 +1,8 @@
-"""One partition's rooms: live as structs, or recovered and still bytes until somebody needs them.
+"""One partition's rooms: live as structs, or recovered and still bytes until they are needed.
 
 A live room is changed in place and marked dirty; `capture` serialises the dirty ones at once, without letting the
-event loop in, so that what is written is one consistent cut of the partition. A record of the changelog counts only
-if its source offset is not below what is held: a zombie's late flush loses, and what it tried to overwrite is written
-again.
+event loop in: one consistent cut of the partition. A record of the changelog counts only if its source offset is not
+below what is held: a zombie's late flush loses, and what it tried to overwrite is written again.
 """
 
 from collections import Counter
@@ -13,6 +12,7 @@ from typing import NamedTuple
 from worker.audit import snapshot
 from worker.audit.history import kept_until_ms
 from worker.audit.room import Phase, Room
+from worker.audit.sessions import SILENCE_MS
 from worker.audit.snapshot import SnapshotError
 from worker.audit.speech import CHUNKS, chunks_of
 from worker.policy.caps import Ledger
@@ -22,16 +22,16 @@ from worker.state.chunks import Versions
 from worker.state.codec import ChangelogEnd, ChangelogError, Meta, Write
 from worker.state.idle import BUCKET_MS, IdleIndex
 
-IDLE_MAX_MS = 6 * 3_600_000
+IDLE_MAX_MS = SILENCE_MS + 600_000
+"""How long a room is silent when it goes: it would begin again anyway, and ten minutes are for brokers' clocks."""
 RESTING_BYTES = 2_048
-"""A room without speech whose core takes no more rests as bytes, a third of what objects take: little happens in it,
-and what does costs one decoding per flush."""
+"""A room without speech whose core takes no more rests as bytes, a third of what objects take. So does a closed one."""
 
 
 class _Cold(NamedTuple):
-    """A recovered room: its newest event time, its core, and where in the changelog it stood."""
+    """A recovered room: its append time A, its core, and where in the changelog it stood."""
 
-    max_at_ms: int
+    appended_ms: int
     core: bytes
     at: int
 
@@ -42,6 +42,7 @@ class RoomStore:
     Attributes:
         live: decoded rooms by id. dirty: ids of rooms changed since the last capture.
         caps: what has been counted against the rules' caps.
+        activation: offset below which an earlier release has spoken; 0 without one.
         meta: of the newest flush that was recovered or captured; None before the first.
         by_level: rooms in session by (family, level above 0), as of the last capture.
         stale: changelog records that lost against newer ones. expired, shed: rooms forgotten.
@@ -54,21 +55,21 @@ class RoomStore:
         self.live: dict[str, Room] = {}
         self.dirty: set[str] = set()
         self.caps = Ledger()
+        self.activation = 0
         self.meta: Meta | None = None
         self.by_level: dict[tuple[str, int], int] = {}
-        self.stale = 0
-        self.expired = 0
-        self.shed = 0
+        self.stale = self.expired = self.shed = 0
         self.changelog_end = ChangelogEnd(topic, partition)
         self._caps_at = -1  # source offset of the caps that were recovered
         self._caps_written: Write | None = None
+        self._activation_written = 0
         self._cold: dict[str, _Cold] = {}
         self._chunks: dict[str, dict[int, Versions]] = {}  # of cold rooms
         self._chunks_written: dict[str, int] = {}  # room → number of chunk keys that the changelog may hold
         self._rewrite: set[str] = set()  # cold rooms that a zombie overwrote in the changelog
         self._levels: dict[str, list[tuple[str, int]]] = {}
         self._idle = IdleIndex()
-        self._kept: dict[str, int] = {}  # rooms that outlive their idleness, until when (event time, ms)
+        self._kept: dict[str, int] = {}  # rooms that outlive their idleness, until when (ms)
         self._swept = 0  # bucket below which the idle have been looked at
 
     def __len__(self) -> int:
@@ -81,10 +82,7 @@ class RoomStore:
 
     # ---- the processor's side
     def load(self, room_id: str) -> Room | None:
-        """A recovered room, decoded and put into `live`; None when it has no state.
-
-        Raises ChangelogError when its bytes cannot be read.
-        """
+        """A recovered room, decoded and put into `live`; None without state. Raises ChangelogError for bad bytes."""
         cold = self._cold.get(room_id)
         if cold is None:
             return None
@@ -104,6 +102,13 @@ class RoomStore:
         except SnapshotError as unreadable:
             raise self._error(cold.at, room_id, str(unreadable)) from unreadable
 
+    def begin(self, rooms: Iterable[Room], activation: int) -> None:
+        """Begin where an earlier release stopped. Rooms that a torn flush has written already stay as they are."""
+        self.activation, known = activation, set(self)
+        new = {room.room_id: room for room in rooms if room.room_id not in known}
+        self.live |= new
+        self.dirty |= new.keys()
+
     # ---- recovery
     def apply(self, records: Iterable[Record]) -> None:
         """Takes consecutive changelog records. Raises ChangelogError for what cannot be read or is from the future."""
@@ -115,6 +120,8 @@ class RoomStore:
                     self._apply_meta(record)
                 elif key == codec.CAPS_KEY:
                     self._apply_caps(record.value or b"")
+                elif key == codec.ACTIVATION_KEY:
+                    self.activation = self._activation_written = codec.split(record.value or b"")[0]
                 elif key.startswith(codec.OPTIONAL_PREFIX):
                     continue  # of a later release, which says that it can be done without
                 else:
@@ -144,15 +151,15 @@ class RoomStore:
         self._caps_written = None  # whatever it was, the next flush says how it is
 
     def _apply_core(self, at: int, room_id: str, value: bytes) -> None:
-        max_at_ms, core = codec.split(value)
+        appended_ms, core = codec.split(value)
         offset, held = snapshot.offset_of(core), self._offset(room_id)
         if offset > held:
             self._cool(room_id)
             self._rewrite.discard(room_id)
-            self._cold[room_id] = _Cold(max_at_ms, core, at)
+            self._cold[room_id] = _Cold(appended_ms, core, at)
             for versions in self._chunks.get(room_id, {}).values():
                 versions.drop_older(offset)
-            self._move(room_id, max_at_ms)
+            self._move(room_id, appended_ms)
         else:
             if room_id in self.live:
                 self._chunks.pop(room_id, None)
@@ -207,37 +214,42 @@ class RoomStore:
             _touch_chunks(room)
 
     def _offset(self, room_id: str) -> int:
-        """Source offset that the held state of a room has applied; -1 without state."""
+        """Source offset that the held state of a room has applied; -1 where that is none yet, -2 without state."""
         room = self.live.get(room_id)
         if room is not None:
             return room.offset
         cold = self._cold.get(room_id)
-        return snapshot.offset_of(cold.core) if cold is not None else -1
+        return snapshot.offset_of(cold.core) if cold is not None else -2
 
     # ---- flush
-    def capture(self, applied_offset: int, watermark_ms: int, committed_offset: int, outputs_end: int) -> list[Write]:
+    def capture(
+        self, applied_offset: int, watermark_ms: int, committed_offset: int, outputs_end: int, baseline_ms: int = 0
+    ) -> list[Write]:
         """Everything to write so that state covers `applied_offset`: caps first, the partition's meta last.
 
-        Rooms without an event for 6 h of the partition's event time go, if `committed_offset` has passed them, but
-        those in which people have decided something, or may, which are kept longer (`audit.history`).
+        Rooms without a record for 6 h 10 min of the partition's time (`watermark_ms`) go, if `committed_offset` has
+        passed them. Those in which people have decided something, or may, are kept longer (`audit.history`).
         """
         writes = self._write_caps(applied_offset, committed_offset)
+        if self.activation != self._activation_written:
+            self._activation_written = self.activation
+            writes.append(codec.encode_activation(self.activation))
         for room_id in sorted(self._rewrite):
             self.load(room_id)
         for room_id in sorted(self.dirty):
             room = self.live[room_id]
-            self._move(room_id, room.max_at_ms)
+            self._move(room_id, room.appended_ms)
             core = snapshot.encode(room)
             writes += self._write(room, core)
-            if room.speech is None and (room.phase == Phase.CLOSED or len(core) <= RESTING_BYTES):
+            if room.session.phase == Phase.CLOSED or (room.session.speech is None and len(core) <= RESTING_BYTES):
                 self._rest(room, core)
-            if room.phase == Phase.CLOSED:
+            if room.session.phase == Phase.CLOSED:
                 self._count_levels(room_id, [])
             else:
-                self._count_levels(room_id, [(name, f.level) for name, f in room.families.items() if f.level])
+                self._count_levels(room_id, [(name, f.level) for name, f in room.session.families.items() if f.level])
         self.dirty.clear()
         writes += self._expire(watermark_ms - IDLE_MAX_MS, committed_offset)
-        self.meta = Meta(codec.META_VERSION, applied_offset, watermark_ms, outputs_end)
+        self.meta = Meta(codec.META_VERSION, applied_offset, watermark_ms, outputs_end, baseline_ms)
         writes.append(codec.encode_meta(self.meta))
         return writes
 
@@ -257,8 +269,8 @@ class RoomStore:
         for chunk, data in snapshot.take_changed_chunks(room).items():
             written = max(written, chunk + 1)
             yield Write(codec.chunk_key(room_id, chunk), codec.prefixed(room.offset, data))
-        yield Write(codec.room_key(room_id), codec.prefixed(room.max_at_ms, core))
-        needed = chunks_of(room.speech)
+        yield Write(codec.room_key(room_id), codec.prefixed(room.appended_ms, core))
+        needed = chunks_of(room.session.speech)
         for chunk in range(written - 1, needed - 1, -1):
             yield codec.tombstone(codec.chunk_key(room_id, chunk), room.offset)
         self._set_chunks_written(room_id, needed)
@@ -274,13 +286,13 @@ class RoomStore:
         _touch_chunks(room)
         chunks = {chunk: Versions({room.offset: data}) for chunk, data in snapshot.take_changed_chunks(room).items()}
         self.live.pop(room.room_id)
-        self._cold[room.room_id] = _Cold(room.max_at_ms, core, 0)
+        self._cold[room.room_id] = _Cold(room.appended_ms, core, 0)
         if chunks:
             self._chunks[room.room_id] = chunks
 
     # ---- forgetting
     def idle_rooms(self) -> Counter[int]:
-        """How many rooms had their newest event in each bucket of event time, in units of `idle.BUCKET_MS`."""
+        """How many rooms had their newest record in each bucket of append time, in units of `idle.BUCKET_MS`."""
         return self._idle.sizes()
 
     def _expire(self, before_ms: int, committed_offset: int) -> list[Write]:
@@ -301,7 +313,7 @@ class RoomStore:
         return writes
 
     def _keep(self, room_id: str) -> int:
-        """Event time until which an idle room is kept; beyond its idleness it rests as bytes."""
+        """Time until which an idle room is kept, in Unix ms; beyond its idleness it rests as bytes."""
         if room_id not in self._kept:
             room = self.live.get(room_id)
             until_ms = kept_until_ms(room or self._decoded(room_id, self._cold[room_id]))
@@ -345,9 +357,9 @@ class RoomStore:
         self._chunks.pop(room_id, None)
         self._rewrite.discard(room_id)
 
-    def _move(self, room_id: str, max_at_ms: int) -> None:
+    def _move(self, room_id: str, appended_ms: int) -> None:
         self._kept.pop(room_id, None)
-        self._idle.move(room_id, max_at_ms)
+        self._idle.move(room_id, appended_ms)
 
     def _count_levels(self, room_id: str, levels: list[tuple[str, int]]) -> None:
         before = self._levels.get(room_id, [])
@@ -379,8 +391,8 @@ class RoomStore:
 
 def _touch_chunks(room: Room) -> None:
     """Marks every chunk of the room's speech ring as changed."""
-    if room.speech is not None and room.speech.store is not None:
-        room.speech.store.changed = (1 << CHUNKS) - 1
+    if room.session.speech is not None and room.session.speech.store is not None:
+        room.session.speech.store.changed = (1 << CHUNKS) - 1
 
 
 def size_bytes(writes: Sequence[Write]) -> int:

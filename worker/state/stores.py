@@ -21,12 +21,14 @@ acknowledged all. Raises when it has not."""
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a partition is. applied: source offset below which all is in the state; committed: below which all is
-    committed; outputs_end: offset after the last acknowledged violation, -1 when unknown."""
+    committed; outputs_end: offset after the last acknowledged violation, -1 when unknown; watermark_ms: its time P;
+    baseline_ms: see `codec.Meta`."""
 
     applied: int
     watermark_ms: int
     committed: int
     outputs_end: int
+    baseline_ms: int = 0
 
 
 class Stores:
@@ -66,7 +68,7 @@ class Stores:
         writes = {}
         for partition, at in progress.items():
             store = self.by_partition[partition]
-            captured = store.capture(at.applied, at.watermark_ms, at.committed, at.outputs_end)
+            captured = store.capture(at.applied, at.watermark_ms, at.committed, at.outputs_end, at.baseline_ms)
             writes[partition] = shed.get(partition, []) + captured
         return writes
 

@@ -131,10 +131,12 @@ def judge_source(source: Source, old: Mapping[str, str], new: Mapping[str, str])
 
 def _records(source: Source, faults: Faults | None) -> Iterator[LogRecord]:
     if not source.bootstrap:
-        yield from read(source.path, partition=source.partition, faults=faults)
+        for record in read(source.path, partition=source.partition, faults=faults):
+            if not record.topic:  # both sides judge without what earlier releases left
+                yield record
         return
     with KafkaLog(source.bootstrap) as log:
-        yield from log.read(source.topic, partition=source.partition)
+        yield from log.read_rooms(source.topic, source.partition)
 
 
 def _count(tally: Tally, room: Room, decision: Decision) -> None:

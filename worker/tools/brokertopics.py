@@ -1,10 +1,17 @@
-"""A broker's topics: what is there, and how missing ones are made. Never deletes, shrinks or alters one."""
+"""A broker's topics: what is there, how missing ones are made, and how a setting is altered. Never deletes one."""
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from worker.tools.kafkaclient import connect, no_answer
-from worker.topics import Found, Topic, resized
+from worker.topics import Difference, Found, Topic, resized
 
 TIMEOUT_S = 15.0
 
@@ -63,6 +70,28 @@ class BrokerTopics:
                 faults.append(f"{name}: {error.args[0].str()}")
         if faults:
             raise BrokerTopicsError("not created: " + "; ".join(sorted(faults)))
+
+    def alter(self, differences: list[Difference]) -> None:
+        """Give settings of topics the values that are wanted. Other settings keep theirs.
+
+        Raises BrokerTopicsError, naming every topic that could not be altered.
+        """
+        if not differences:
+            return
+        entries: dict[str, list[ConfigEntry]] = {}
+        for one in differences:
+            entry = ConfigEntry(one.what, one.wanted, incremental_operation=AlterConfigOpType.SET)
+            entries.setdefault(one.topic, []).append(entry)
+        resources = [ConfigResource(ResourceType.TOPIC, name, incremental_configs=e) for name, e in entries.items()]
+        faults = []
+        answers = self._admin.incremental_alter_configs(resources, request_timeout=TIMEOUT_S)
+        for resource, answer in answers.items():
+            try:
+                answer.result()
+            except KafkaException as error:
+                faults.append(f"{resource.name}: {error.args[0].str()}")
+        if faults:
+            raise BrokerTopicsError("not altered: " + "; ".join(sorted(faults)))
 
 
 def _sized_like_source(topic: Topic, found: dict[str, Found]) -> Topic:

@@ -13,6 +13,7 @@ WITHHELD = {
     "review": "a person has to decide it",
     "rollout": "the rule is in shadow, or not yet rolled out to this room",
 }
+_WHO = {"reviewer": "a reviewer", "appeal": "an appeal"}
 
 
 class Share(NamedTuple):
@@ -43,7 +44,7 @@ def sections(violation: Violation) -> Iterator[Section]:
     yield Section("Facts that the rule read", [(name, _plain(value)) for name, value in violation["facts"].items()])
     if violation["evidence"]:
         yield _evidence(violation)
-    if violation.get("transition") in ("opened", "escalated"):
+    if violation.get("transition") in ("opened", "escalated") and not violation.get("review"):
         told = [_sentence(name) for name in violation["counterfactual"]]
         none = "No single fact or signal: the rule would hold without any one of them."
         yield Section("What would have changed the outcome", _unlabelled(told or [none]))
@@ -66,7 +67,7 @@ def _head(violation: Violation) -> list[tuple[str, str]]:
         ("room", f"{violation['room_id']} on {violation['platform']} ({violation['region']})"),
         ("host", violation["host_id"] + (f", shops: {shops}" if shops else "")),
         ("session", violation["session_id"]),
-        ("decided", f"{time_of(violation['decided_at_ms'])} (event time)"),
+        ("decided", f"{time_of(violation['decided_at_ms'])} (append time)"),
         ("evidence of", f"{time_of(window['start_ms'])} – {time_of(window['end_ms'])}"),
         ("basis", f"{basis['text']} ({basis['status']}, since {basis['since']}; {basis['source']})"),
         ("policy", f"{policy['id']} version {policy['version']}, sha256 {policy['sha256'][:12]}…, {violation['mode']}"),
@@ -75,6 +76,8 @@ def _head(violation: Violation) -> list[tuple[str, str]]:
     ]
     if supersedes := violation.get("supersedes"):
         rows.append(("supersedes", supersedes))
+    if review := violation.get("review"):
+        rows.append(("review", f"{review['outcome']} by {_WHO[review['by']]} ({review['review_id']})"))
     return rows
 
 

@@ -13,7 +13,7 @@ from worker.records import OutRecord
 from worker.tools.kafkalog import KafkaLog
 from worker.tools.replay import Replay, ViolationLine, line_of, parse_violation_line, violation_line
 from worker.tools.roomlog import Faults, LogRecord, RoomLogError, lines, read
-from worker.topics import VIOLATIONS_TOPIC
+from worker.topics import EVENTS_TOPIC, HISTORY_TOPIC, VIOLATIONS_TOPIC
 
 LINE_BYTES_MAX = 1 << 20
 CONTEXT_CHARS = 20
@@ -61,7 +61,7 @@ class Files:
         key = str(violation["room_id"]).encode()
         for path in self.logs:
             for record in read(path, partition=violation["log"]["partition"], faults=self.faults):
-                if record.key == key:
+                if record.key == key or record.topic == HISTORY_TOPIC:
                     yield record
 
     def _violations(self, path: Path) -> Iterator[ViolationLine]:
@@ -88,12 +88,22 @@ def log_in_kafka(log: KafkaLog, violation: dict[str, Any], *, whole: bool = Fals
     about = violation["log"]
     key = str(violation["room_id"]).encode()
     first_offset = 0 if whole else about["first_offset"]
-    records = log.read(about["topic"], partition=about["partition"], first_offset=first_offset)
+    for record in history_in_kafka(log, about["topic"], about["partition"]):
+        yield record
+    records = log.read_rooms(about["topic"], about["partition"], first_offset=first_offset)
     for record in records:
         if record.offset > about["last_offset"]:
             return
         if record.key == key:
             yield record
+
+
+def history_in_kafka(log: KafkaLog, room_log: str, partition: int) -> Iterator[LogRecord]:
+    """What an earlier release left of a partition; nothing where there is no such topic."""
+    topic = room_log.removesuffix(EVENTS_TOPIC) + HISTORY_TOPIC
+    if log.has(topic):
+        for record in log.read(topic, partition=partition):
+            yield record._replace(topic=HISTORY_TOPIC)
 
 
 def _only(wanted: str, lines: Iterator[ViolationLine], places: list[Any]) -> ViolationLine:
@@ -137,10 +147,14 @@ def verdict_of(
     judge: Judge, line: ViolationLine, violation: dict[str, Any], records: Iterator[LogRecord]
 ) -> tuple[str, list[str]]:
     """Whether a violation follows from its room's log: "identical", "different", "missing" or "no log", and why."""
+    left: list[LogRecord] = []
     first = next(records, None)
+    while first is not None and first.topic:
+        left.append(first)
+        first = next(records, None)
     if first is None:
         return "no log", [f"no record of room {violation['room_id']} in the logs given; name its log with --from"]
-    again = recompute(judge, chain([first], records), violation["violation_id"])
+    again = recompute(judge, chain([*left, first], records), violation["violation_id"])
     if again is None:
         return "missing", ["the log and these policies do not lead to this violation"]
     found = differences(line, again)

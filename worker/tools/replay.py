@@ -10,12 +10,13 @@ import msgspec
 
 from worker.audit.evidence import FAMILIES
 from worker.audit.room import Room
+from worker.partition.past import HistoryError, rooms_left
 from worker.partition.rooms import Counts, Output, PartitionProcessor
 from worker.policy.judge import Judge
 from worker.records import OutRecord
 from worker.state.rooms import RoomStore
 from worker.tools.roomlog import LogRecord, RoomLogError
-from worker.topics import EVENTS_TOPIC
+from worker.topics import EVENTS_TOPIC, HISTORY_TOPIC
 
 CHUNK_RECORDS = 1_000
 CAPTURE_RECORDS = 50_000  # between two looks at which rooms may rest or go, a partition
@@ -39,8 +40,10 @@ class Met(msgspec.Struct):
 class Replay:
     """Feeds records to one processor per partition, and keeps a little about each room.
 
-    Rooms are kept as the engine keeps them (`state.rooms`): quiet ones rest as bytes, and those without an event for
-    six hours go. What "now" is there, is the event time of the room furthest behind of those that had an event of late:
+    Records of `live.audit.history` are what an earlier release left: the partition begins with them, as the engine's.
+
+    Rooms are kept as the engine keeps them (`state.rooms`): quiet ones rest as bytes, and those without a record for
+    hours go. What "now" is there, is the append time of the room furthest behind of those that had a record of late:
     logs of several rooms may follow each other in one file.
     """
 
@@ -52,13 +55,15 @@ class Replay:
         self._stores: dict[int, RoomStore] = {}
         self._uncaptured: dict[int, int] = {}
         self._met: dict[str, Met] = {}
+        self._left: dict[int, list[LogRecord]] = {}
 
     def run(self, records: Iterable[LogRecord]) -> Iterator[Output]:
         """Judge `records` in order, a chunk at a time; yields what each chunk of a partition leads to.
 
-        Raises BreakerTripped as the processor does, and RoomLogError as reading does, once all before it is judged.
+        Raises BreakerTripped as the processor does, RoomLogError as reading does, once all before it is judged, and
+        RoomLogError for a history that is not complete or comes too late.
         """
-        for chunk in _chunks(records):
+        for chunk in _chunks(self._without_history(records)):
             by_partition: dict[int, list[LogRecord]] = {}
             for record in chunk:
                 by_partition.setdefault(record.partition, []).append(record)
@@ -69,9 +74,22 @@ class Replay:
                 if self._uncaptured[partition] >= self._capture_records:
                     self._capture(partition, slice_[-1].offset)
 
+    def _without_history(self, records: Iterable[LogRecord]) -> Iterator[LogRecord]:
+        for record in records:
+            if record.topic != HISTORY_TOPIC:
+                yield record
+            elif record.partition in self._processors:
+                raise RoomLogError(f"partition {record.partition}: {HISTORY_TOPIC} comes after records of the room log")
+            else:
+                self._left.setdefault(record.partition, []).append(record)
+
     def _processor(self, partition: int) -> PartitionProcessor:
         if partition not in self._processors:
             store = self._stores[partition] = RoomStore(self._topic, partition)
+            try:
+                store.begin(*rooms_left(self._left.pop(partition, ()), partition))
+            except HistoryError as wrong:
+                raise RoomLogError(str(wrong)) from wrong
             self._uncaptured[partition] = 0
             self._processors[partition] = PartitionProcessor(
                 topic=self._topic, partition=partition, rooms=store, judge=self._judge
@@ -92,7 +110,7 @@ class Replay:
                 met.events += 1
         for room_id in touched & store.live.keys():
             room, met = store.live[room_id], self._met[room_id]
-            met.platform = room.platform
+            met.platform = room.session.platform
             for family in FAMILIES:
                 met.peaks[family] = max(met.peaks.get(family, 0), room.level(family))
             if room.episodes or met.rules:
@@ -101,7 +119,7 @@ class Replay:
     def _capture(self, partition: int, last_offset: int) -> None:
         """Let quiet rooms rest and forgotten ones go; what the engine would write is not needed here."""
         store = self._stores[partition]
-        now_ms = min((store.live[room_id].max_at_ms for room_id in store.dirty), default=0)
+        now_ms = min((store.live[room_id].appended_ms for room_id in store.dirty), default=0)
         store.capture(last_offset, now_ms, last_offset + 1, 0)
         self._uncaptured[partition] = 0
 
@@ -124,13 +142,15 @@ class Replay:
         total = Counts()
         for processor in self._processors.values():
             one = processor.counts
-            for name in ("read", "applied", "duplicate", "late", "replay_skipped", "dead_lettered", "violations"):
+            fates = ("applied", "duplicate", "late", "foreign", "replay_skipped", "dead_lettered")
+            for name in ("read", *fates, "violations"):
                 setattr(total, name, getattr(total, name) + getattr(one, name))
             _add(total.rejected, one.rejected)
             _add(total.events, one.events)
             _add(total.violations_by, one.violations_by)
             _add(total.withheld, one.withheld)
             _add(total.requests, one.requests)
+            _add(total.reviews, one.reviews)
         return total
 
 

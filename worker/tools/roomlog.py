@@ -3,10 +3,13 @@
 A line is one of two things:
 
 - a bare event, `{"type": …, "id": …, "room_id": …, "at_ms": …, …}`: it gets the partition of its file, the
-  index of its line as offset, its own `at_ms` as timestamp and its `room_id` as key;
+  index of its line as offset, its own `at_ms` as append time and its `room_id` as key;
 - a record as it lay in Kafka, `{"partition": …, "offset": …, "timestamp_ms": …, "key": …, "event": {…}}`, with
   `headers` where it had some. A value that cannot stand in a line of JSON (it is none, or holds a line break)
-  is in `value_base64` instead.
+  is in `value_base64` instead. `timestamp_ms` is its append time. Where it is the time of a producer (CreateTime),
+  `baseline_ms` beside it is the append time of the partition's first LogAppendTime batch, which bounds it.
+  With `"topic": "live.audit.history"` it is none of the room log, but of what an earlier release left, and comes before
+  the partition's records.
 
 Values are kept to the byte, because a verdict depends on them. Whether an event is a good one is
 not judged here: that is `ingress.decode`'s business, and a bad one has to be counted there.
@@ -83,7 +86,7 @@ class Faults:
 
 
 class LogRecord(NamedTuple):
-    """One record of a room log; has what the processor reads of a Kafka record."""
+    """One record of a room log; has what the processor reads of a Kafka record. `timestamp` is its append time."""
 
     partition: int
     offset: int
@@ -91,6 +94,7 @@ class LogRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+    topic: str = ""  # of another log than the rooms'
 
 
 _Partition = Annotated[int, Meta(ge=0, le=(1 << 31) - 1)]
@@ -104,10 +108,12 @@ class _Line(Struct, gc=False):
     partition: _Partition | UnsetType = UNSET
     offset: _Offset | UnsetType = UNSET
     timestamp_ms: _Timestamp | UnsetType = UNSET
+    baseline_ms: _Timestamp | UnsetType = UNSET
     key: str | UnsetType | None = UNSET
     event: Raw | UnsetType = UNSET
     value_base64: str | UnsetType | None = UNSET
     headers: dict[str, str | None] | UnsetType = UNSET
+    topic: str | UnsetType = UNSET
     room_id: Raw | UnsetType = UNSET
     at_ms: Raw | UnsetType = UNSET
 
@@ -214,7 +220,11 @@ def _record(line: bytes, name: str, number: int, partition: int) -> LogRecord:
             value = base64.b64decode(found.value_base64, validate=True)
         except binascii.Error as error:
             raise _LineError(f"{name}:{number}: value_base64 is not base64") from error
-    return LogRecord(found.partition, found.offset, found.timestamp_ms, key, value, _headers(found))
+    appended_ms = found.timestamp_ms
+    if isinstance(found.baseline_ms, int):
+        appended_ms = min(appended_ms, found.baseline_ms)
+    topic = found.topic if isinstance(found.topic, str) else ""
+    return LogRecord(found.partition, found.offset, appended_ms, key, value, _headers(found), topic)
 
 
 def _headers(found: _Line) -> tuple[tuple[str, bytes | None], ...]:
@@ -310,6 +320,8 @@ class Writer:
             "timestamp_ms": record.timestamp,
             "key": key,
         }
+        if record.topic:
+            head = {"topic": record.topic, **head}
         if record.headers:
             head["headers"] = {
                 name: None if text is None else text.decode("utf-8", "replace") for name, text in record.headers

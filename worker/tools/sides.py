@@ -4,13 +4,15 @@ and applied once, and every side judges what came of it with episodes, history a
 What a side decides is what a worker with its policies decides; `tests/cli/test_backtest.py` compares the two.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from msgspec import Struct
 
+from worker.audit.episode import Episode
 from worker.audit.facts import History
-from worker.audit.room import Episode, Room
+from worker.audit.room import Room
 from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.book import PolicyBook
 from worker.policy.caps import Ledger, is_counted, park
@@ -25,8 +27,9 @@ class _Own(Struct):
 
     session_id: str = ""
     episodes: dict[str, Episode] = {}
+    past: tuple[Episode, ...] = ()
     upheld: dict[str, list[int]] = {}
-    marks: dict[str, list[tuple[int, bool]]] = {}
+    marks: dict[str, list[tuple[int, bool | None]]] = {}
 
 
 class Side:
@@ -44,22 +47,25 @@ class Side:
         own = self._own.get(room.room_id)
         if own is None:
             own = self._own[room.room_id] = _Own()
-        if own.session_id != room.session_id:
-            own.session_id, own.marks = room.session_id, {}
-        room.episodes, room.marks = own.episodes, own.marks
-        if own.upheld != room.facts.history.room:
-            room.facts.history = History(own.upheld, room.facts.history.host)
+        if own.session_id != room.session.id:
+            own.session_id, own.marks = room.session.id, {}
+        room.episodes, room.past, room.session.marks = own.episodes, own.past, own.marks
+        room.history = History(own.upheld, room.history.host)
         decisions = self.judge.evaluate(room, now_ms)
-        own.marks, own.upheld = room.marks, room.facts.history.room
+        own.marks, own.past, own.upheld = room.session.marks, room.past, room.history.room
+        room.answers.clear()
         if decisions:
             self._waiting.append((room.offset, room, decisions))
 
-    def settle(self, next_offset: int) -> None:
-        """The records below `next_offset` are judged: count what they led to against caps, and tell."""
+    def settle(self, next_offset: int, times: Mapping[int, int]) -> None:
+        """The records below `next_offset` are judged: count what they led to against caps, and tell.
+
+        `times` has the partition's time at each of the offsets that came since the last call.
+        """
         for offset, room, decisions in sorted(self._waiting, key=lambda waiting: waiting[0]):
             room.episodes = self._own[room.room_id].episodes
             for decision in decisions:
-                parked = is_counted(decision) and not self.ledger.let_through(decision, offset)
+                parked = is_counted(decision) and not self.ledger.let_through(decision, offset, times[offset])
                 self._found(room, park(room, decision) if parked else decision)
         self._waiting.clear()
         self.ledger.forget_below(next_offset)
@@ -100,6 +106,10 @@ class SharedPartition:
         self._batch(records[first:])
 
     def _batch(self, records: Sequence[Any]) -> None:
+        before_ms = self._processor.watermark_ms
+        times = accumulate((record.timestamp for record in records), max, initial=before_ms)
+        next(times)
         self._processor.process(records)
+        at = {record.offset: time_ms for record, time_ms in zip(records, times, strict=True)}
         for side in self._sides:
-            side.settle(records[-1].offset + 1)
+            side.settle(records[-1].offset + 1, at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: How often to look again for room in a stream buffer or the end of a running batch.
 POLL_S = 0.002
+#: How long a partition whose next record must wait stays out of the fetch, before it is asked again.
+WAIT_S = 2.0
 #: How often to ask whether the group's coordinator has met an error; it waits, for ever, until somebody has.
 COORDINATOR_CHECK_S = 1.0
 
@@ -42,6 +44,7 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
         self.clock = attachment.clock
         self.counts = TransportCounts()
         self.tracker: OffsetTracker[TP, ConsumerMessage] = OffsetTracker()
+        self._waits: dict[TP, float] = {}  # partitions out of the fetch, until when
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -81,12 +84,12 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
                 if not self.flow_active:
                     await self.wait(self.can_resume_flow)
                     continue
-                active = self._get_active_partitions()
+                active = self._not_waiting(self._get_active_partitions())
                 if not active:
                     await self.sleep(0.1)
                     continue
                 generation = self.app.consumer_generation_id
-                fetched = cast(Fetched, await self._getmany(active_partitions=set(active), timeout=1.0))
+                fetched = cast(Fetched, await self._getmany(active_partitions=active, timeout=1.0))
                 if fetched.slices and not self.should_stop:
                     await self._take(fetched, generation)
 
@@ -99,13 +102,35 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
                     self._apply_changelog(part)
             else:
                 sources.setdefault(part.tp.topic, []).append(part)
-        for topic, parts in sources.items():
-            delivered = self._is_current(fetched, generation)
-            if delivered:
+        for topic, found in sources.items():
+            parts, delivered = found, self._is_current(fetched, generation)
+            if delivered and topic in self.hooks.batched_topics:
+                parts = await self._admit(parts, fetched.epoch)
+            if delivered and parts:
                 deliver = self._deliver if topic in self.hooks.batched_topics else self._deliver_singly
                 delivered = await deliver(parts, generation)
             if not delivered:
                 await self.thread.put_back(Fetched(parts, fetched.epoch))
+
+    def _not_waiting(self, active: Set[TP]) -> set[TP]:
+        now_s = self.clock()
+        self._waits = {tp: until_s for tp, until_s in self._waits.items() if until_s > now_s}
+        return set(active) - self._waits.keys()
+
+    async def _admit(self, parts: list[RecordSlice], epoch: int) -> list[RecordSlice]:
+        """What may go to the agents now; the rest of a partition is fetched again later."""
+        admitted = []
+        for part in parts:
+            records, waits = self.hooks.admit(part.tp, part.records)
+            end = part.next_offset
+            if waits:
+                end = part.records[len(records)].offset
+                self._waits[part.tp] = self.clock() + WAIT_S
+                rest = RecordSlice(part.tp, part.records[len(records) :], end, part.next_offset)
+                await self.thread.put_back(Fetched([rest], epoch))
+            if end > part.base_offset:
+                admitted.append(RecordSlice(part.tp, records, part.base_offset, end))
+        return admitted
 
     def _is_current(self, fetched: Fetched, generation: int) -> bool:
         """Whether the slices are still ours to process: no seek, revocation or new generation in between."""

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from faust.types import TP
 
@@ -36,6 +36,13 @@ class TransportHooks(Protocol):
 
     def apply_changelog(self, tp: TP, records: Sequence[Record]) -> None:
         """Restores state from consecutive records of a changelog partition; `value` None is a tombstone."""
+        ...
+
+    def admit(self, tp: TP, records: Sequence[Any]) -> tuple[Sequence[Record], bool]:
+        """Which consecutive records of a batched topic may go to its agent, and whether the partition waits then.
+
+        It is asked again for what waits. Records may be replaced by others of the same offsets.
+        """
         ...
 
     def on_assigned(self, tps: Set[TP]) -> None:

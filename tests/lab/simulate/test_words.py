@@ -15,7 +15,7 @@ def _said(*sentences: str) -> Certainty:
     room = Room("r:1")
     for i, sentence in enumerate(sentences):
         software.read(room, sentence.replace("{n}", "19"), i * 2 * MINUTE_MS, "speech", i)
-    return Certainty(room.facts.software_promotion.certainty)
+    return Certainty(room.session.facts.software_promotion.certainty)
 
 
 @pytest.mark.parametrize("sentence", words.SOFTWARE_WARNINGS)

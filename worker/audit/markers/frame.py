@@ -15,6 +15,7 @@ reply while nobody is there.
 from worker.audit.events import FrameMeasured
 from worker.audit.facts import FACT_BIT, UNKNOWN, Certainty, Frame, Idle
 from worker.audit.markers import presenter
+from worker.audit.registers import accused_since_ms, is_newest
 from worker.audit.room import Phase, Room
 from worker.audit.signals import unbroken
 
@@ -22,9 +23,14 @@ IDLE_MS = 300_000
 STALE_MS = 120_000  # a frame older than this proves nothing
 
 
-def apply(room: Room, event: FrameMeasured, offset: int) -> None:
-    """Take over the measurement."""
-    old = room.facts.frame
+def apply(room: Room, event: FrameMeasured, offset: int, key_ms: int) -> None:
+    """Take over the measurement if it is the newest. An older one may show that the room was not empty for so long."""
+    old = room.session.facts.frame
+    if not is_newest(room, "frame", event, key_ms):
+        if event.person_present and room.session.absent_since_ms and event.at_ms > _absent_ms(room):
+            room.session.absent_since_ms = room.appended_ms
+            refresh_idle(room)
+        return
     new = Frame(
         True,
         event.person_present,
@@ -36,16 +42,16 @@ def apply(room: Room, event: FrameMeasured, offset: int) -> None:
         event.at_ms,
     )
     if event.person_present:
-        if room.absent_since_ms and event.at_ms - room.absent_since_ms >= unbroken.ABSENCE_MS:
+        if room.session.absent_since_ms and event.at_ms - _absent_ms(room) >= unbroken.ABSENCE_MS:
             unbroken.restart(room, event.at_ms)
-        room.absent_since_ms = 0
-    elif not room.absent_since_ms:
-        room.absent_since_ms = event.at_ms
-    room.facts.frame = new
+        room.session.absent_since_ms = 0
+    elif not room.session.absent_since_ms:
+        room.session.absent_since_ms = room.appended_ms
+    room.session.facts.frame = new
     if _differs(old, new):
         room.changed |= FACT_BIT["frame"]
     if new.same_source_audio != old.same_source_audio:
-        presenter.combine(room, event.at_ms)
+        presenter.combine(room)
     refresh_idle(room)
 
 
@@ -61,21 +67,26 @@ def _differs(old: Frame, new: Frame) -> bool:
     )
 
 
+def _absent_ms(room: Room) -> int:
+    """The time of events since which no one has been in the frame: it accuses, so it began with its record."""
+    return accused_since_ms(room, room.session.absent_since_ms)
+
+
 def refresh_idle(room: Room) -> None:
     """Say anew whether the room is idle; called on frames, heartbeats, speech and replies."""
-    old = room.facts.idle
+    old = room.session.facts.idle
     new = _idle(room)
     if new != old:
-        room.facts.idle = new
+        room.session.facts.idle = new
         room.changed |= FACT_BIT["idle"]
 
 
 def _idle(room: Room) -> Idle:
-    if not room.absent_since_ms or room.phase != Phase.LIVE or room.viewers == 0:
+    if not room.session.absent_since_ms or room.session.phase != Phase.LIVE or room.session.viewers == 0:
         return Idle()
-    if room.max_at_ms - room.facts.frame.since_ms > STALE_MS:
+    if room.max_at_ms - room.session.facts.frame.since_ms > STALE_MS:
         return Idle()
-    since_ms = max(room.absent_since_ms, room.last_speech_ms, room.last_reply_ms, room.resumed_ms)
+    since_ms = max(_absent_ms(room), room.session.last_speech_ms, room.session.last_reply_ms, room.session.resumed_ms)
     if room.max_at_ms - since_ms < IDLE_MS:
         return Idle()
     return Idle(Certainty.POSSIBLE, since_ms)

@@ -2,7 +2,7 @@
 
 Reads `persona.flag`: a classifier's confidence from 0.60 up is SUSPECTED, from 0.90 POSSIBLE, and never more; what it
 is used for is part of the fact. The thresholds are ours, and not audited. The most confident flag of the session
-holds, the later one of equals.
+holds, of equals the earliest.
 
 Abstains: no classifier, confidence below 0.60. Evasion: a conduct that changes after a confident flag, since a less
 confident one is passed over; luring people in pictures or in private. Nothing else here looks at personas; that the
@@ -11,16 +11,20 @@ presenter is AI is seen without them. Cost: 0.3 µs a flag, 0.1 for one that is 
 
 from worker.audit.events import PersonaFlag
 from worker.audit.facts import FACT_BIT, Certainty, Persona
+from worker.audit.registers import claim_of, is_surest, since_ms
 from worker.audit.room import Room
 
 POSSIBLE_AT, SUSPECTED_AT = 0.90, 0.60
 
 
-def apply(room: Room, event: PersonaFlag, offset: int) -> None:
+def apply(room: Room, event: PersonaFlag, offset: int, key_ms: int) -> None:
     """Keep the most confident flag of the session."""
-    if event.confidence < max(SUSPECTED_AT, room.facts.persona.confidence):
+    old = room.session.facts.persona
+    if event.confidence < SUSPECTED_AT:
+        return
+    if not is_surest(room, "persona", claim_of(event), event.confidence, old.confidence):
         return
     certainty = Certainty.POSSIBLE if event.confidence >= POSSIBLE_AT else Certainty.SUSPECTED
-    since_ms = room.facts.persona.since_ms or event.at_ms
-    room.facts.persona = Persona(certainty, event.kind, event.conduct, event.confidence, since_ms)
+    known_ms = since_ms(room, certainty, old.since_ms)
+    room.session.facts.persona = Persona(certainty, event.kind, event.conduct, event.confidence, known_ms)
     room.changed |= FACT_BIT["persona"]

@@ -27,42 +27,44 @@ and only both kinds of detectors confirm him. Cost: 1 µs a block, 1.5 when the 
 
 from msgspec.structs import replace
 
+from worker.audit.events import Envelope
 from worker.audit.evidence import THRESHOLDS, Level
 from worker.audit.facts import FACT_BIT, AiPresenter, Certainty, Recorded
+from worker.audit.registers import claim_of, is_surest, since_ms
 from worker.audit.room import Room
 
 
-def mark(room: Room, certainty: Certainty, by: str, at_ms: int, *, declared: bool = False) -> None:
-    """A marker speaks; the strongest one of the session holds."""
-    old = room.marked
-    if certainty > old.certainty:
-        since_ms = old.since_ms or at_ms
-        room.marked = AiPresenter(certainty, by, old.declared or declared, since_ms)
+def mark(room: Room, certainty: Certainty, by: str, event: Envelope, *, declared: bool = False) -> None:
+    """A marker speaks; the surest of the session holds, and what once was declared stays so."""
+    old = room.session.marked
+    if is_surest(room, "marked", claim_of(event), certainty, old.certainty):
+        known_ms = since_ms(room, certainty, old.since_ms)
+        room.session.marked = AiPresenter(certainty, by, old.declared or declared, known_ms)
     elif declared and not old.declared:
-        room.marked = replace(old, declared=True)
-    combine(room, at_ms)
+        room.session.marked = replace(old, declared=True)
+    combine(room)
 
 
-def combine(room: Room, at_ms: int) -> None:
-    """Set `ai_presenter` and `recorded` from markers and levels."""
-    marked, (certainty, by) = room.marked, _by_evidence(room)
+def combine(room: Room) -> None:
+    """Set `ai_presenter` and `recorded` from markers and levels, and since when the room is accused of the former."""
+    marked, (certainty, by) = room.session.marked, _by_evidence(room)
     if marked.certainty >= certainty:
         certainty, by = Certainty(marked.certainty), marked.by
-    old = room.facts.ai_presenter
-    since_ms = 0 if not certainty else (old.since_ms or at_ms)
-    new = AiPresenter(certainty, by, marked.declared, since_ms)
+    old = room.session.facts.ai_presenter
+    new = AiPresenter(certainty, by, marked.declared, since_ms(room, certainty, old.since_ms))
     if new != old:
-        room.facts.ai_presenter = new
+        room.session.facts.ai_presenter = new
         room.changed |= FACT_BIT["ai_presenter"]
-    _combine_recorded(room, at_ms)
+        room.session.accused_ms = since_ms(room, certainty >= Certainty.POSSIBLE, room.session.accused_ms)
+    _combine_recorded(room)
 
 
 def _by_evidence(room: Room) -> tuple[Certainty, str]:
     level = room.level("AI")
     if level >= Level.LIMIT:
-        family = room.families["AI"]
+        family = room.session.families["AI"]
         limit = THRESHOLDS[Level.LIMIT]
-        was = room.facts.ai_presenter
+        was = room.session.facts.ai_presenter
         held = was.certainty == Certainty.CONFIRMED and was.by == "voice_and_visual"
         if held or (family.mass_without(0) >= limit and family.mass_without(1) >= limit):
             return Certainty.CONFIRMED, "voice_and_visual"
@@ -74,23 +76,23 @@ def _by_evidence(room: Room) -> tuple[Certainty, str]:
     return Certainty.NONE, ""
 
 
-def _combine_recorded(room: Room, at_ms: int) -> None:
+def _combine_recorded(room: Room) -> None:
     play, challenge = room.level("PLAY"), room.level("CHALLENGE")
     certainty, by = Certainty.NONE, ""
-    if room.facts.frame.same_source_audio:
+    if room.session.facts.frame.same_source_audio:
         certainty, by = Certainty.POSSIBLE, "same_source_audio"
     if play >= Level.LIMIT:
         certainty, by = Certainty.POSSIBLE, "repetition"
         if challenge >= Level.LIMIT:
             certainty, by = Certainty.CONFIRMED, "repetition_and_challenge"
-        elif room.facts.frame.same_source_audio:
+        elif room.session.facts.frame.same_source_audio:
             certainty, by = Certainty.CONFIRMED, "repetition_and_source"
     elif play >= Level.LABEL and challenge >= Level.LIMIT:
         certainty, by = Certainty.POSSIBLE, "repetition_and_challenge"
     elif play >= Level.LABEL and certainty < Certainty.SUSPECTED:
         certainty, by = Certainty.SUSPECTED, "repetition"
-    old = room.facts.recorded
-    new = Recorded(certainty, by, 0 if not certainty else (old.since_ms or at_ms))
+    old = room.session.facts.recorded
+    new = Recorded(certainty, by, since_ms(room, certainty, old.since_ms))
     if new != old:
-        room.facts.recorded = new
+        room.session.facts.recorded = new
         room.changed |= FACT_BIT["recorded"]

@@ -16,6 +16,7 @@ from worker.audit.events import ProvenanceRead
 from worker.audit.excerpts import quote
 from worker.audit.facts import FACT_BIT, Certainty, Tamper
 from worker.audit.markers import presenter
+from worker.audit.registers import claim_of, is_surest, since_ms
 from worker.audit.room import Room
 
 AI_SOURCES = frozenset({"trainedalgorithmicmedia", "compositewithtrainedalgorithmicmedia"})
@@ -23,16 +24,16 @@ POSSIBLE_SOURCES = frozenset({"compositesynthetic"})
 GB_LABELS = {"1": Certainty.CONFIRMED, "2": Certainty.POSSIBLE, "3": Certainty.SUSPECTED}
 
 
-def apply(room: Room, event: ProvenanceRead, offset: int) -> None:
+def apply(room: Room, event: ProvenanceRead, offset: int, key_ms: int) -> None:
     """Mark the presenter and tampering."""
     if event.tampered:
         _tamper(room, event, offset)
     certainty = _gb45438(event) if event.source == "gb45438" else _digital_source(event)
     if certainty:
-        if certainty > room.marked.certainty:
+        if certainty > room.session.marked.certainty:
             what = "GB 45438 AIGC label" if event.source == "gb45438" else str(event.digital_source_type)[-80:]
             quote(room, event.at_ms, "provenance", f"{event.source}: {what}", offset)
-        presenter.mark(room, certainty, event.source, event.at_ms)
+        presenter.mark(room, certainty, event.source, event)
 
 
 def _digital_source(event: ProvenanceRead) -> Certainty:
@@ -56,8 +57,9 @@ def _gb45438(event: ProvenanceRead) -> Certainty:
 
 def _tamper(room: Room, event: ProvenanceRead, offset: int) -> None:
     certainty = Certainty.CONFIRMED if event.trusted else Certainty.POSSIBLE
-    old = room.facts.tamper
-    if certainty > old.certainty:
-        room.facts.tamper = Tamper(certainty, event.source, old.since_ms or event.at_ms)
+    old = room.session.facts.tamper
+    if is_surest(room, "tamper", claim_of(event), certainty, old.certainty):
+        room.session.facts.tamper = Tamper(certainty, event.source, since_ms(room, certainty, old.since_ms))
         room.changed |= FACT_BIT["tamper"]
+    if certainty > old.certainty:
         quote(room, event.at_ms, "tamper", f"{event.source}: {', '.join(event.status[:4]) or 'tampered'}", offset)

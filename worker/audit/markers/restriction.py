@@ -14,7 +14,7 @@ from worker.audit.facts import LEVEL_BIT
 from worker.audit.room import Room
 
 
-def apply(room: Room, event: RestrictionTested, offset: int) -> None:
+def apply(room: Room, event: RestrictionTested, offset: int, key_ms: int) -> None:
     """Take over the index, once, and what is allowed under it."""
     ties = ensure_ties(room)
     if not ties.index:

@@ -46,6 +46,8 @@ _WARNS = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 WARNING, SELLING, TEACHING = -1, 1, 2  # the latter two add up
+SOURCES = ("speech", "title", "comment")
+_SOURCE = 4  # codes count in fours where they come from
 QUIET_AFTER_WARNING_MS = 60_000
 CONFIRM_MENTIONS, CONFIRM_SPAN_MS = 4, 60_000
 
@@ -60,18 +62,27 @@ def read(room: Room, text: str, at_ms: int, by: str, offset: int) -> None:
         code = SELLING * bool(_SELLS.search(text)) + TEACHING * bool(_TEACHES.search(text))
         if not code:
             return
-        if any(was == WARNING and 0 <= at_ms - then <= QUIET_AFTER_WARNING_MS for then, was in room.mentions):
-            return
-    room.mentions = (*room.mentions, (at_ms, code))[-MENTIONS_MAX:]
-    if code != WARNING:
+        code += _SOURCE * SOURCES.index(by)
+    room.session.mentions = tuple(sorted((*room.session.mentions, (at_ms, code))))[-MENTIONS_MAX:]
+    said, warnings = _counted(room)
+    if (at_ms, code) in said:
         quote(room, at_ms, "software_promotion", text, offset)
-    _judge(room, by, at_ms)
+    _judge(room, said, len(warnings))
 
 
-def _judge(room: Room, by: str, at_ms: int) -> None:
-    said = [(then, code) for then, code in room.mentions if code != WARNING]
-    warnings = len(room.mentions) - len(said)
-    old = room.facts.software_promotion
+def _counted(room: Room) -> tuple[list[tuple[int, int]], list[int]]:
+    """The mentions that no warning cancels, and when warnings were said; by time, so that order does not matter."""
+    warned = [at_ms for at_ms, code in room.session.mentions if code == WARNING]
+    said = [
+        (at_ms, code)
+        for at_ms, code in room.session.mentions
+        if code != WARNING and not any(0 <= at_ms - then <= QUIET_AFTER_WARNING_MS for then in warned)
+    ]
+    return said, warned
+
+
+def _judge(room: Room, said: list[tuple[int, int]], warnings: int) -> None:
+    old = room.session.facts.software_promotion
     if not said or warnings >= len(said):
         new = SoftwarePromotion()
     else:
@@ -83,12 +94,12 @@ def _judge(room: Room, by: str, at_ms: int) -> None:
         codes = [code for _, code in said]
         new = SoftwarePromotion(
             certainty,
-            by,
+            SOURCES[said[-1][1] // _SOURCE],
             len(said),
             any(code & SELLING for code in codes),
             any(code & TEACHING for code in codes),
-            old.since_ms or at_ms,
+            old.since_ms or room.appended_ms,
         )
     if new != old:
-        room.facts.software_promotion = new
+        room.session.facts.software_promotion = new
         room.changed |= FACT_BIT["software_promotion"]

@@ -16,11 +16,11 @@ from worker.audit.markers import presenter
 from worker.audit.room import Room
 
 
-def apply(room: Room, event: WatermarkRead, offset: int) -> None:
+def apply(room: Room, event: WatermarkRead, offset: int, key_ms: int) -> None:
     """Mark the presenter by the outcome."""
     if event.outcome == "detected":
-        if room.marked.certainty < Certainty.CONFIRMED:
+        if room.session.marked.certainty < Certainty.CONFIRMED:
             quote(room, event.at_ms, "watermark", f"{event.scheme} read by {event.detector}", offset)
-        presenter.mark(room, Certainty.CONFIRMED, "watermark", event.at_ms)
+        presenter.mark(room, Certainty.CONFIRMED, "watermark", event)
     elif event.outcome == "uncertain":
-        presenter.mark(room, Certainty.SUSPECTED, "watermark", event.at_ms)
+        presenter.mark(room, Certainty.SUSPECTED, "watermark", event)

@@ -16,32 +16,30 @@ from worker.audit.timing import Pauses
 PAUSES_MIN = 30
 
 
-def times(event: HostSpeech) -> tuple[int, int]:
-    """How long a segment took and how long before `at_ms` it ended (ms); UNTIMED and 0 when its times cannot be meant:
-    it ended after it was recognised, or either took more than a minute."""
-    took_ms, ago_ms = event.end_ms - event.start_ms, event.at_ms - event.end_ms
-    can_be = 0 <= took_ms <= LATENESS_MS and 0 <= ago_ms <= LATENESS_MS
-    return (took_ms, ago_ms) if can_be else (UNTIMED, 0)
+def took_ms(event: HostSpeech, told_ms: int) -> int:
+    """How long a segment took that had been said at `told_ms`; UNTIMED when its times cannot be meant: it ended at
+    another time, or it took more than a minute."""
+    took_ms = event.end_ms - event.start_ms
+    return took_ms if event.end_ms == told_ms and 0 <= took_ms <= LATENESS_MS else UNTIMED
 
 
 def began_ms(utterance: Utterance) -> int:
     """When a segment began; when it was recognised, if nobody knows."""
-    known = utterance.took_ms != UNTIMED
-    return utterance.at_ms - utterance.ago_ms - utterance.took_ms if known else utterance.at_ms
+    return utterance.at_ms - utterance.took_ms if utterance.took_ms != UNTIMED else utterance.at_ms
 
 
 def fold(room: Room, speech: list[Utterance]) -> None:
     """Fold one pane's speech, by time."""
     for utterance in speech:
         if utterance.took_ms != UNTIMED:
-            if room.pauses is None:
-                room.pauses = Pauses()
-            timing.note_speech(room.pauses, began_ms(utterance), utterance.at_ms - utterance.ago_ms)
+            if room.session.pauses is None:
+                room.session.pauses = Pauses()
+            timing.note_speech(room.session.pauses, began_ms(utterance), utterance.at_ms)
 
 
 def value(room: Room) -> float | None:
     """0, ½ or 1; None with few pauses."""
-    pauses = room.pauses
+    pauses = room.session.pauses
     if pauses is None or pauses.count < PAUSES_MIN:
         return None
     even = timing.burstiness(pauses)

@@ -12,5 +12,9 @@ KINDS = frozenset({"device", "operator", "ip", "face", "voice"})
 
 def value(room: Room, kinds: frozenset[str] = KINDS) -> float | None:
     """1 when an identity is shared without permission, 0 when all that are shared are permitted; None when none is."""
-    found = [fleet.permitted for _, fleet in room.ties.fleets if fleet.kind in kinds] if room.ties is not None else []
+    found = (
+        [fleet.permitted for _, fleet in room.session.ties.fleets if fleet.kind in kinds]
+        if room.session.ties is not None
+        else []
+    )
     return float(not all(found)) if found else None

@@ -53,11 +53,11 @@ def fold(room: Room, pane: Pane) -> None:
     """A pane is one look per signal, worth the mean of its detectors' indicators."""
     if not pane.looks:
         return
-    block = room.block
+    block = room.session.block
     high: dict[str, list[bool]] = {}
     for look in sorted(pane.looks, key=_instrument):
         if look.rank < 0:
-            room.uncalibrated += 1
+            room.session.uncalibrated += 1
             continue
         signal = SIGNAL_OF[look.modality]
         if signal:
@@ -100,8 +100,8 @@ def missing(block: Block) -> tuple[str, ...]:
 def close(room: Room, end_ms: int) -> tuple[bool, bool]:
     """Take over what the block's detectors said; says of (voice, visual) whether a detector's version has changed."""
     changed = set()
-    kept = {_instrument(d): d for d in room.detectors}
-    for new in room.block.detectors:
+    kept = {_instrument(d): d for d in room.session.detectors}
+    for new in room.session.block.detectors:
         new.end_ms = end_ms
         for key, old in list(kept.items()):
             if (old.modality, old.detector) == (new.modality, new.detector) and old.version != new.version:
@@ -109,13 +109,15 @@ def close(room: Room, end_ms: int) -> tuple[bool, bool]:
                 del kept[key]
         kept.pop(_instrument(new), None)
         kept[_instrument(new)] = new
-    room.detectors = tuple(kept.values())[-DETECTORS_MAX:]
+    room.session.detectors = tuple(kept.values())[-DETECTORS_MAX:]
     return "voice" in changed, "visual" in changed
 
 
 def disagreement(room: Room, signal: str) -> float | None:
     """By how much the detectors of one signal differed in the share of high looks, 0–1, in the last block in which two
     or more of them looked; None when there was none."""
-    last_ms = max((d.end_ms for d in room.detectors if SIGNAL_OF[d.modality] == signal), default=0)
-    shares = [d.high / d.looks for d in room.detectors if d.end_ms == last_ms and SIGNAL_OF[d.modality] == signal]
+    last_ms = max((d.end_ms for d in room.session.detectors if SIGNAL_OF[d.modality] == signal), default=0)
+    shares = [
+        d.high / d.looks for d in room.session.detectors if d.end_ms == last_ms and SIGNAL_OF[d.modality] == signal
+    ]
     return max(shares) - min(shares) if len(shares) > 1 else None

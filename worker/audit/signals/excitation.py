@@ -20,22 +20,24 @@ against 0.7–0.9).
 Windows do not overlap, so E[Y | past] is about new events only: blocks are added up until ten onsets and ten prompts
 under each shift are there, three blocks at most: a room in which fewer ask is quiet.
 
-Abstains: until then; a break in the block or the one before; overload, when more than a fifth of the prompts were
-beyond what a pane keeps, or more than 64 came in ten minutes. Evasion: an LLM that answers. Cost: a set
-intersection per segment and prompt of the last 6½ minutes that lies in one of three spans of 90 s.
+Abstains: until then; a break in the block or the one before, or clocks that disagree (`audit.clocks`); overload, when
+more than a fifth of the prompts were beyond what a pane keeps, or more than 64 came in ten minutes. Evasion: an LLM
+that answers. Cost: a set intersection per segment and prompt of the last 6½ minutes that lies in one of three spans of
+90 s.
 """
 
 from operator import add
 
 from msgspec import msgpack
 
-from worker.audit import packed
+from worker.audit import breaks, packed
+from worker.audit.breaks import DUE_MS
+from worker.audit.excited import FOREVER_MS, Asked, Excitation
 from worker.audit.numbers import exp, whole
-from worker.audit.room import BLOCK_MS, FOREVER_MS, Asked, Excitation, Pane, Prompt, Room
+from worker.audit.room import BLOCK_MS, Pane, Prompt, Room
 
 SHIFTS = 3  # by 0, 2½ and 5 minutes
 SHIFT_MS = BLOCK_MS // 2
-DUE_MS = 90_000
 KEPT_MS = (SHIFTS - 1) * SHIFT_MS + DUE_MS
 DECAY_MS = 20_000.0
 ONSETS_MIN = 10
@@ -51,18 +53,18 @@ _decode = msgpack.Decoder(list[Asked]).decode
 
 def remember(room: Room, pane: Pane, prompts: list[Prompt]) -> None:
     """Fold a pane's prompts, by time; forget those that no shift reaches any more."""
-    state = room.excitation
+    state = room.session.excitation
     if state is None:
         if not prompts:
             return
-        state = room.excitation = Excitation()
+        state = room.session.excitation = Excitation()
     oldest_ms = pane.start_ms - KEPT_MS
     if prompts or state.oldest_ms < oldest_ms:
         past = [prompt for prompt in asked(state) if prompt.at_ms >= oldest_ms]
         _keep(state, [*past, *(Asked(prompt.at_ms, prompt.kind, prompt.text) for prompt in prompts)][-PAST_MAX:])
     if prompts:
         halves = list(state.halves)
-        halves[-1 if (pane.start_ms - room.block_start_ms) % BLOCK_MS >= SHIFT_MS else -2] += len(prompts)
+        halves[-1 if (pane.start_ms - room.session.block_start_ms) % BLOCK_MS >= SHIFT_MS else -2] += len(prompts)
         state.halves = tuple(halves)
 
 
@@ -102,27 +104,23 @@ def note_reply(state: Excitation, past: list[Asked], at_ms: int) -> None:
         excite(state, at_ms, shift, prompt)
 
 
-def void(room: Room, break_ms: int) -> None:
-    """A break begins: who still waited then is forgotten, as in `unanswered`."""
-    state = room.excitation
-    if state is not None:
-        _keep(state, [prompt for prompt in asked(state) if prompt.at_ms + DUE_MS < break_ms])
-
-
 def close(room: Room) -> float | None:
     """The block closes: the window's value, None while it is open or when it cannot tell. Call it once a block."""
-    state, block, end_ms = room.excitation, room.block, room.block_start_ms + BLOCK_MS
+    state, block, end_ms = room.session.excitation, room.session.block, room.session.block_start_ms + BLOCK_MS
     if state is None:
         return None
-    follows = state.end_ms == room.block_start_ms  # on a block without a break
-    state.end_ms = 0 if block.paused_ms else end_ms
+    follows = state.end_ms == room.session.block_start_ms  # on a block without a break
+    had_break = block.paused_ms > 0 or block.away_ms > 0
+    unclear = had_break or bool(block.unclear)
+    state.end_ms = 0 if unclear else end_ms
     overloaded = whole(state.halves) > PAST_MAX or block.skipped > SKIPPED_MAX * (block.due + block.discounted)
     onsets, sums, halves = state.onsets, state.sums, state.halves
     state.onsets, state.sums = 0, NO_SUMS
     state.halves = (*halves[2:], 0, 0)
-    if state.oldest_ms < end_ms - KEPT_MS:
-        _keep(state, [prompt for prompt in asked(state) if prompt.at_ms >= end_ms - KEPT_MS])
-    if block.paused_ms or not follows or overloaded:
+    if had_break or state.oldest_ms < end_ms - KEPT_MS:
+        past = [prompt for prompt in asked(state) if prompt.at_ms >= end_ms - KEPT_MS]
+        _keep(state, [prompt for prompt in past if not (had_break and breaks.voids(room.session, prompt.at_ms))])
+    if unclear or not follows or overloaded:
         _restart(state)
         return None
     state.window_blocks += 1

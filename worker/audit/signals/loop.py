@@ -19,9 +19,11 @@ from worker.audit.text import Words, simhash
 
 BIGRAMS_MIN = 8
 ARMED_MIN = 5
-TOKENS_MAX = 30.0
-TOKENS_LONG_MAX = 120.0
-REFILL_PER_PANE = 1 / 6
+TOKEN = 6
+"""Tokens are counted in sixths: whole numbers, so that it does not matter in how many steps they were refilled."""
+TOKENS_MAX = 30 * TOKEN
+TOKENS_LONG_MAX = 120 * TOKEN
+REFILL_PER_PANE = 1
 
 
 def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words]) -> list[bool]:
@@ -29,16 +31,16 @@ def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words]) -
     _refill(room, pane.start_ms)
     if not speech:
         return []
-    ring = room.speech
+    ring = room.session.speech
     if ring is None:
-        ring = room.speech = new_ring()
+        ring = room.session.speech = new_ring()
     _, locked_before = modal_lag(ring)
     lags: list[list[int] | None] = []
     for utterance, words in zip(speech, spoken, strict=True):
         if len(words.grams) < BIGRAMS_MIN:
             lags.append(None)
             continue
-        second = max(0, utterance.at_ms - room.session_start_ms + LATENESS_MS) // 1000
+        second = max(0, utterance.at_ms - room.session.start_ms + LATENESS_MS) // 1000
         lags.append(add(ring, second, simhash(words.known)))
     modal, count = modal_lag(ring)
     locked = [bool(found) and count > 0 and any(abs(lag - modal) <= 1 for lag in found or ()) for found in lags]
@@ -52,24 +54,26 @@ def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words]) -
 
 
 def _refill(room: Room, start_ms: int) -> None:
-    panes = max(0, start_ms - room.play_refill_ms) // PANE_MS if room.play_refill_ms else 0
-    room.play_refill_ms = start_ms
-    room.play_tokens = min(TOKENS_MAX, room.play_tokens + panes * REFILL_PER_PANE)
-    room.play_tokens_long = min(TOKENS_LONG_MAX, room.play_tokens_long + panes * REFILL_PER_PANE)
+    session = room.session
+    panes = max(0, start_ms - session.play_refill_ms) // PANE_MS if session.play_refill_ms else 0
+    session.play_refill_ms = start_ms
+    session.play_tokens = min(TOKENS_MAX, session.play_tokens + panes * REFILL_PER_PANE)
+    session.play_tokens_long = min(TOKENS_LONG_MAX, session.play_tokens_long + panes * REFILL_PER_PANE)
 
 
 def _bet(room: Room, at_ms: int, y: float) -> None:
-    if room.play_tokens < 1:
+    session = room.session
+    if session.play_tokens < TOKEN:
         _step(room, "PLAY", at_ms, y)
-    if room.play_tokens_long < 1:
+    if session.play_tokens_long < TOKEN:
         _step(room, "PLAY_LONG", at_ms, y)
     if y > 0:
-        room.play_tokens -= room.play_tokens >= 1
-        room.play_tokens_long -= room.play_tokens_long >= 1
+        session.play_tokens -= TOKEN * (session.play_tokens >= TOKEN)
+        session.play_tokens_long -= TOKEN * (session.play_tokens_long >= TOKEN)
 
 
 def _step(room: Room, name: str, at_ms: int, y: float) -> None:
-    family = room.families.get(name)
+    family = room.session.families.get(name)
     if family is None:
-        family = room.families[name] = new_family(name, room.session_start_ms)
+        family = room.session.families[name] = new_family(name, room.session.start_ms)
     step(family, at_ms, (y,))

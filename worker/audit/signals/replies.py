@@ -7,8 +7,10 @@ about, and thanks people all the time. Speech that fits a prompt but is nothing 
 is struck, neither answered nor due. Speech that repeats at a loop's lag answers nothing.
 
 Abstains: fewer than three prompts left; a break in the block; overload, when more than half of the prompts were beyond
-what a pane keeps, because an answer to one that was dropped could not be seen; a block in which nothing of the host was
-heard or seen, because speech recognition fails, or nobody listens to this room (who says nothing may be idle instead).
+what a pane keeps, because an answer to one that was dropped could not be seen; clocks that disagree (`audit.clocks`);
+no speech after a prompt's time, which does not fall due then, because speech may have been lost; a block in which
+nothing of the host was heard or seen, because speech recognition fails, or no one listens to this room (who says
+nothing may be idle instead).
 Evasion: an LLM that answers. Cost: a set intersection per open prompt and speech segment.
 """
 
@@ -16,19 +18,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from worker.audit import breaks
 from worker.audit.askers import Askers
+from worker.audit.breaks import DUE_MS
 from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
 from worker.audit.excerpts import quote
+from worker.audit.excited import Asked, Excitation
 from worker.audit.numbers import total, whole
 from worker.audit.room import (
     BLOCK_MS,
-    FOREVER_MS,
     PANE_MS,
     PROMPTS_MAX,
-    Asked,
-    Excitation,
     Pane,
-    Phase,
     Prompt,
     Room,
     Utterance,
@@ -37,7 +38,6 @@ from worker.audit.said import Said, new_said, note, unsaid
 from worker.audit.signals import bots, cadence, excitation, latency
 from worker.audit.text import Words, bigrams, thanks, welcomes
 
-DUE_MS = 90_000
 PROMPTS_MIN = 3
 QUOTED = 2
 ANSWER_NATS = 7.5  # two rare bigrams: one alone is shared by chance in half of a recording's blocks (synthetic)
@@ -53,39 +53,41 @@ def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words], l
     `spoken[i]` are the words of the pane's i-th speech segment (in time order), `locked[i]` says that it repeats at
     the loop's lag.
     """
-    block = room.block
+    block = room.session.block
     kept = sorted(pane.prompts, key=_in_time)
+    if kept and breaks.any_in(room.session):
+        kept = [prompt for prompt in kept if not breaks.covers(room.session, prompt.at_ms)]
     real = _drop_bots(room, kept)
     excitation.remember(room, pane, real)
-    excited = room.excitation
+    excited = room.session.excitation
     if kept:
-        block.skipped += pane.prompts_seen - len(kept)
+        block.skipped += pane.prompts_seen - len(pane.prompts)
         block.discounted += len(kept) - len(real)
-        room.prompts = (*room.prompts, *real)[-PROMPTS_MAX:]
+        room.session.prompts = (*room.session.prompts, *real)[-PROMPTS_MAX:]
     block.replies += len(pane.replies)
     block.spoken += len(speech)
     past = excitation.asked(excited) if excited is not None and (pane.replies or speech) else []
     for at_ms in sorted(pane.replies):
-        if room.prompts:
+        if room.session.prompts:
             _answer(room, at_ms, _any)
         if excited is not None:
             excitation.note_reply(excited, past, at_ms)
-    if pane.named and room.prompts:
+    if pane.named and room.session.prompts:
         _name(room, pane, past)
     for utterance, words, repeats in zip(speech, spoken, locked, strict=True):
-        said = room.said
+        said = room.session.said
         if said is None:
-            said = room.said = new_said()
+            said = room.session.said = new_said()
         if excited is not None:
             excited.onsets += 1
-        if not repeats and (room.prompts or excited is not None):
+        if not repeats and (room.session.prompts or excited is not None):
             heard = _hear(utterance, words)
-            if room.prompts:
+            if room.session.prompts:
                 _answer(room, heard.at_ms, partial(_is_answered_by, said, heard))
             if excited is not None:
                 _excite(room, excited, past, said, heard)
         note(said, words)
-    if room.prompts:
+    if room.session.prompts:
         fall_due(room, pane.start_ms + PANE_MS)
 
 
@@ -100,11 +102,11 @@ def _drop_bots(room: Room, prompts: list[Prompt]) -> list[Prompt]:
         if prompt.kind in THANKED:
             real.append(prompt)
             continue
-        if room.askers is None:
-            room.askers = Askers()
-        if bots.take(room.askers, prompt.viewer, prompt.at_ms, prompt.text):
+        if room.session.askers is None:
+            room.session.askers = Askers()
+        if bots.take(room.session.askers, prompt.viewer, prompt.at_ms, prompt.text):
             real = [other for other in real if other.text != prompt.text]
-            room.prompts = tuple(other for other in room.prompts if other.text != prompt.text)
+            room.session.prompts = tuple(other for other in room.session.prompts if other.text != prompt.text)
         else:
             real.append(prompt)
     return real
@@ -114,27 +116,27 @@ def _answer(room: Room, at_ms: int, answers: Callable[[Prompt], bool | None]) ->
     """What the host says or does at `at_ms` meets the prompts that wait: True answers one, False strikes it.
 
     A block asks only whether anyone was answered, so one answered prompt per block in which it falls due is enough:
-    `room.answered_due_ms` holds the due times of those found.
+    `room.session.answered_due_ms` holds the due times of those found.
     """
-    blocks = {_block_of(room, due_ms) for due_ms in room.answered_due_ms}
+    blocks = {_block_of(room, due_ms) for due_ms in room.session.answered_due_ms}
     struck = []
-    for prompt in room.prompts:
+    for prompt in room.session.prompts:
         due_ms = prompt.at_ms + DUE_MS
         if not prompt.at_ms < at_ms <= due_ms or (block := _block_of(room, due_ms)) in blocks:
             continue
         answered = answers(prompt)
         if answered:
-            room.answered_due_ms = (*room.answered_due_ms, due_ms)
+            room.session.answered_due_ms = (*room.session.answered_due_ms, due_ms)
             blocks.add(block)
         elif answered is False:
             struck.append(prompt)
     if struck:
-        room.prompts = tuple(prompt for prompt in room.prompts if prompt not in struck)
+        room.session.prompts = tuple(prompt for prompt in room.session.prompts if prompt not in struck)
 
 
 def _block_of(room: Room, due_ms: int) -> int:
     """The number of the block in which a prompt falls due, counted from the open one."""
-    return (due_ms - room.block_start_ms) // BLOCK_MS
+    return (due_ms - room.session.block_start_ms) // BLOCK_MS
 
 
 def _any(_: Prompt) -> bool:
@@ -145,7 +147,7 @@ def _any(_: Prompt) -> bool:
 def _name(room: Room, pane: Pane, past: list[Asked]) -> None:
     """Replies that name the comment they answer."""
     for at_ms, comment in sorted(pane.named):
-        for prompt in room.prompts:
+        for prompt in room.session.prompts:
             if prompt.comment == comment and prompt.at_ms < at_ms:
                 load = whole(not shift for shift, _ in excitation.waiting(past, at_ms))
                 latency.note_answer(room, prompt.at_ms, at_ms, load)
@@ -213,53 +215,43 @@ def _nats(grams: frozenset[str]) -> float:
 
 
 def fall_due(room: Room, now_ms: int) -> None:
-    """Prompts whose 90 s ran out before `now_ms` (half-open, as panes and blocks) count in the open block."""
-    block, prompts, found = room.block, room.prompts, room.answered_due_ms
-    due = 0
+    """Prompts whose 90 s ran out before `now_ms` (half-open, as panes and blocks) count in the open block, but for
+    those that a break has voided. That is asked here, not when a break is heard of, so that the order of arrival does
+    not matter."""
+    session, prompts, found = room.session, room.session.prompts, room.session.answered_due_ms
+    block, due = session.block, 0
     while due < len(prompts) and prompts[due].at_ms + DUE_MS < now_ms:  # in time order
         due += 1
     if due:
-        block.due += due
-        questions = (prompt for prompt in prompts[:due] if prompt.kind == QUESTION)
+        counted = [prompt for prompt in prompts[:due] if not breaks.voids(session, prompt.at_ms)]
+        block.due += len(counted)
+        fell_due_ms = (prompt.at_ms + DUE_MS for prompt in counted)
+        block.unheard_ms = (*block.unheard_ms, *(at_ms for at_ms in fell_due_ms if at_ms >= session.last_speech_ms))
+        questions = (prompt for prompt in counted if prompt.kind == QUESTION)
         block.questions = (*block.questions, *questions)[-QUOTED:]
-        room.prompts = prompts[due:]
-        answered = whole(1 for due_ms in found if due_ms < now_ms)
+        session.prompts = prompts[due:]
+        answered = [due_ms for due_ms in found if due_ms < now_ms]
         if answered:
-            block.answered += answered
-            room.answered_due_ms = tuple(due_ms for due_ms in found if due_ms >= now_ms)
+            block.answered += whole(not breaks.voids(session, due_ms - DUE_MS) for due_ms in answered)
+            session.answered_due_ms = tuple(due_ms for due_ms in found if due_ms >= now_ms)
 
 
-def void_open(room: Room, break_ms: int) -> None:
-    """A break begins at `break_ms`: who still waits then is not counted; what was due before stays."""
-    room.prompts = tuple(prompt for prompt in room.prompts if prompt.at_ms + DUE_MS < break_ms)
-    room.answered_due_ms = tuple(due_ms for due_ms in room.answered_due_ms if due_ms < break_ms)
-    excitation.void(room, break_ms)
-    for pane in room.panes.values():  # open panes are younger than a prompt's time
-        pane.prompts = ()
-        pane.prompts_seen = 0
-
-
-def meets_break(room: Room, at_ms: int) -> bool:
-    """Whether a prompt of `at_ms` that arrives now would have waited through a break."""
-    return any(start <= at_ms + DUE_MS and at_ms < end for start, end in room.breaks)
-
-
-def is_break(room: Room, at_ms: int) -> bool:
-    """Whether the room was on a break at `at_ms`; asked for times whose block is open."""
-    since_ms = room.paused_since_ms if room.phase == Phase.PAUSED else FOREVER_MS
-    return at_ms >= since_ms or any(start <= at_ms < end for start, end in room.breaks)
+def drop_unheard(room: Room) -> None:
+    """The block closes: a prompt behind which no speech was heard is not due, since speech may have been lost."""
+    block = room.session.block
+    block.due -= whole(at_ms >= room.session.last_speech_ms for at_ms in block.unheard_ms)
 
 
 def quote_questions(room: Room) -> None:
     """Show what nobody answered in this block."""
-    for prompt in room.block.questions:
+    for prompt in room.session.block.questions:
         quote(room, prompt.at_ms, "unanswered_question", prompt.text, prompt.offset)
 
 
 def value(room: Room) -> float | None:
     """1 when nobody was answered, 0 when somebody was, None when the block cannot tell."""
-    block = room.block
-    if block.due < PROMPTS_MIN or block.paused_ms > 0 or block.skipped > block.due + block.discounted:
+    block = room.session.block
+    if block.due < PROMPTS_MIN or block.paused_ms > 0 or block.unclear or block.skipped > block.due + block.discounted:
         return None
     if not block.spoken and not block.replies:
         return None

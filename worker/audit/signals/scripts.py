@@ -19,9 +19,9 @@ KINDS = frozenset({"script"})
 
 def hear(room: Room, spoken: list[Words], at_ms: int) -> None:
     """Fold the speech of a pane that begins at `at_ms` into the sketch of the open span."""
-    if room.sketch is None:
-        room.sketch = Sketch(span=at_ms // sketch.SPAN_MS)
-    sketch.hear(room.sketch, spoken)
+    if room.session.sketch is None:
+        room.session.sketch = Sketch(span=at_ms // sketch.SPAN_MS)
+    sketch.hear(room.session.sketch, spoken)
 
 
 def close(room: Room, until_ms: int) -> bool:
@@ -29,14 +29,14 @@ def close(room: Room, until_ms: int) -> bool:
 
     Returns whether there was any.
     """
-    sketched, span = room.sketch, until_ms // sketch.SPAN_MS
+    sketched, span = room.session.sketch, until_ms // sketch.SPAN_MS
     if sketched is None or sketched.span >= span:
         return False
     for _ in range(min(span - sketched.span, sketch.SPANS + 1)):
         sketch.close(sketched)
     sketched.span = span
     if not sketched.latest and not sketched.before:
-        room.sketch = None
+        room.session.sketch = None
     return True
 
 

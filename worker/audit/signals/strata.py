@@ -16,7 +16,7 @@ def strata(room: Room) -> dict[str, float]:
         "shared_script": scripts.value(room),
         "latency": latency.value(room),
         "cadence": cadence.value(room),
-        "fake_viewers": bots.value(room.askers),
+        "fake_viewers": bots.value(room.session.askers),
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -25,7 +25,7 @@ def betting(room: Room) -> dict[str, float]:
     """Signals that bet: of the last block, or pane, for which their family took a step."""
     found = {}
     for signal, name in BETTING:
-        family = room.families.get(name)
+        family = room.session.families.get(name)
         value = family.prev[DESIGNS[name].signals.index(signal)] if family is not None else None
         if value is not None:
             found[signal] = value

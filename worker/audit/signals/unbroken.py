@@ -16,10 +16,10 @@ LONG_MS = 4 * 3_600_000
 
 def restart(room: Room, at_ms: int) -> None:
     """An absence or a break ended at `at_ms`."""
-    room.unbroken_since_ms = at_ms
+    room.session.unbroken_since_ms = at_ms
 
 
 def hours(room: Room) -> float:
     """Hours without an absence up to now; 0 until four hours have passed."""
-    elapsed_ms = room.max_at_ms - max(room.unbroken_since_ms, room.session_start_ms)
+    elapsed_ms = room.max_at_ms - max(room.session.unbroken_since_ms, room.session.start_ms)
     return elapsed_ms / 3_600_000 if elapsed_ms >= LONG_MS else 0.0

@@ -17,16 +17,18 @@ from worker.tools.roomlog import Writer
 from worker.topics import (
     DEAD_LETTERS_TOPIC,
     EVENTS_TOPIC,
+    HISTORY_TOPIC,
     IDENTITIES_TOPIC,
     REGISTRY_TOPIC,
     REQUESTS_TOPIC,
+    REVIEWS_TOPIC,
     ROOMS_TOPIC,
     VIOLATIONS_TOPIC,
 )
 
 TOPICS = (
-    EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC, ROOMS_TOPIC, REQUESTS_TOPIC, DEAD_LETTERS_TOPIC,
-    "stream-audit-rooms-changelog", "stream-audit-identities-changelog",
+    EVENTS_TOPIC, IDENTITIES_TOPIC, REGISTRY_TOPIC, VIOLATIONS_TOPIC, ROOMS_TOPIC, REQUESTS_TOPIC, REVIEWS_TOPIC,
+    DEAD_LETTERS_TOPIC, HISTORY_TOPIC, "stream-audit-rooms-changelog", "stream-audit-identities-changelog",
 )  # fmt: skip
 LOG_FILE, VIOLATIONS_FILE, WORKER_LOG_FILE = "log.jsonl.zst", "violations.jsonl", "worker.log"
 START_TIMEOUT_S = 60.0
@@ -65,7 +67,9 @@ class Play:
             for topic in TOPICS:
                 cluster.create_topic(topic, PARTITIONS)
             self.bootstrap = cluster.bootstrap
-            self.worker = stack.enter_context(Worker(cluster.bootstrap, self._out / WORKER_LOG_FILE))
+            self.banner = cluster.banner
+            worker = Worker(cluster.bootstrap, cluster.banner, self._out / WORKER_LOG_FILE)
+            self.worker = stack.enter_context(worker)
             self._log = stack.enter_context(Writer(self._out / LOG_FILE))
             self._violations = stack.enter_context(Writer(self._out / VIOLATIONS_FILE))
             self.watcher = Watcher(cluster.bootstrap, self._log)

@@ -16,7 +16,7 @@ STOP_TIMEOUT_S = 30.0
 class Worker:
     """`python -m worker run` as a process of its own, its log in a file. A context manager."""
 
-    def __init__(self, bootstrap: str, log_path: Path) -> None:
+    def __init__(self, bootstrap: str, banner: str, log_path: Path) -> None:
         self._log_path = log_path
         self._log = log_path.open("wb")
         self.port = _free_port()
@@ -24,6 +24,7 @@ class Worker:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("STREAM_AUDIT_")}
         environment |= {
             "STREAM_AUDIT_BROKERS": bootstrap,
+            "STREAM_AUDIT_BROKER_LACKS": banner,
             "STREAM_AUDIT_METRICS_PORT": str(self.port),
             "STREAM_AUDIT_SESSION_TIMEOUT_S": "20",
         }

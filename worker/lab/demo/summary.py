@@ -6,7 +6,7 @@ import msgspec
 
 from worker.lab.demo.play import Play
 
-ACCOUNTING = ("read", "applied", "duplicate", "late", "replay_skipped", "rejected")
+ACCOUNTING = ("read", "applied", "duplicate", "late", "foreign", "replay_skipped", "rejected")
 
 
 def facts_of(play: Play, *, kept: bool = False) -> dict[str, Any]:

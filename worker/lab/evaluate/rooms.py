@@ -32,7 +32,7 @@ SIGNALS = ("voice", "visual", "unanswered", "excitation", "locked", "fail")
 DISCOUNTS = ("allowance", "fake_viewers", "envelope")
 """What speaks for a room beforehand: the allowance for replays, prompts by bots, the higher norm after a high value."""
 _UNDISCOUNTED: dict[str, tuple[ModuleType, dict[str, float]]] = {
-    "allowance": (loop, {"TOKENS_MAX": 0.0, "TOKENS_LONG_MAX": 0.0}),
+    "allowance": (loop, {"TOKENS_MAX": 0, "TOKENS_LONG_MAX": 0}),
     "fake_viewers": (bots, {"CROWD_MIN": bots.REMEMBERED + 1}),
 }
 

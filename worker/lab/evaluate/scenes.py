@@ -82,6 +82,7 @@ class Memory:
     def __init__(self) -> None:
         self.kept: dict[str, Kept] = {}
         self.dirty: set[str] = set()
+        self.activation = 0
 
 
 class Deployment:

@@ -79,10 +79,12 @@ class Watch:
         now_ms = room.max_at_ms
         self._looked_ms = max(self._looked_ms, now_ms)
         for name in FAMILIES:
-            family = room.families.get(name) or (room.families.get("AI") if name == "UNLABELLED" else None)
+            family = room.session.families.get(name) or (
+                room.session.families.get("AI") if name == "UNLABELLED" else None
+            )
             if family is None:
                 continue
-            longer = room.families.get("PLAY_LONG") if name == "PLAY" else family
+            longer = room.session.families.get("PLAY_LONG") if name == "PLAY" else family
             stepped = family.last_ms, family.level, longer.last_ms if longer else 0
             if stepped == self._stepped.get(name):
                 continue

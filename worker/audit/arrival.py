@@ -1,0 +1,128 @@
+"""When an event arrives: the time that it has, and how far the room is.
+
+    A      append time: the latest of the room's records so far, by the broker's clock (`Room.appended_ms`)
+    e      effective time: the smaller of `at_ms` and A, since nothing happens after its record was appended. All times
+           of an event move with it (`shifted`)
+    key    the smaller of `at_ms` and A + 120 s; orders registers (`audit.registers`), with a rank by the event's id
+    told   when what the event tells of happened: the end of what was said for speech, e for all others
+    M      the largest e of the room (`Room.max_at_ms`)
+    lag    of a source: the largest M − told that its events showed, each less a tenth of M's advance since
+    W      the watermark (`Room.watermark_ms`): statistics that tell of an earlier time are late
+
+    W = the largest so far of M − 60 s − min(240 s, D − 30 s), where D is the largest lag, or G's silence
+
+The lag is kept as one number, the largest 10 · (M − told) + M: the lag now is (that − M) / 10. Only the slowest source
+matters, and only a lag of more than 30 s, so one number does for all. G, the gateway, owes a heartbeat every 30 s: it
+lags by its silence, too.
+"""
+
+from msgspec.structs import replace
+
+from worker.audit import events as e
+from worker.audit.room import LATENESS_MS, SEEN_MAX, Room
+from worker.audit.windows import close_due
+
+AHEAD_MS = 120_000
+"""How far ahead of A a register's clock may order it, and a privileged event's may be at all."""
+SLACK_MS, HOLD_MS = 30_000, 240_000
+SPOKEN_AGO_MAX_MS = 600_000
+"""Speech that ended longer before it was recognised has times that cannot be meant."""
+TENTH = 10
+BEATS_MAX, BEAT_BYTES = 8, 4
+
+UNTIMED, GATEWAY, DETECTORS = range(3)
+"""Classes of sources: those that tell nothing of how far the room is, the gateway, all others."""
+
+PRIVILEGED = (
+    e.WatermarkRead, e.ProvenanceRead, e.ChallengeIssued, e.ChallengeResult,
+    e.RegistrationState, e.FleetMatched, e.RestrictionTested, e.ReviewDecided,
+)  # fmt: skip
+"""Types whose clock is ours or a trusted detector's: one that is ahead is refused, not clamped."""
+
+_TIMES = ("at_ms", "start_ms", "end_ms", "deadline_ms", "started_at_ms")
+
+
+def is_too_far_ahead(event: e.Event, appended_ms: int) -> bool:
+    """Whether a privileged event's clock is further ahead of A than it may be."""
+    if event.at_ms - appended_ms <= AHEAD_MS:
+        return False
+    return isinstance(event, PRIVILEGED) or (isinstance(event, e.LabelState) and event.by == "platform")
+
+
+def key_ms(at_ms: int, appended_ms: int) -> int:
+    """The time that orders registers."""
+    return min(at_ms, appended_ms + AHEAD_MS)
+
+
+def shifted(event: e.Event, by_ms: int) -> e.Event:
+    """The event with all of its times moved by `by_ms`, none to before 1970."""
+    moved = {name: max(0, getattr(event, name) + by_ms) for name in _TIMES if hasattr(event, name)}
+    return replace(event, **moved)
+
+
+def told_ms(event: e.HostSpeech) -> int:
+    """When what was said had been said."""
+    at_ms, end_ms = event.at_ms, event.end_ms
+    return end_ms if at_ms - SPOKEN_AGO_MAX_MS <= end_ms < at_ms else at_ms
+
+
+def is_known_beat(room: Room, digest: bytes) -> bool:
+    """Whether a heartbeat is among the newest eight. By a clock that is far ahead a repeat would tell of a new time."""
+    at = room.beats.find(digest[:BEAT_BYTES])
+    while at >= 0 and at % BEAT_BYTES:
+        at = room.beats.find(digest[:BEAT_BYTES], at + 1)
+    return at >= 0
+
+
+def remember_beat(room: Room, digest: bytes) -> None:
+    """Remember a heartbeat's id, in the place of the oldest."""
+    room.beats = (room.beats + digest[:BEAT_BYTES])[-BEATS_MAX * BEAT_BYTES :]
+
+
+def is_known(ring: bytearray, digest: bytes) -> bool:
+    """Whether an id is among the latest 64 of its side."""
+    at = ring.find(digest)
+    while at >= 0 and at & 7:
+        at = ring.find(digest, at + 1)
+    return at >= 0
+
+
+def remember(room: Room, digest: bytes, by_viewer: bool) -> None:
+    """Remember an id, in the place of the oldest of its side. A flood of likes cannot wash out evidence."""
+    ring = room.seen_viewer if by_viewer else room.seen_other
+    if len(ring) < SEEN_MAX:
+        ring += digest
+    elif by_viewer:
+        slot = room.seen_viewer_at
+        ring[slot : slot + 8] = digest
+        room.seen_viewer_at = (slot + 8) % SEEN_MAX
+    else:
+        slot = room.seen_other_at
+        ring[slot : slot + 8] = digest
+        room.seen_other_at = (slot + 8) % SEEN_MAX
+
+
+def advance(room: Room, at_ms: int, told_ms: int, source: int) -> None:
+    """Let an event of effective time `at_ms` tell how far the room is, and close what W has passed."""
+    newest_ms = room.max_at_ms
+    if at_ms > newest_ms:
+        newest_ms = room.max_at_ms = at_ms
+    heard_ms = room.heard_ms
+    if source == GATEWAY and told_ms > heard_ms:
+        heard_ms = room.heard_ms = told_ms
+    if newest_ms - told_ms > SLACK_MS and source:  # smaller lags hold nothing back
+        room.slowest_ms = max(room.slowest_ms, newest_ms + TENTH * (newest_ms - told_ms))
+    until_ms = newest_ms - LATENESS_MS
+    if newest_ms - heard_ms > SLACK_MS or room.slowest_ms - newest_ms > TENTH * SLACK_MS:
+        until_ms -= _hold_ms(room, newest_ms, heard_ms)
+    if until_ms > room.watermark_ms:
+        room.watermark_ms = until_ms
+        if until_ms >= room.session.due_ms:
+            close_due(room, until_ms)
+
+
+def _hold_ms(room: Room, newest_ms: int, heard_ms: int) -> int:
+    """How long W waits beyond a minute."""
+    silence_ms = newest_ms - heard_ms if heard_ms else 0
+    behind_ms = max(silence_ms, (room.slowest_ms - newest_ms) // TENTH)
+    return min(HOLD_MS, max(0, behind_ms - SLACK_MS))
