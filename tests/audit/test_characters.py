@@ -33,13 +33,12 @@ OWN_TEXT = {
     "worker/audit/calibration.py:split": "words of the table below it",
     "worker/audit/characters.py:split": "words of our own tables",
     "worker/audit/characters.py:lower": "of bytes, where it knows ASCII alone",
-    "worker/egress/requests.py:lower": "base 32",
     "worker/egress/statement.py:capitalize": "a phrase of ours",
     "worker/policy/compile.py:lower": "CEL's name of a type, for a message",
     "worker/policy/compile.py:splitlines": "CEL's message",
     "worker/policy/document.py:splitlines": "to show where a problem is",
     "worker/policy/document.py:lstrip": "to show where a problem is",
-    "worker/policy/episodes.py:lower": "base 32",
+    "worker/records.py:lower": "base 32",
 }
 """path:method → why it reads no text from outside."""
 

@@ -4,15 +4,13 @@ Times are event times and ids are hashes of what was asked for, so the same log 
 again after a crash, with the same id.
 """
 
-from base64 import b32encode
 from datetime import UTC, datetime
-from hashlib import blake2b
 
 import orjson
 
 from worker.audit.requests import Request
 from worker.audit.room import Room
-from worker.records import OutRecord
+from worker.records import OutRecord, record_id
 from worker.topics import REQUESTS_TOPIC
 
 SCHEMA = "urn:stream-audit:live.audit.requests:v1"
@@ -20,16 +18,18 @@ SCHEMA = "urn:stream-audit:live.audit.requests:v1"
 
 def encode_request(room: Room, request: Request, *, offset: int) -> OutRecord:
     """The record of a request about a room; `offset` is that of the event which made it, in the room's log."""
-    request_id = _id(room, request)
+    session = room.session
+    start = str(session.start_ms)
+    request_id = record_id(session.platform, room.room_id, session.id, start, request.action, str(request.number))
     value = {
         "request_id": request_id,
         "action": request.action,
         "reason": request.reason,
-        "platform": room.session.platform,
-        "region": room.session.region,
+        "platform": session.platform,
+        "region": session.region,
         "room_id": room.room_id,
-        "session_id": room.session.id or None,
-        "host_id": room.session.host_id,
+        "session_id": session.id or None,
+        "host_id": session.host_id,
         "at_ms": request.at_ms,
         "deadline_ms": request.deadline_ms,
         "kinds": list(request.kinds),
@@ -40,21 +40,6 @@ def encode_request(room: Room, request: Request, *, offset: int) -> OutRecord:
     return OutRecord(
         REQUESTS_TOPIC, room.room_id.encode(), orjson.dumps(value), _headers(room, request, request_id), request.at_ms
     )
-
-
-def _id(room: Room, request: Request) -> str:
-    """Base32 of 128 bits of BLAKE2b over the request's cause, 26 lower-case characters."""
-    cause = "\x1f".join(
-        (
-            room.session.platform,
-            room.room_id,
-            room.session.id,
-            str(room.session.start_ms),
-            request.action,
-            str(request.number),
-        )
-    )
-    return b32encode(blake2b(cause.encode(), digest_size=16).digest()).decode().rstrip("=").lower()
 
 
 def _headers(room: Room, request: Request, request_id: str) -> list[tuple[str, bytes]]:

@@ -4,14 +4,12 @@ Times are those of the review and ids are hashes of its place in the log, so the
 answer may come again after a crash, with the same id. Nothing in it depends on whether the room is still known.
 """
 
-from base64 import b32encode
 from datetime import UTC, datetime
-from hashlib import blake2b
 
 import orjson
 
 from worker.audit.reviews import Answer
-from worker.records import OutRecord
+from worker.records import OutRecord, record_id
 from worker.topics import REVIEWS_TOPIC
 
 SCHEMA = "urn:stream-audit:live.audit.reviews:v1"
@@ -20,7 +18,7 @@ SCHEMA = "urn:stream-audit:live.audit.reviews:v1"
 def encode_answer_to_review(room_id: str, answer: Answer, *, topic: str, partition: int) -> OutRecord:
     """The record of an answer; `topic` and `partition` are those of the room's log, which holds the review."""
     review = answer.review
-    answer_id = _id(room_id, answer)
+    answer_id = record_id(room_id, review.review_id, str(review.offset))  # each record has its answer
     value = {
         "answer_id": answer_id,
         "review_id": review.review_id,
@@ -36,12 +34,6 @@ def encode_answer_to_review(room_id: str, answer: Answer, *, topic: str, partiti
     }
     headers = _headers(room_id, answer, answer_id)
     return OutRecord(REVIEWS_TOPIC, room_id.encode(), orjson.dumps(value), headers, review.at_ms)
-
-
-def _id(room_id: str, answer: Answer) -> str:
-    """Base32 of 128 bits of BLAKE2b over the review's place, 26 lower-case characters: each record has an answer."""
-    cause = "\x1f".join((room_id, answer.review.review_id, str(answer.review.offset)))
-    return b32encode(blake2b(cause.encode(), digest_size=16).digest()).decode().rstrip("=").lower()
 
 
 def _headers(room_id: str, answer: Answer, answer_id: str) -> list[tuple[str, bytes]]:

@@ -9,14 +9,13 @@
 A rule without an episode is idle. A room keeps at most one episode a rule, so they are bounded by the rules in force.
 """
 
-from base64 import b32encode
 from collections.abc import Iterator
 from enum import StrEnum
-from hashlib import blake2b
 
 from worker.audit.episode import Episode
 from worker.audit.facts import Certainty
 from worker.audit.reviews import Review
+from worker.records import record_id
 
 
 class State(StrEnum):
@@ -77,12 +76,11 @@ def after(state: str, event: Event) -> State:
 
 
 def violation_id(platform: str, room_id: str, session_id: str, rule: str, start_ms: int, step: str) -> str:
-    """The id of one record of an episode: base32 of 128 bits of BLAKE2b over its cause, 26 lower-case characters.
+    """The id of one record of an episode.
 
     `step` names the record within the episode: `step_name` for what is recommended, else the closing transition.
     """
-    cause = "\x1f".join((platform, room_id, session_id, rule, str(start_ms), step))
-    return b32encode(blake2b(cause.encode(), digest_size=16).digest()).decode().rstrip("=").lower()
+    return record_id(platform, room_id, session_id, rule, str(start_ms), step)
 
 
 def step_name(step: int, certainty: int) -> str:
