@@ -182,3 +182,39 @@ def test_one_wrong_place_or_sending_time_does_not_make_hours(run: Importer) -> N
     room = run("".join(lines))
     assert room.offsets("viewer.comment") == [n * 1_000 for n in range(1, 60)]
     assert room.summary.changed == {WRONG_PLACE: 1}
+
+
+def again(sent_ms: int, offset_ms: int, name: str) -> str:
+    """A message of a live capture that counts from its own start."""
+    return youtube(offset_ms, live=True, id=name, timestampUsec=str((START_MS + sent_ms) * 1_000))
+
+
+def restarted(after_ms: int = 2_400_000, count: int = 30) -> str:
+    first = [again(n * 20_000, n * 20_000, f"a{n}") for n in range(1, 31)]
+    second = [again(after_ms + n * 20_000, n * 20_000, f"b{n}") for n in range(count)]
+    return "".join(first + second)
+
+
+def test_a_capture_that_was_started_again_goes_on_where_the_clock_was(run: Importer) -> None:
+    room = run(restarted())
+    assert room.offsets("viewer.comment") == [n * 20_000 for n in range(1, 31)] + [
+        2_400_000 + n * 20_000 for n in range(30)
+    ]
+    assert any("started again 1 times" in warning for warning in room.summary.warnings)
+
+
+def test_what_lies_between_two_captures_was_not_recorded(run: Importer) -> None:
+    beats = run(restarted()).offsets("room.heartbeat")
+    assert not [beat for beat in beats if 600_000 < beat < 2_400_000]
+    assert [beat for beat in beats if beat > 2_400_000]
+
+
+def test_a_capture_started_again_at_once_has_no_gap_and_its_overlap_counts_once(run: Importer) -> None:
+    overlap = "".join(again(n * 20_000, n * 20_000 - 500_000, f"a{n}") for n in range(26, 40))
+    room = run(restarted(count=0) + overlap)
+    assert room.offsets("viewer.comment") == [n * 20_000 for n in range(1, 40)]
+
+
+def test_a_video_that_was_cut_keeps_its_own_clock(run: Importer) -> None:
+    lines = [again(n * 20_000 + (3_600_000 if n > 20 else 0), n * 20_000, f"c{n}") for n in range(1, 41)]
+    assert run("".join(lines)).offsets("viewer.comment") == [n * 20_000 for n in range(1, 41)]

@@ -83,7 +83,9 @@ def import_recording(job: Job, progress: Progress = lambda _: None) -> Summary:
     if not chat.items and not speech:
         raise ImportRefusedError(f"nothing to import: {_reasons(ledger)}")
     room = _room(job, chat, pseudonyms)
-    log = RoomLog(room, chat.items, speech, length_ms=chat.length_ms, pseudonyms=pseudonyms, ledger=ledger)
+    log = RoomLog(
+        room, chat.items, speech, length_ms=chat.length_ms, pseudonyms=pseudonyms, ledger=ledger, gaps=chat.gaps
+    )
     _warn(job, log, ledger)
     write_lines(job.out, log)
     length = log.span.length_ms

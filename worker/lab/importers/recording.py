@@ -121,6 +121,8 @@ class Chat:
     room: str = ""
     host: str = ""
     title: str = ""
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    """Stretches that were not recorded, in ms from the start: neither silence nor a break of the host's."""
 
     def add(self, item: Item, line: int) -> None:
         """Keeps `item` if its time lies within the recording; counts it otherwise."""

@@ -80,11 +80,12 @@ class RoomLog:
 
     def __init__(
         self, room: Room, items: Sequence[Item], speech: Sequence[Speech], *, length_ms: int,
-        pseudonyms: Pseudonyms, ledger: Ledger,
+        pseudonyms: Pseudonyms, ledger: Ledger, gaps: Sequence[tuple[int, int]] = (),
     ) -> None:  # fmt: skip
         self.room, self.ledger, self.pseudonyms = room, ledger, pseudonyms
         self.items = sorted(items, key=lambda item: item.offset_ms)  # stable: one second's order is the file's
         self.speech = speech
+        self.gaps = deque(sorted(gaps))
         self.events: Counter[str] = Counter()
         last_chat = self.items[-1].offset_ms if self.items else 0
         last_speech = max((s.end_ms for s in speech), default=0)
@@ -141,10 +142,11 @@ class RoomLog:
                     counts[author] -= 1
                     if not counts[author]:
                         del counts[author]
-                yield (
-                    beat_ms,
-                    {"type": "room.heartbeat"} | descriptor | {"viewers": len(counts), "paused": False},
-                )
+                if not self._unrecorded(beat_ms):
+                    yield (
+                        beat_ms,
+                        {"type": "room.heartbeat"} | descriptor | {"viewers": len(counts), "paused": False},
+                    )
                 beat_ms += HEARTBEAT_MS
             if n < 0:
                 break
@@ -158,6 +160,12 @@ class RoomLog:
                 counts[author] += 1
             yield offset_ms, self._chat_body(item, n)
         yield self.span.length_ms, {"type": "room.closed", "reason": "end of the recording"}
+
+    def _unrecorded(self, at_ms: int) -> bool:
+        """Whether no one recorded then; times come in order. A log without heartbeats is an outage, not silence."""
+        while self.gaps and self.gaps[0][1] <= at_ms:
+            self.gaps.popleft()
+        return bool(self.gaps) and self.gaps[0][0] < at_ms
 
     def _descriptor(self) -> dict[str, Any]:
         room = self.room

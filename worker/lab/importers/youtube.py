@@ -13,7 +13,7 @@ from statistics import median_low
 import msgspec
 from msgspec import Raw, Struct
 
-from worker.lab.importers.clocks import NEIGHBOURS, outliers
+from worker.lab.importers.clocks import NEIGHBOURS, STEP_MS, outliers, steps
 from worker.lab.importers.money import parse_amount
 from worker.lab.importers.readable import REPAIRED_JSON, open_lines, repaired_json
 from worker.lab.importers.recording import (
@@ -141,7 +141,7 @@ class _Reader:
         self.pending: list[tuple[Item, int, int]] = []  # item, sent at (Unix ms, 0 = unknown), line
         self.starts: list[int] = []
         self.deleted: set[str] = set()
-        self.deleted_authors: dict[str, int] = {}  # channel → offset of its latest deletion
+        self.deleted_authors: dict[str, int] = {}  # channel → line of its latest deletion
         self.seen: set[str] = set()
 
     def line(self, data: bytes, number: int) -> None:
@@ -196,8 +196,7 @@ class _Reader:
         elif single is not None:
             self.deleted.add(single.target_item_id)
         elif whole is not None:
-            channel = whole.external_channel_id
-            self.deleted_authors[channel] = max(offset_ms, self.deleted_authors.get(channel, offset_ms))
+            self.deleted_authors[whole.external_channel_id] = line
         else:
             self.chat.ledger.drop("action that is no message")
 
@@ -256,14 +255,49 @@ class _Reader:
                 item.offset_ms = sent - start
                 self.chat.ledger.changed[WRONG_PLACE] += 1
 
+    def restarts(self) -> int | None:
+        """When the first capture began (Unix ms), if the file holds several: later ones are moved to their place.
+
+        A capture that is started again counts its offsets from its own start, so they fall back while the
+        sending times go on. An offset that goes on while sending times jump is a video that was cut: it stays.
+        """
+        timed = [at for at, (item, sent, _) in enumerate(self.pending) if sent > 0 and item.offset_ms != 0]
+        starts = [self.pending[at][1] - self.pending[at][0].offset_ms for at in timed]
+        places = [self.pending[at][0].offset_ms for at in timed]
+        begun = [
+            at for at in steps(starts)
+            if at and places[at] < places[at - 1] - STEP_MS and starts[at] > starts[at - 1]
+        ]  # fmt: skip
+        if not begun:
+            return None
+        first, before, seen = median_low(starts[: begun[0]]), 0, 0
+        for at, until in zip(begun, [*begun[1:], len(timed)], strict=True):
+            start, of = timed[at], median_low(starts[at:until]) - first
+            while start > timed[at - 1] + 1 and self.pending[start - 1][0].offset_ms == 0:
+                start -= 1
+            before = max(before, *(item.offset_ms for item, _, _ in self.pending[seen:start]))
+            seen = start
+            end = timed[until] if until < len(timed) else len(self.pending)
+            for item, sent, _ in self.pending[start:end]:
+                item.offset_ms = sent - first if sent > 0 else item.offset_ms + of
+            if of > before:
+                self.chat.gaps.append((before, of))
+        self.chat.ledger.warnings.append(
+            f"the capture was started again {len(begun)} times: offsets that began again were put right by sending "
+            f"times; {sum(end - at for at, end in self.chat.gaps) / 60_000:.1f} min between were not recorded"
+        )
+        return first
+
     def finish(self) -> Chat:
         chat, start = self.chat, median_low(self.starts) if self.starts else None
-        chat.started_at_ms = start
         if start is not None:
+            restarted = self.restarts()
+            start = start if restarted is None else restarted
             self.distrust(start)
+        chat.started_at_ms = start
         for item, sent_ms, line in self.pending:
-            banned_ms = None if isinstance(item, HostText) else self.deleted_authors.get(item.author)
-            if item.ref in self.deleted or (banned_ms is not None and item.offset_ms <= banned_ms):
+            banned_at = None if isinstance(item, HostText) else self.deleted_authors.get(item.author)
+            if item.ref in self.deleted or (banned_at is not None and line <= banned_at):
                 chat.ledger.drop("retracted by a moderator")
             elif item.offset_ms == 0 and start and 0 < sent_ms < start - WAITING_ROOM_MS:
                 chat.ledger.drop(BEFORE)
