@@ -22,7 +22,6 @@ Examples:
 """
 
 ROOM_ID = re.compile(r"[A-Za-z0-9:_.-]{1,64}")
-CHATS = ["auto", "yt-dlp", "bililive-recorder", "blrec", "twitchdownloader"]
 POSITIVE = click.IntRange(min=1)
 
 
@@ -48,12 +47,13 @@ def _instant_ms(_: click.Context, __: click.Parameter, value: str | None) -> int
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000)
 
 
-def _speech_format(_: click.Context, __: click.Parameter, value: str) -> str:
+def _format(_: click.Context, option: click.Parameter, value: str) -> str:
     if value != "auto":
         from worker.lab.importers.catalogue import names
 
-        if value not in names("speech"):
-            raise click.BadParameter(f"is none of auto, {', '.join(names('speech'))}")
+        known = names("chat" if option.name == "chat_format" else "speech")
+        if value not in known:
+            raise click.BadParameter(f"is none of auto, {', '.join(known)}")
     return value
 
 
@@ -68,10 +68,10 @@ def _out(_: click.Context, __: click.Parameter, value: Path | None) -> Path | No
 
 
 @click.command("import", epilog=EXAMPLE)
-@click.option("--chat", type=FILE, help="Chat: yt-dlp, BililiveRecorder, blrec or TwitchDownloader.")
-@click.option("--chat-format", type=click.Choice(CHATS), default="auto", show_default=True)
+@click.option("--chat", type=FILE, help="What viewers wrote: the file of a recorder (--formats lists them).")
+@click.option("--chat-format", metavar="NAME", callback=_format, default="auto", show_default=True)
 @click.option("--speech", type=FILE, help="What the host said: subtitles, or a recogniser's JSON.")
-@click.option("--speech-format", metavar="NAME", callback=_speech_format, default="auto", show_default=True)
+@click.option("--speech-format", metavar="NAME", callback=_format, default="auto", show_default=True)
 @click.option("--platform", type=click.Choice(get_args(Platform)), help="Default: by the chat's format.")
 @click.option("--region", callback=_region, help="ISO 3166. Default: CN for bilibili, else ZZ (unknown).")
 @click.option("--room-id", callback=_room_id, help="Written as it is. Default: a keyed hash.")

@@ -116,20 +116,31 @@ def live(head: str, before: str, *, ms: bool, uid: str = "900001") -> str:
 
 
 @pytest.mark.parametrize(
-    ("chat", "named"),
+    ("chat", "writer"),
     [
-        (live("<i><metadata><video_start_time>1</video_start_time></metadata>", "\n", ms=True), "biliLive-tools"),
+        (live("<i><metadata><video_start_time>1</video_start_time></metadata>", "\n", ms=True), "bililive-tools"),
         (live("<i>", "\n\t", ms=False), "biliup"),
-        (live("<i>", "\n\t", ms=True), "stream-rec"),
+        (live("<?xml-stylesheet ?><i>", "\n\t", ms=True), "stream-rec"),
         (live("<!-- Rust-Srec version: 0.3.0 --><i>", "\n  ", ms=True), "rust-srec"),
-        (live("<i>", "\n  ", ms=True, uid="1602022773").replace(',0" uid="1"', ',0" uid="1"'), "DouyinLiveRecorder"),
-        (live("<i>", "\n", ms=False), "unknown writer"),
-        ("<i><chatserver>chat.example</chatserver><chatid>0</chatid></i>", "without a message"),
-        (bililive()[: bililive().index("title=") + 8], "no message: it was cut before its first message"),
+        (live("<i>", "\n  ", ms=True).replace("900001,0", "0,1602022773,0"), "douyin-live-recorder"),
+        (live("<i>", "\n", ms=False), "danmaku"),
     ],
 )
-def test_a_live_recording_is_named_by_what_it_shows(run: Importer, chat: str, named: str) -> None:
-    with pytest.raises(ImportRefusedError, match=named) as refused:
+def test_a_live_recording_is_named_by_what_it_shows(run: Importer, chat: str, writer: str) -> None:
+    room = run(chat)
+    assert room.summary.formats == {"chat": writer}
+    assert len(room.of("viewer.comment")) == 9
+
+
+@pytest.mark.parametrize(
+    "chat",
+    [
+        "<i><chatserver>chat.example</chatserver><chatid>0</chatid></i>",
+        bililive()[: bililive().index("title=") + 8],
+    ],
+)
+def test_a_recording_without_a_message_is_not_called_a_video(run: Importer, chat: str) -> None:
+    with pytest.raises(ImportRefusedError, match=r"without a message|it was cut before its first message") as refused:
         run(chat)
     assert "video" not in str(refused.value)
 

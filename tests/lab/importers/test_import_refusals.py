@@ -24,7 +24,7 @@ def test_an_unknown_chat_format_says_what_was_found_and_what_is_accepted(
     with pytest.raises(ImportRefusedError) as refused:
         run(chat)
     assert found in str(refused.value)
-    assert "yt-dlp, bililive-recorder, blrec, twitchdownloader" in str(refused.value)
+    assert "stream-audit import --formats" in str(refused.value)
 
 
 def test_subtitles_given_as_chat_are_sent_to_the_right_option(run: Importer) -> None:

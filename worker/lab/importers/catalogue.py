@@ -30,6 +30,16 @@ FORMATS: tuple[Format, ...] = (
     Format("yt-dlp", "chat", "yt-dlp (live_chat.json of YouTube)", "sent, 1 ms", "purchases"),
     Format("bililive-recorder", "chat", "BililiveRecorder", "sent, 1 ms", "purchases"),
     Format("blrec", "chat", "blrec", "sent, 1 ms", "purchases"),
+    Format("bililive-tools", "chat", "biliLive-tools", "sent, 1 ms; Douyin 1 s", "purchases"),
+    Format("biliup", "chat", "biliup", "arrived, 1 s", "people and gifts, unless saved in detail"),
+    Format("stream-rec", "chat", "stream-rec", "sent, 1 ms; Douyin 1 s", "gifts"),
+    Format("rust-srec", "chat", "rust-srec, mesio", "sent, 1 ms; Douyin 1 s", "ids of people (told apart by name)"),
+    Format(
+        "douyin-live-recorder", "chat", "DouyinLiveRecorder's danmu_recorder", "arrived, 10 ms", "ids of people, gifts"
+    ),
+    Format(
+        "danmaku", "chat", "danmaku XML of a live room by another writer", "as its times allow", "its writer's meaning"
+    ),
     Format("twitchdownloader", "chat", "TwitchDownloader (JSON)", "sent, 1 s", "purchases"),
     _speech("webvtt", "YouTube's and others' WebVTT", "start and end, 1 ms", "confidence"),
     _speech("srt", "SRT of any tool", "start and end, 1 ms", "confidence"),

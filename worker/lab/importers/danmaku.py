@@ -1,42 +1,39 @@
-"""Danmaku XML with the metadata of a recorder: BililiveRecorder and blrec record live rooms of Bilibili.
+"""Danmaku XML by recorders of live rooms: one element per message within `<i>`; a crash leaves no `</i>`.
 
-Both write `<i>` with one element per message; a crash leaves no `</i>`. They differ in what a time means:
-BililiveRecorder's offsets and `ts` are the stopwatch at the moment of *writing*, so comments take the server
-time p[4] instead; blrec's `ts` is server time minus the start. A *video's* comments share the format but
-were written over years by different people at one place of the video; such a file is refused.
+They differ in what a time, an id and a price mean: `danmaku_writers` says so for each. A stopwatch at the
+moment of *writing* is not the sending time, so where the platform's time is there it is taken. A *video's*
+comments share the format but were written over years by different people at one place of the video; such a
+file is refused.
 
-Prices: 1 CNY = 1,000 gold seeds (金瓜子). BililiveRecorder writes a super chat's price in CNY, blrec in gold
-seeds.
+Prices: 1 CNY = 1,000 gold seeds (金瓜子).
 """
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from statistics import median_low
-from typing import Literal
 
 import msgspec
 
-from worker.lab.importers.clocks import outliers
-from worker.lab.importers.danmaku_writers import NO_MESSAGE
-from worker.lab.importers.limits import ImportRefusedError
+from worker.lab.importers.clocks import first_start, outliers
+from worker.lab.importers.danmaku_writers import NO_MESSAGE, WRITERS, Writer
+from worker.lab.importers.instants import PLATFORMS, instant_ms, unix_ms
+from worker.lab.importers.limits import ImportRefusedError, open_bounded
 from worker.lab.importers.readable import NO_CHARACTER, REPLACEMENT
 from worker.lab.importers.recording import NO_TEXT, Chat, Comment, Gift, HostText, Ledger, Progress
 from worker.lab.importers.xml_stream import Element, read_elements
 
-Recorder = Literal["bililive-recorder", "blrec"]
-
-EARLIEST_MS, LATEST_MS = 1_420_070_400_000, 4_102_444_800_000  # 2015 and 2100: no server time lies outside
 CLOCK_SKEW_MS = 5_000  # a recorder's clock further off than this is corrected by the server's
 SAME_PURCHASE_MS = 60_000  # guard and toast of one purchase lie seconds apart
 FEN_PER_CNY = 100
 SEEDS_PER_FEN = 10
-BEIJING = timezone(timedelta(hours=8))
 METADATA = frozenset({
-    "user_name", "room_id", "room_title", "live_start_time", "record_start_time", "recorder",
+    "user_name", "room_id", "room_title", "live_start_time", "record_start_time", "recorder", "video_start_time",
+    "platform", "video_end_time",
 })  # fmt: skip
-KINDS = frozenset({"d", "sc", "gift", "guard", "toast"})
+KINDS = frozenset({"d", "sc", "gift", "guard", "toast", "s"})
 STYLES = frozenset({"BililiveRecorderXmlStyle", "RecorderXmlStyle"})
 HEADER = frozenset({
     "i", "chatserver", "chatid", "mission", "maxlimit", "state", "real_name", "source", "metadata", "area",
@@ -44,6 +41,8 @@ HEADER = frozenset({
 })  # fmt: skip
 WRONG_TIME = "comment without a credible server time (placed by the recorder's clock)"
 IN_SECONDS = "comment whose server time is in seconds (now ms)"
+OTHER_UNIT = "comment whose server time is in another unit (now ms)"
+NO_TIME = "message without any time (placed beside the one before it)"
 
 
 class _RawGift(msgspec.Struct):
@@ -59,26 +58,41 @@ class _RawGift(msgspec.Struct):
 _RAW = msgspec.json.Decoder(_RawGift, strict=False)
 
 
+_ABOUT = re.compile(r"<!-- (Platform|Room ID|Start Time): ([^<>]{1,60}?) -->")
+_MISSING = frozenset({"", "NaN", "undefined", "null", "None"})
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An item as it stands in the file: its place (None if the file has none), when it was sent (0 if unknown)."""
+
+    item: Comment | HostText | Gift
+    place_ms: int | None
+    sent_ms: int
+    line: int
+    user: str = ""
+
+
 @dataclass(slots=True)
 class _Reader:
-    recorder: Recorder
+    writer: Writer
     chat: Chat
     read: int = 0
     name: str = ""
     recorded: bool = False
-    comments: list[tuple[Comment | HostText, int, int]] = field(default_factory=list)  # item, server ms, line
-    gifts: list[tuple[Gift, int]] = field(default_factory=list)
+    entries: list[_Entry] = field(default_factory=list)
     guards: dict[tuple[str, str], list[int]] = field(default_factory=dict)  # (uid, level) → offsets
     toasts: list[tuple[Gift, str, int]] = field(default_factory=list)  # gift, level, line
+    steady: bool = True
 
     def element(self, tag: str, attrs: Mapping[str, str], text: str, line: int) -> None:
-        if tag == "BililiveRecorderRecordInfo" and self.recorder == "bililive-recorder":
+        if tag == "BililiveRecorderRecordInfo" and self.writer.name == "bililive-recorder":
             self.recorded = True
             self.name = attrs.get("name", "")
             self.chat.room = attrs.get("roomid", "")
             self.chat.title = attrs.get("title", "")
             self.chat.started_at_ms = self.instant(attrs.get("start_time", ""))
-        elif tag in METADATA and self.recorder == "blrec":
+        elif tag in METADATA:
             self.metadata(tag, text.strip())
         elif tag in KINDS:
             try:
@@ -91,9 +105,13 @@ class _Reader:
             self.chat.ledger.drop("element that the room log has no event for")
 
     def metadata(self, tag: str, text: str) -> None:
-        if tag == "record_start_time":
+        if tag in ("record_start_time", "video_start_time"):
             self.recorded = True
             self.chat.started_at_ms = self.instant(text)
+        elif tag == "live_start_time":
+            self.chat.broadcast = text
+        elif tag == "platform":
+            self.chat.platform = PLATFORMS.get(text.lower(), self.writer.platform)
         elif tag == "room_id":
             self.chat.room = text
         elif tag == "room_title":
@@ -102,55 +120,66 @@ class _Reader:
             self.name = text
 
     def instant(self, text: str) -> int | None:
-        """Unix ms of an ISO 8601 time or of epoch seconds (older blrec); Beijing time if it has no offset."""
-        try:
-            if text.isascii() and text.isdigit() and len(text) <= 12:
-                return int(text) * 1_000
-            at = datetime.fromisoformat(text)
-        except ValueError:
-            self.chat.ledger.warnings.append("the recording's start time is unreadable")
-            return None
-        return round((at if at.tzinfo else at.replace(tzinfo=BEIJING)).timestamp() * 1_000)
+        if found := instant_ms(text):
+            return found
+        self.chat.ledger.warnings.append("the recording's start time is unreadable")
+        return None
 
     def d(self, attrs: Mapping[str, str], text: str, line: int) -> None:
         p = attrs["p"].split(",")
-        offset, server = _ms(p[0]), self.server_ms(p[4])
-        uid = self.uid(attrs, p[6])
-        item: Comment | HostText
-        if self.name and attrs.get("user") == self.name:
-            item = HostText(offset, p[7] if len(p) > 7 else "")
-        elif text.strip() and not text.strip(f"{REPLACEMENT} "):
+        place, server = _place(p[0]), self.server_ms(p[4])
+        text = text.strip()
+        if text and not text.strip(f"{REPLACEMENT} "):
             self.chat.ledger.drop(NO_CHARACTER)
-            return
-        elif text.strip():
-            item = Comment(offset, uid, text.strip(), p[7] if len(p) > 7 else "")
+        elif text:
+            ref = p[7] if len(p) > 7 and self.writer.message_id else ""
+            author = self.uid(attrs, p[6] if self.writer.author else "")
+            self.entries.append(_Entry(Comment(0, author, text, ref), place, server, line, attrs.get("user", "")))
         else:
             self.chat.ledger.drop(NO_TEXT)
-            return
-        self.comments.append((item, server, line))
 
     def server_ms(self, text: str) -> int:
         """A server time in Unix ms; 0 if it is none, as for a recorder that was not told one."""
-        server = int(text) if text.isascii() and text.lstrip("-").isdigit() and len(text) < 20 else 0
-        if EARLIEST_MS <= server * 1_000 <= LATEST_MS:
-            self.chat.ledger.changed[IN_SECONDS] += 1
-            return server * 1_000
-        if EARLIEST_MS <= server <= LATEST_MS:
-            return server
-        self.chat.ledger.changed[WRONG_TIME] += 1
+        found, changed = unix_ms(text), self.chat.ledger.changed
+        if found:
+            if len(text) == 10 and not self.writer.seconds:
+                changed[IN_SECONDS] += 1
+            return found
+        number = _number(text)
+        if number is not None and (found := unix_ms(number * 1_000_000)):
+            changed[OTHER_UNIT] += 1  # biliLive-tools divides a Unix time by a million for some of Douyin's messages
+            return found
+        if not (self.writer.seconds and text == "0"):
+            changed[WRONG_TIME] += 1
         return 0
 
+    def gifted(self, gift: Gift, attrs: Mapping[str, str], line: int) -> None:
+        """Keep a gift at its `ts`, and at its `timestamp` if it has one."""
+        place = _place(attrs["ts"]) if "ts" in attrs else None
+        sent = self.server_ms(attrs["timestamp"]) if "timestamp" in attrs else 0
+        if place is None and not sent and "ts" not in attrs:
+            raise KeyError("ts")
+        self.entries.append(_Entry(gift, place, sent, line))
+
     def sc(self, attrs: Mapping[str, str], text: str, line: int) -> None:
-        price = float(attrs["price"])
-        fen = price * FEN_PER_CNY if self.recorder == "bililive-recorder" else price / SEEDS_PER_FEN
-        offset, uid = _ms(attrs["ts"]), self.uid(attrs)
-        self.gifts.append((Gift(offset, uid, "super_chat", round(fen), "CNY"), line))
+        gift = self.priced(Gift(0, self.uid(attrs), "super_chat"), float(attrs["price"]) * self.writer.sc_fen)
+        self.gifted(gift, attrs, line)
         if text.strip():
-            # No server time of its own: the offset stands for it once the start is known.
-            self.comments.append((Comment(offset, uid, text.strip()), 0, line))
+            self.said_by_giver(text.strip(), gift.author)
+
+    def said_by_giver(self, text: str, author: str) -> None:
+        last = self.entries[-1]
+        self.entries.append(_Entry(Comment(0, author, text), last.place_ms, last.sent_ms, last.line))
+
+    def priced(self, gift: Gift, fen: float) -> Gift:
+        if fen > 0 and math.isfinite(fen):
+            gift.value, gift.currency = round(fen), "CNY"
+        else:
+            self.unpriced()
+        return gift
 
     def gift(self, attrs: Mapping[str, str], _: str, line: int) -> None:
-        gift = Gift(_ms(attrs["ts"]), self.uid(attrs), attrs.get("giftname") or "gift")
+        gift = Gift(0, self.uid(attrs), attrs.get("giftname") or "gift")
         raw = _raw(attrs)
         if "cointype" in attrs:
             seeds = float(attrs["price"]) * int(attrs["giftcount"]) if attrs["cointype"] == "金瓜子" else 0
@@ -159,20 +188,36 @@ class _Reader:
             total = raw.price * raw.num if raw.total_coin is None else raw.total_coin
             gift.value = round(total / SEEDS_PER_FEN) if raw.coin_type == "gold" else 0
             gift.currency = "CNY"
+        elif (price := _number(attrs.get("price", ""))) is not None:
+            self.priced(gift, price * (_number(attrs.get("giftcount", "1")) or 1) / SEEDS_PER_FEN)
         else:
             self.unpriced()
-        self.gifts.append((gift, line))
+        self.gifted(gift, attrs, line)
+
+    def s(self, attrs: Mapping[str, str], text: str, line: int) -> None:
+        """biliup's gifts of every kind: they have a sending time in seconds, and no place."""
+        kind = attrs["type"]
+        name = {"super_chat": "super_chat", "guard_buy": "guard"}.get(kind) or attrs.get("giftname") or "gift"
+        count = 1 if kind == "super_chat" else _number(attrs.get("num", "1")) or 1
+        gift = self.priced(
+            Gift(0, self.uid(attrs), name), (_number(attrs.get("price", "")) or 0) * count / SEEDS_PER_FEN
+        )
+        self.gifted(gift, attrs, line)
+        if kind == "super_chat" and text.strip():
+            self.said_by_giver(text.strip(), gift.author)
 
     def guard(self, attrs: Mapping[str, str], _: str, line: int) -> None:
         gift = self.membership(attrs)
-        self.guards.setdefault((gift.author, attrs.get("level", "")), []).append(gift.offset_ms)
-        self.gifts.append((gift, line))
+        self.guards.setdefault((gift.author, attrs.get("level", "")), []).append(_ms(attrs["ts"]))
+        self.gifted(gift, attrs, line)
 
     def toast(self, attrs: Mapping[str, str], _: str, line: int) -> None:
-        self.toasts.append((self.membership(attrs), attrs.get("level", ""), line))
+        gift = self.membership(attrs)
+        gift.offset_ms = _ms(attrs["ts"])
+        self.toasts.append((gift, attrs.get("level", ""), line))
 
     def membership(self, attrs: Mapping[str, str]) -> Gift:
-        gift = Gift(_ms(attrs["ts"]), self.uid(attrs), f"guard_{attrs.get('level', '0')[:8]}")
+        gift = Gift(0, self.uid(attrs), f"guard_{attrs.get('level', '0')[:8]}")
         if "price" in attrs:
             gift.value = round(float(attrs["price"]) * int(attrs.get("count", "1")) / SEEDS_PER_FEN)
             gift.currency = "CNY"
@@ -181,16 +226,20 @@ class _Reader:
         return gift
 
     def uid(self, attrs: Mapping[str, str], fallback: str = "") -> str:
-        """The viewer's id, from `raw` if need be (BililiveRecorder 1.3.11), else the name.
+        """The viewer's id, from `raw` if need be (BililiveRecorder 1.3.11), else the name, else nothing.
 
         The platform gives a recorder that is not logged in the id 0 and a masked name for everybody.
         """
         raw = _raw(attrs) if "uid" not in attrs else None
         uid = attrs.get("uid") or (str(raw.uid) if raw is not None else "") or fallback
-        if uid not in ("", "0"):
+        user = attrs.get("user") or attrs.get("username") or ""
+        if uid not in _MISSING and uid != "0" and not (self.writer.by_name and user):
             return uid
-        self.chat.ledger.changed["viewer without an id (told apart by name)"] += 1
-        return f"name\0{attrs['user']}"
+        if user in _MISSING:
+            return ""
+        if self.writer.author:
+            self.chat.ledger.changed["viewer without an id (told apart by name)"] += 1
+        return f"name\0{user}"
 
     def unpriced(self) -> None:
         self.chat.ledger.changed["gift without a readable price (value 0, currency XXX)"] += 1
@@ -199,51 +248,86 @@ class _Reader:
         chat = self.chat
         if self.name:
             chat.title = chat.title.replace(self.name, "…")
-        start = self.start_by_server()
         self.distrust()
-        for item, server, line in self.comments:
-            if self.recorder == "bililive-recorder" and server and start is not None:
-                item.offset_ms = server - start
-            chat.add(item, line)
-        for gift, line in self.gifts:
-            chat.add(gift, line)
+        start, by_sending = self.start()
+        shift, before = 0, 0
+        for entry in self.entries:
+            if entry.sent_ms and (by_sending or entry.place_ms is None):
+                offset = entry.sent_ms - start
+                shift = offset - entry.place_ms if entry.place_ms is not None else shift
+            elif entry.place_ms is not None:
+                offset = entry.place_ms + (shift if not self.steady else 0)
+            else:
+                offset = before
+                chat.ledger.changed[NO_TIME] += 1
+            item: Comment | HostText | Gift = entry.item
+            if isinstance(item, Comment) and self.name and entry.user == self.name:
+                item = HostText(0, item.ref)
+            item.offset_ms = before = offset
+            chat.add(item, entry.line)
+        self.toasted()
+        return chat
+
+    def toasted(self) -> None:
         for toast, level, line in self.toasts:
             same = self.guards.get((toast.author, level), [])
             twin = next((at for at in same if abs(at - toast.offset_ms) <= SAME_PURCHASE_MS), None)
             if twin is None:
-                chat.add(toast, line)
+                self.chat.add(toast, line)
             else:
                 same.remove(twin)
-                chat.ledger.drop("toast of a purchase that its guard message already told")
-        return chat
+                self.chat.ledger.drop("toast of a purchase that its guard message already told")
+
+    def both(self) -> list[tuple[_Entry, int]]:
+        """The entries that have both clocks, and when the recording began by them (Unix ms)."""
+        return [(e, e.sent_ms - e.place_ms) for e in self.entries if e.sent_ms and e.place_ms is not None]
 
     def distrust(self) -> None:
-        """Take a server time that disagrees with the recorder's clock, alone among its neighbours, for none."""
-        timed = [at for at, (_, server, _) in enumerate(self.comments) if server]
-        starts = [self.comments[at][1] - self.comments[at][0].offset_ms for at in timed]
+        """Take a sending time that disagrees with the recorder's clock, alone among its neighbours, for none."""
+        timed = self.both()
+        starts = [start for _, start in timed]
         for wrong in outliers(starts, median_low(starts)) if starts else ():
-            item, _, line = self.comments[timed[wrong]]
-            self.comments[timed[wrong]] = (item, 0, line)
+            timed[wrong][0].sent_ms = 0
             self.chat.ledger.changed[WRONG_TIME] += 1
 
-    def start_by_server(self) -> int | None:
-        """When the recording began, by the server's clock; the recorder's own clock is believed if it
-        agrees.
+    def start(self) -> tuple[int, bool]:
+        """(when the recording began, Unix ms; whether sending times place messages).
+
+        The recorder's own clock is believed if it agrees with the platform's.
         """
-        chat, own = self.chat, self.chat.started_at_ms
-        measured = [server - item.offset_ms for item, server, _ in self.comments if server]
-        if measured:
-            by_server = median_low(measured)
+        chat, own, starts = self.chat, self.chat.started_at_ms, [start for _, start in self.both()]
+        if starts:
+            by_server, self.steady = first_start(starts)
             if own is None or abs(own - by_server) > CLOCK_SKEW_MS:
                 chat.started_at_ms = by_server
                 if own is not None:
                     off_s = abs(own - by_server) / 1_000
                     chat.ledger.warnings.append(f"the recorder's clock is {off_s:.0f} s off the server's; corrected")
-        return chat.started_at_ms
+            if not self.steady and not self.writer.sent:
+                chat.ledger.warnings.append(
+                    "the recorder's clock stood still or jumped while messages were sent; their sending times are taken"
+                )
+        elif own is None:
+            chat.started_at_ms = next((entry.sent_ms for entry in self.entries if entry.sent_ms), None)
+        return chat.started_at_ms or 0, bool(starts) and (self.writer.sent or not self.steady)
+
+
+def _number(text: str) -> float | None:
+    """A finite number; None if it is none."""
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def _ms(seconds: str) -> int:
     return round(float(seconds) * 1_000)
+
+
+def _place(text: str) -> int | None:
+    """A place in ms; None where the writer had none. Raises ValueError, OverflowError for anything else."""
+    return None if text in _MISSING else _ms(text)
 
 
 def _raw(attrs: Mapping[str, str]) -> _RawGift | None:
@@ -253,14 +337,19 @@ def _raw(attrs: Mapping[str, str]) -> _RawGift | None:
         return None
 
 
-def read_danmaku(path: Path, recorder: Recorder, ledger: Ledger, progress: Progress) -> Chat:
-    """Reads a recorder's file; one without its end is accepted with a warning.
+def read_danmaku(path: Path, recorder: str, ledger: Ledger, progress: Progress) -> Chat:
+    """Reads a file by `recorder`, a name in `WRITERS`; one without its end is accepted with a warning.
 
     Raises:
         ImportRefusedError: no message, an XML bomb, no XML, too large, or too many unreadable
         elements.
     """
-    reader, bad_before = _Reader(recorder, Chat("bilibili", ledger)), ledger.bad
+    writer = WRITERS[recorder]
+    reader, bad_before = _Reader(writer, Chat(writer.platform, ledger)), ledger.bad
+    with open_bounded(path, ledger.limits.chat_bytes, "--max-chat-mb") as file:
+        about = dict(_ABOUT.findall(file.read(4_096).decode("utf-8", "replace")))
+    reader.chat.platform = PLATFORMS.get(about.get("Platform", "").lower(), writer.platform)
+    reader.chat.room = about.get("Room ID", "")
 
     def take(element: Element) -> None:
         reader.element(element.tag, element.attrs, element.text, element.line)

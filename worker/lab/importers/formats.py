@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Literal
 
 from worker.lab.importers.captions import read_srt, read_webvtt
 from worker.lab.importers.catalogue import names
@@ -68,8 +67,8 @@ def _resolve(
         right = "--speech" if use == "chat" else "--chat"
         raise ImportRefusedError(f"{path}: is {found}, which belongs to {right}, not to {option}")
     raise ImportRefusedError(
-        f"{path}: not a format that {option} accepts; found: {found}. Accepted: {', '.join(accepted)}. "
-        f"If it is one of these, name it with {option}-format"
+        f"{path}: not a format that {option} accepts; found: {found}. `stream-audit import --formats` lists what is "
+        f"read; if it is one of these, name it with {option}-format"
     )
 
 
@@ -81,8 +80,7 @@ def read_chat(path: Path, wanted: str, ledger: Ledger, progress: Progress) -> tu
         return found, read_yt_dlp(path, ledger, progress)
     if found == "twitchdownloader":
         return found, read_twitch(path, ledger, progress)
-    recorder: Literal["bililive-recorder", "blrec"] = "blrec" if found == "blrec" else "bililive-recorder"
-    return found, read_danmaku(path, recorder, ledger, progress)
+    return found, read_danmaku(path, found, ledger, progress)
 
 
 def read_speech(path: Path, wanted: str, ledger: Ledger, progress: Progress) -> tuple[str, list[Speech]]:

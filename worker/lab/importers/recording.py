@@ -121,6 +121,8 @@ class Chat:
     room: str = ""
     host: str = ""
     title: str = ""
+    broadcast: str = ""
+    """What the file has to tell one broadcast of the room from another, such as when it went live; raw."""
     gaps: list[tuple[int, int]] = field(default_factory=list)
     """Stretches that were not recorded, in ms from the start: neither silence nor a break of the host's."""
 
