@@ -46,9 +46,9 @@ def instant_ms(value: object) -> int:
         wall = _WALL.fullmatch(text)
         if wall is None:
             return 0
-        fields = [int(field or 0) for field in wall.groups()[:6]]
+        year, month, day, hour, minute, second = (int(field or 0) for field in wall.groups()[:6])
         try:
-            at = datetime(*fields[:3], *fields[3:], int((wall[7] or "0").ljust(6, "0")))
+            at = datetime(year, month, day, hour, minute, second, int((wall[7] or "0").ljust(6, "0")))
         except ValueError:
             return 0
     try:
