@@ -27,7 +27,6 @@ from worker.lab.importers.xml_stream import Element, read_elements
 
 CLOCK_SKEW_MS = 5_000  # a recorder's clock further off than this is corrected by the server's
 SAME_PURCHASE_MS = 60_000  # guard and toast of one purchase lie seconds apart
-FEN_PER_CNY = 100
 SEEDS_PER_FEN = 10
 METADATA = frozenset({
     "user_name", "room_id", "room_title", "live_start_time", "record_start_time", "recorder", "video_start_time",
