@@ -54,6 +54,13 @@ def test_a_label_from_the_start_is_continuous() -> None:
     assert (fact.visible, fact.continuous, fact.ever) == (True, True, True)
 
 
+def test_a_heartbeat_may_carry_the_label() -> None:
+    on: dict[str, Any] = {"kind": "digital_human", "visible": True, "by": "host"}
+    room = after(beat(SECOND, label=e.HeartbeatLabel(**on)), until_ms=20 * MINUTE)
+    assert room.session.facts.label == after(label(SECOND, **on), until_ms=20 * MINUTE).session.facts.label
+    assert room.session.facts.ai_presenter.declared
+
+
 def test_of_a_room_without_a_label_it_is_unknown_until_a_minute_of_its_air_is_behind_the_horizon() -> None:
     assert after(until_ms=2 * MINUTE).session.facts.label == Label()
     assert known(after(until_ms=2 * MINUTE + 20 * SECOND)) == (False, False)

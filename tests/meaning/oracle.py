@@ -93,7 +93,8 @@ def look_at(room: Room, upto: int) -> Look | None:
     if now.current is None or now.current.host is None:
         return None
     mine = [p for p in so_far if p.session == now.current.number]
-    own = tuple(p.entry for p in mine if p.status == "applied" and p.entry.kind not in ("statistic", "counter"))
+    kept = [p.entry for p in mine if p.status == "applied" and p.entry.kind not in ("statistic", "counter")]
+    own = tuple(word for x in kept for word in (x, *carried(x)))
     blocks = tuple(closed_blocks(so_far, now.current.number, room.phase_ms))
     heard = max((p.entry.tells for p in mine if p.entry.cls == "G"), default=0)
     lost = tuple(p.newest for p, q in pairwise(so_far) if q.entry.offset in room.gaps)
@@ -101,6 +102,14 @@ def look_at(room: Room, upto: int) -> Look | None:
     least = min((p.append - p.entry.e for p in mine), default=0)
     sight = Sight(now.current.start, now.newest, now.watermark, heard, None, least, now.current.whole, blind, lost)
     return Look(room.room_id, now.entry.offset, now.append, now.newest, now.watermark, now.current, own, blocks, sight)
+
+
+def carried(x: Entry) -> tuple[Entry, ...]:
+    """The label's state that a heartbeat carries, as a record of its own."""
+    said = x.event.get("label") if x.type == "room.heartbeat" else None
+    if said is None:
+        return ()
+    return (replace(x, kind="register", event={**said, "type": "label.state", "id": x.id, "at_ms": x.at}),)
 
 
 def blind_spans(so_far: Sequence[Placed], session: Session) -> tuple[Span, ...]:

@@ -97,9 +97,10 @@ class Room:
         about = {"platform": self.platform, "region": "CN", "host_id": stretch.host, "operator_id": "op1",
                  "started_at_ms": T0 + stretch.started, "selling": True, "device_id": "d1",
                  "shop_ids": [{"system": "channels_shop", "id": "x"}]}  # fmt: skip
-        rhythm = rnd.choice((15, 25, 30, 70)) * SECOND
+        rhythm, labelled = rnd.choice((15, 25, 30, 70)) * SECOND, rnd.choice((0.0, 0.0, 0.2))
         for at in range(stretch.start, stretch.end, rhythm):
-            self.add(at, "room.heartbeat", name, **about, viewers=rnd.randrange(100))
+            said = {"label": label(rnd, at)} if rnd.random() < labelled else {}
+            self.add(at, "room.heartbeat", name, **about, **said, viewers=rnd.randrange(100))
         if stretch.session != "w":
             for _ in range(events):
                 at = rnd.randrange(stretch.start + (0 if self.strays else 10 * SECOND), stretch.end)
@@ -125,6 +126,10 @@ def provenance(rnd: random.Random, _at: int) -> dict[str, Any]:
         return {"source": "iptc", "trusted": True, "tampered": True}
     made = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
     return {"source": source, "trusted": rnd.random() < 0.5, "tampered": False, "digital_source_type": made}
+
+
+def label(rnd: random.Random, _at: int) -> dict[str, Any]:
+    return {"kind": "ai_generated", "by": "host", "visible": rnd.random() < 0.7, "area_ratio": rnd.choice((0.0, 0.25))}
 
 
 def frame(rnd: random.Random, _at: int) -> dict[str, Any]:
@@ -159,8 +164,7 @@ MADE: dict[str, tuple[int, Maker]] = {
     "likeness.match": (3, lambda r, _at: {"person_id": f"p{r.randrange(2)}", "similarity": r.choice((0.75, 0.9, 0.97)),
                                           "consent": r.choice(("granted", "none", "unknown"))}),
     "product.media": (1, lambda _r, _at: {"product_id": "p", "synthetic": False, "misleading": False}),
-    "label.state": (6, lambda r, _at: {"kind": "ai_generated", "by": "host", "visible": r.random() < 0.7,
-                                       "area_ratio": r.choice((0.0, 0.25))}),
+    "label.state": (6, label),
     "frame.measured": (3, frame),
     "registration.state": (2, lambda r, _at: {"host_id": "h", "avatar_registered": r.random() < 0.5,
                                               "driver_verified": r.random() < 0.5, "likeness_consent": False,

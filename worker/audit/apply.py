@@ -141,6 +141,12 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
 # --- the room itself -------------------------------------------------------------------------------------------
 
 
+def _on_heartbeat(room: Room, event: e.RoomHeartbeat, offset: int, key_ms: int) -> None:
+    describe(room, event, offset, key_ms)
+    if event.label is not None:
+        label.apply(room, label.carried(event, event.label), offset, key_ms)
+
+
 def _on_paused(room: Room, event: e.RoomPaused, offset: int, key_ms: int) -> None:
     pause(room, (key_ms, registers.rank(event)), event.at_ms, breaks.PAUSED)
     frame.refresh_idle(room)
@@ -325,7 +331,7 @@ def _marker(then: Handler) -> Handler:
 
 HANDLERS: dict[type, tuple[Handler, str, int, int]] = {
     e.RoomOpened: (describe, _OTHER, _SESSION, arrival.GATEWAY),
-    e.RoomHeartbeat: (describe, _BEAT, _SESSION, arrival.GATEWAY),
+    e.RoomHeartbeat: (_on_heartbeat, _BEAT, _SESSION, arrival.GATEWAY),
     e.RoomPaused: (_on_paused, _OTHER, _REGISTER, arrival.GATEWAY),
     e.RoomResumed: (_on_resumed, _OTHER, _REGISTER, arrival.GATEWAY),
     e.RoomClosed: (_on_closed, _OTHER, _SESSION, arrival.GATEWAY),

@@ -16,6 +16,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(max_length=2000)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Millis = Annotated[int, Meta(ge=0, le=4_102_444_800_000)]  # up to 2100-01-01
+DelayMillis = Annotated[int, Meta(ge=0, le=600_000)]  # how late a source is by design
 Ratio = Annotated[float, Meta(ge=0.0, le=1.0)]
 Region = Annotated[str, Meta(min_length=2, max_length=2)]
 Currency = Annotated[str, Meta(min_length=3, max_length=3)]
@@ -72,12 +73,22 @@ class RoomOpened(_Descriptor, tag="room.opened", kw_only=True, gc=False):
     """A broadcast (session) begins."""
 
 
+class HeartbeatLabel(Struct, gc=False, kw_only=True):
+    """What `label.state` says, as of the heartbeat that carries it."""
+
+    kind: Literal["ai_generated", "digital_human", "virtual_host"]
+    visible: bool
+    by: Literal["host", "platform", "unknown"]
+    area_ratio: Ratio | None = None
+
+
 class RoomHeartbeat(_Descriptor, tag="room.heartbeat", kw_only=True, gc=False):
     """Every 15–30 s: proves that the room lives, and carries the whole descriptor through silence. Without `paused` it
-    says nothing of a break."""
+    says nothing of a break, and without `label` nothing of the label."""
 
     viewers: Count
     paused: bool | UnsetType = UNSET
+    label: HeartbeatLabel | None = None
 
 
 class RoomPaused(Envelope, tag="room.paused", kw_only=True, gc=False):
@@ -189,6 +200,7 @@ class HostSpeech(Envelope, tag="host.speech", kw_only=True, gc=False):
     text: Text
     confidence: Ratio | None = None
     voice_id: Id | None = None
+    delay_ms: DelayMillis | None = None
 
 
 class HostReply(Envelope, tag="host.reply", kw_only=True, gc=False):
@@ -196,6 +208,7 @@ class HostReply(Envelope, tag="host.reply", kw_only=True, gc=False):
 
     medium: Literal["voice", "text", "sign"]
     comment_id: Id | None = None
+    delay_ms: DelayMillis | None = None
 
 
 class HostAction(Envelope, tag="host.action", kw_only=True, gc=False):
@@ -217,6 +230,7 @@ class DetectorScore(Envelope, tag="detector.score", kw_only=True, gc=False):
     score: Ratio
     look_ms: Annotated[int, Meta(ge=1, le=600_000)]
     stratum: Name | None = None
+    delay_ms: DelayMillis | None = None
 
 
 class WatermarkRead(Envelope, tag="watermark.read", kw_only=True, gc=False):

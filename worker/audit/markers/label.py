@@ -13,7 +13,7 @@ labelled for half of its time bets in UNLABELLED. Cost: 4 µs a state, 1 a look.
 from msgspec.structs import replace
 
 from worker.audit import labelled
-from worker.audit.events import LabelState
+from worker.audit.events import HeartbeatLabel, LabelState, RoomHeartbeat
 from worker.audit.facts import FACT_BIT, UNKNOWN, Certainty
 from worker.audit.markers import presenter
 from worker.audit.registers import is_newest
@@ -33,3 +33,11 @@ def apply(room: Room, event: LabelState, offset: int, key_ms: int) -> None:
     room.changed |= FACT_BIT["label"]
     if event.visible and event.by == "host" and event.kind in PRESENTER_KINDS:
         presenter.mark(room, Certainty.POSSIBLE, "declared", event, declared=True)
+
+
+def carried(beat: RoomHeartbeat, said: HeartbeatLabel) -> LabelState:
+    """The `label.state` that a heartbeat carries: of its time, and in its place among registers."""
+    return LabelState(
+        id=beat.id, room_id=beat.room_id, at_ms=beat.at_ms, session_id=beat.session_id,
+        kind=said.kind, visible=said.visible, by=said.by, area_ratio=said.area_ratio,
+    )  # fmt: skip
