@@ -11,7 +11,7 @@ from worker.lab.importers import ImportRefusedError, Limits
 @pytest.mark.parametrize(
     ("chat", "found"),
     [
-        ('[{"time_in_seconds": 1, "message_type": "text_message"}]', "chat-downloader"),
+        ("user_id,nickname,comment\n1,a,b\n", "a table without a column of times"),
         ('{"some": "thing"}', "JSON of an unknown kind"),
         ("<rss></rss>", "XML of an unknown kind"),
         ("12:00 somebody: hello", "text of an unknown kind"),

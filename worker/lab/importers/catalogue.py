@@ -22,6 +22,10 @@ class Format:
     """What it cannot say that another format can."""
 
 
+def _chat(name: str, writers: str, times: str, lacks: str) -> Format:
+    return Format(name, "chat", writers, times, lacks)
+
+
 def _speech(name: str, writers: str, times: str, lacks: str) -> Format:
     return Format(name, "speech", writers, times, lacks)
 
@@ -41,6 +45,23 @@ FORMATS: tuple[Format, ...] = (
         "danmaku", "chat", "danmaku XML of a live room by another writer", "as its times allow", "its writer's meaning"
     ),
     Format("twitchdownloader", "chat", "TwitchDownloader (JSON)", "sent, 1 s", "purchases"),
+    _chat("oba-live-tool", "oba-live-tool's WebSocket: Douyin, WeChat Channels, Kuaishou, Taobao, Xiaohongshu",
+          "arrived, 1 ms", "gifts; ids of who comments or orders, on Douyin"),
+    _chat("wxlivespy", "wxlivespy: WeChat Channels", "decoded, a poll at a time", "purchases; replies; a gift's price"),
+    _chat("wechat-live-msg", "WeChat Channels' own /live/msg answers", "as logged with each", "purchases"),
+    _chat("douyin-barrage-grab", "DouyinBarrageGrab (Data is text)", "by message id, 1 s, unless logged", "purchases"),
+    _chat("barrage-grab", "BarrageGrab (Data is an object)", "by message id, 1 s, unless logged", "purchases"),
+    _chat("douyin-live", "douyinLive, and others that write Douyin's own fields", "sent, 1 s", "purchases"),
+    _chat("dycast", "dycast, dycast-desktop", "arrived, 1 ms; else by message id, 1 s", "purchases"),
+    _chat("douyin-danmaku-catcher", "DouyinDanmakuCatcher", "sent, 1 s", "all but comments"),
+    _chat("shadow-replay", "bili-shadowreplay (JSON lines)", "arrived, 1 ms", "all but comments"),
+    _chat("kuaishou-push", "Kuaishou's web push", "gifts sent, 1 ms; others as logged", "prices; purchases"),
+    _chat("blrec-raw", "blrec with raw on: Bilibili's own commands", "sent, 1 ms; gifts 1 s", "purchases"),
+    _chat("chat-downloader", "chat-downloader: .json, .jsonl", "sent, 1 µs", "purchases"),
+    _chat("tiktok-live", "TikTok-Live-Connector, TikTokLive", "sent, 1 ms", "prices in money; purchases"),
+    _chat("chat-csv", "tables: DouyinBarrage, DouyinLiveWebFetcher, chat-downloader, scripts for TikTok",
+          "arrived, 1 s", "as their columns say"),
+    _chat("chat-text", "lines `ms:text`, and the text log of DouyinBarrageGrab", "arrived, 1 s", "all but comments"),
     _speech("webvtt", "YouTube's and others' WebVTT", "start and end, 1 ms", "confidence"),
     _speech("srt", "SRT of any tool", "start and end, 1 ms", "confidence"),
     _speech("whisper", "openai-whisper, mlx-whisper, whisper-ctranslate2, whisper.cpp's server", "10 ms", ""),
@@ -66,7 +87,7 @@ FORMATS: tuple[Format, ...] = (
     _speech("jianying-draft", "CapCut's (剪映) draft_content.json, not encrypted", "of the edit", "confidence"),
     _speech("videocaptioner", "VideoCaptioner's JSON", "1 ms", "confidence"),
     _speech("bilibili-subtitle", "Bilibili's subtitles as JSON", "10 ms", "confidence"),
-)
+)  # fmt: skip
 """Chat first; then speech, the best-known first."""
 
 

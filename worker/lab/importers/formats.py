@@ -5,6 +5,9 @@ from pathlib import Path
 
 from worker.lab.importers.captions import read_srt, read_webvtt
 from worker.lab.importers.catalogue import names
+from worker.lab.importers.chat_dialects import DIALECTS as CHATS_IN_JSON
+from worker.lab.importers.chat_json import read_chat_json, what_chat_it_is
+from worker.lab.importers.chat_table import CHAT_CSV, CHAT_TEXT, read_chat_table, what_table_it_is
 from worker.lab.importers.danmaku import read_danmaku
 from worker.lab.importers.danmaku_writers import VIDEO, written_by
 from worker.lab.importers.limits import ImportRefusedError, open_bounded
@@ -30,17 +33,15 @@ def detect(head: str) -> str:
         return "srt"
     if start.startswith("<"):
         return written_by(start)
-    if transcript := what_it_is(start):
-        return transcript
+    if found := what_chat_it_is(start) or what_it_is(start):
+        return found
     if start.startswith("{") and '"replayChatItemAction"' in start:
         return "yt-dlp"
     if start.startswith("{"):
         return _detect_json(start)
-    if start.startswith("[") and ('"time_in_seconds"' in start or '"message_type"' in start):
-        return "JSON by chat-downloader; record the chat with yt-dlp instead"
     if "\0" in start:
         return "a binary file"
-    return explain(start) or "text of an unknown kind"
+    return what_table_it_is(head) or explain(start) or "text of an unknown kind"
 
 
 def _detect_json(start: str) -> str:
@@ -78,6 +79,10 @@ def read_chat(path: Path, wanted: str, ledger: Ledger, progress: Progress) -> tu
     found = _resolve(path, wanted, names("chat"), names("speech"), max_bytes=limit, use="chat")
     if found == "yt-dlp":
         return found, read_yt_dlp(path, ledger, progress)
+    if any(dialect.name == found for dialect in CHATS_IN_JSON):
+        return found, read_chat_json(path, found, ledger, progress)
+    if found in (CHAT_CSV.name, CHAT_TEXT.name):
+        return found, read_chat_table(path, found, ledger, progress)
     if found == "twitchdownloader":
         return found, read_twitch(path, ledger, progress)
     return found, read_danmaku(path, found, ledger, progress)

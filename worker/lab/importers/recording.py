@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -61,6 +61,18 @@ class HostText:
 
 
 @dataclass(slots=True)
+class Deed:
+    """A viewer did something else than write or give: `count` likes, or an order of the product `what`."""
+
+    offset_ms: int
+    author: str
+    kind: Literal["joined", "liked", "followed", "shared", "order"]
+    count: int = 1
+    what: str = ""
+    ref: str = ""
+
+
+@dataclass(slots=True)
 class Speech:
     """A segment of the host's speech, `[start_ms, end_ms)` from the recording's start."""
 
@@ -71,7 +83,7 @@ class Speech:
     """The recogniser's own, 0 to 1; None if the file has none."""
 
 
-Item = Comment | Gift | HostText
+Item = Comment | Gift | HostText | Deed
 
 
 @dataclass(slots=True)

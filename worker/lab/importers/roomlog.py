@@ -14,7 +14,7 @@ import orjson
 from worker.audit.events import Event
 from worker.lab.importers.limits import ImportRefusedError
 from worker.lab.importers.pseudonym import Pseudonyms
-from worker.lab.importers.recording import BEFORE, Comment, Gift, HostText, Item, Ledger, Speech
+from worker.lab.importers.recording import BEFORE, NO_CURRENCY, Comment, Deed, Gift, HostText, Item, Ledger, Speech
 
 HEARTBEAT_MS = 20_000
 VIEWERS_SPAN_MS = 300_000  # a heartbeat's viewers: who wrote or gave within this time, a lower bound
@@ -199,5 +199,16 @@ class RoomLog:
                 "type": "viewer.gift", "viewer_id": viewer_id, "gift_id": gift_id,
                 "value": item.value, "currency": item.currency,
             }  # fmt: skip
+        if isinstance(item, Deed):
+            return self._deed_body(item, viewer_id)
         comment_id = of("comment", platform, item.ref or f"{self.session_id}\0{n}")
         return {"type": "viewer.comment", "comment_id": comment_id, "viewer_id": viewer_id, "text": item.text}
+
+    def _deed_body(self, item: Deed, viewer_id: str) -> dict[str, Any]:
+        if item.kind == "order":
+            return {
+                "type": "viewer.order", "viewer_id": viewer_id, "product_id": item.what[:64] or "unknown",
+                "quantity": item.count, "value": 0, "currency": NO_CURRENCY,
+            }  # fmt: skip
+        body: dict[str, Any] = {"type": f"viewer.{item.kind}", "viewer_id": viewer_id}
+        return body | {"count": item.count} if item.kind == "liked" else body
