@@ -12,12 +12,14 @@ from worker.cli.files import INPUT_FILE as FILE
 
 if TYPE_CHECKING:
     from worker.lab.importers import Summary
+    from worker.lab.importers.catalogue import Option
 
 EXAMPLE = """
 \b
 Examples:
   stream-audit import --chat video.live_chat.json --speech video.en.vtt --region US -o room.jsonl.zst
   stream-audit import --chat live.xml --speech live.whisper.json --selling --salt-file salt -o room.jsonl
+  stream-audit import --chat 'recordings/20260301-*.xml' --speech 'recordings/20260301-*.srt' -o room.jsonl
   stream-audit replay room.jsonl
 """
 
@@ -47,6 +49,16 @@ def _instant_ms(_: click.Context, __: click.Parameter, value: str | None) -> int
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000)
 
 
+def _moment_ms(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    """A time from the start as h:mm:ss or m:ss, in ms; or an instant, in Unix ms."""
+    if value is not None and re.fullmatch(r"\d{1,4}(:\d{1,2}){1,2}", value):
+        seconds = 0
+        for part in value.split(":"):
+            seconds = seconds * 60 + int(part)
+        return seconds * 1_000
+    return _instant_ms(_, __, value)
+
+
 def _format(_: click.Context, option: click.Parameter, value: str) -> str:
     if value != "auto":
         from worker.lab.importers.catalogue import names
@@ -55,6 +67,39 @@ def _format(_: click.Context, option: click.Parameter, value: str) -> str:
         if value not in known:
             raise click.BadParameter(f"is none of auto, {', '.join(known)}")
     return value
+
+
+def _files(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[Path, ...]:
+    """The files of a repeatable option: each value is a file, a folder or a pattern."""
+    from worker.lab.importers.limits import ImportRefusedError
+    from worker.lab.importers.parts import CHAT_SUFFIXES, SPEECH_SUFFIXES, expanded
+
+    found: list[Path] = []
+    for value in values:
+        try:
+            paths = expanded(value, CHAT_SUFFIXES if option.name == "chat" else SPEECH_SUFFIXES)
+        except ImportRefusedError as error:
+            raise click.BadParameter(str(error)) from error
+        missing = next((path for path in paths if not path.is_file()), None)
+        if missing is not None:
+            raise click.BadParameter(f"file {str(missing)!r} does not exist, or is no file")
+        if Path(value).is_dir():
+            paths = _read_of(paths, "chat" if option.name == "chat" else "speech")
+        found += [path for path in paths if path not in found]
+    return tuple(found)
+
+
+def _read_of(paths: list[Path], option: "Option") -> list[Path]:
+    """Those of a folder's files that are read; the others are named."""
+    from worker.lab.importers.formats import is_read
+
+    kept = [path for path in paths if is_read(path, option)]
+    for path in paths:
+        if path not in kept:
+            click.echo(f"note: {path}: passed over, not a file that --{option} reads", err=True)
+    if not kept:
+        raise click.BadParameter(f"none of its files is read by --{option}; see --formats")
+    return kept
 
 
 def _out(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
@@ -68,9 +113,19 @@ def _out(_: click.Context, __: click.Parameter, value: Path | None) -> Path | No
 
 
 @click.command("import", epilog=EXAMPLE)
-@click.option("--chat", type=FILE, help="What viewers wrote: the file of a recorder (--formats lists them).")
+@click.option(
+    "--chat",
+    multiple=True,
+    callback=_files,
+    help="What viewers wrote: a file, a folder or a pattern; again for each part of the broadcast.",
+)
 @click.option("--chat-format", metavar="NAME", callback=_format, default="auto", show_default=True)
-@click.option("--speech", type=FILE, help="What the host said: subtitles, or a recogniser's JSON.")
+@click.option(
+    "--speech",
+    multiple=True,
+    callback=_files,
+    help="What the host said: subtitles or a recogniser's file; as many as --chat, in the same order.",
+)
 @click.option("--speech-format", metavar="NAME", callback=_format, default="auto", show_default=True)
 @click.option("--platform", type=click.Choice(get_args(Platform)), help="Default: by the chat's format.")
 @click.option("--region", callback=_region, help="ISO 3166. Default: CN for bilibili, else ZZ (unknown).")
@@ -79,6 +134,8 @@ def _out(_: click.Context, __: click.Parameter, value: Path | None) -> Path | No
 @click.option("--selling/--not-selling", default=False, show_default=True, help="Whether the room sells.")
 @click.option("--started-at", "started_at_ms", callback=_instant_ms, help="ISO 8601. Default: from the chat.")
 @click.option("--speech-offset-ms", type=int, default=0, show_default=True, help="Shifts speech against chat.")
+@click.option("--since", "since_ms", callback=_moment_ms, help="h:mm:ss from the start, or ISO 8601.")
+@click.option("--until", "until_ms", callback=_moment_ms, help="h:mm:ss from the start, or ISO 8601.")
 @click.option("--salt-file", type=FILE, help="Key of the hashes (≥ 16 bytes). Default: random, thrown away.")
 @click.option("--max-chat-mb", type=POSITIVE, default=1024, show_default=True)
 @click.option("--max-speech-mb", type=POSITIVE, default=64, show_default=True)
@@ -89,8 +146,9 @@ def _out(_: click.Context, __: click.Parameter, value: Path | None) -> Path | No
 @click.option("--formats", is_flag=True, help="List what is read, and what each format can tell.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def import_(
-    *, chat: Path | None, speech: Path | None, salt_file: Path | None, out: Path | None, as_json: bool, formats: bool,
-    max_chat_mb: int, max_speech_mb: int, max_items: int, max_hours: int, max_bad_percent: float, **room: Any,
+    *, chat: tuple[Path, ...], speech: tuple[Path, ...], salt_file: Path | None, out: Path | None,
+    as_json: bool, formats: bool, max_chat_mb: int, max_speech_mb: int, max_items: int, max_hours: int,
+    max_bad_percent: float, **room: Any,
 ) -> None:  # fmt: skip
     """Turn the recording of a real room (chat, subtitles, or both) into a room log for `replay`.
 
@@ -105,14 +163,14 @@ def import_(
         return
     if out is None:
         raise click.UsageError("Missing option '-o' / '--out'.")
-    if chat is None and speech is None:
+    if not chat and not speech:
         raise click.UsageError("give --chat FILE, --speech FILE, or both")
     limits = Limits(
         chat_bytes=max_chat_mb * MIB, speech_bytes=max_speech_mb * MIB, items=max_items,
         span_ms=max_hours * HOUR_MS, bad_ratio=max_bad_percent / 100,
     )  # fmt: skip
     job = Job(chat=chat, speech=speech, salt=salt_file, out=out, limits=limits, **room)
-    total = sum(path.stat().st_size for path in (chat, speech) if path is not None)
+    total = sum(path.stat().st_size for path in (*chat, *speech))
     try:
         with _progress(total, hidden=as_json) as (bar, task):
             summary = import_recording(job, lambda count: bar.advance(task, count))

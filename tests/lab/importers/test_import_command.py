@@ -71,3 +71,25 @@ def test_bad_lines_are_shown_with_their_number(files: dict[str, str], tmp_path: 
     chat = tmp_path / "live_chat.json"
     chat.write_text("".join(youtube(n * 1_000) for n in range(1, 41)) + "{bad\n")
     assert "line 41" in call("--chat", str(chat), "-o", files["out"]).output
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        (["--since", "0:30"], [30]), (["--until", "0:00:59"], [1]), (["--since", "0:10", "--until", "1:29"], []),
+        (["--since", "2026-05-28T20:27:40Z"], [30]),
+    ],
+)  # fmt: skip
+def test_a_part_of_the_recording_is_cut_out(tmp_path: Path, given: list[str], left: list[int]) -> None:
+    out = tmp_path / "room.jsonl"
+    chat = tmp_path / "chat.json"
+    chat.write_text(twitch(tweet(1), tweet(90), video={"created_at": "2026-05-28T20:26:40Z"}))
+    done = call("--chat", str(chat), *given, "-o", str(out), "--json")
+    if not left:
+        assert done.exit_code == 1
+        assert "nothing lies between" in done.stderr
+        return
+    assert done.exit_code == 0, done.output
+    summary = json.loads(done.stdout)
+    assert summary["events"]["viewer.comment"] == 1
+    assert summary["dropped"] == {"outside of --since and --until": 1}

@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,6 +13,7 @@ import zstandard
 
 from worker.lab.importers.formats import read_chat, read_speech
 from worker.lab.importers.limits import ImportRefusedError, Limits
+from worker.lab.importers.parts import join_chats, join_speech, start_in_name
 from worker.lab.importers.pseudonym import Pseudonyms
 from worker.lab.importers.recording import Chat, Ledger, Progress, Speech
 from worker.lab.importers.roomlog import Room, RoomLog, align_speech
@@ -20,19 +21,20 @@ from worker.lab.importers.roomlog import Room, RoomLog, align_speech
 UNKNOWN_START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z, if neither file nor user knows when it was
 LATEST_START_MS = 4_000_000_000_000
 UNKNOWN_REGION = "ZZ"
+AS_INSTANT_MS = 100_000_000_000  # a smaller time counts from the start
 GAP_MS = 120_000  # chat that goes on this long after the last speech deserves a warning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What to import and what to say of the room where the files do not. At least one of chat and speech is
-    given.
+    given; several are parts of one broadcast.
     """
 
     out: Path
-    chat: Path | None = None
+    chat: Path | tuple[Path, ...] | None = None
     chat_format: str = "auto"
-    speech: Path | None = None
+    speech: Path | tuple[Path, ...] | None = None
     speech_format: str = "auto"
     platform: str | None = None
     region: str | None = None
@@ -41,8 +43,23 @@ class Job:
     selling: bool = False
     started_at_ms: int | None = None
     speech_offset_ms: int = 0
+    since_ms: int | None = None
+    """Leave out what comes before, and `until_ms` what comes after: ms from the start, or Unix ms if that large."""
+    until_ms: int | None = None
     salt: Path | None = None
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def chats(self) -> tuple[Path, ...]:
+        return _paths(self.chat)
+
+    @property
+    def speeches(self) -> tuple[Path, ...]:
+        return _paths(self.speech)
+
+
+def _paths(given: Path | tuple[Path, ...] | None) -> tuple[Path, ...]:
+    return () if given is None else (given,) if isinstance(given, Path) else given
 
 
 @dataclass(slots=True)
@@ -73,16 +90,23 @@ def import_recording(job: Job, progress: Progress = lambda _: None) -> Summary:
     pseudonyms = Pseudonyms.from_salt_file(job.salt)
     _protect_inputs(job)
     formats: dict[str, str] = {}
-    chat = Chat(job.platform or "other", ledger)
-    segments: list[Speech] = []
-    if job.chat is not None:
-        formats["chat"], chat = read_chat(job.chat, job.chat_format, ledger, progress)
-    if job.speech is not None:
-        formats["speech"], segments = read_speech(job.speech, job.speech_format, ledger, progress)
+    chats = [(path, *read_chat(path, job.chat_format, ledger, progress)) for path in job.chats]
+    spoken = [(path, *read_speech(path, job.speech_format, ledger, progress)) for path in job.speeches]
+    for kind, found in (("chat", [name for _, name, _ in chats]), ("speech", [name for _, name, _ in spoken])):
+        if found:
+            formats[kind] = ", ".join(dict.fromkeys(found))
+    parts = [(path, chat) for path, _, chat in chats]
+    chat = join_chats(parts, ledger) if parts else Chat(job.platform or "other", ledger)
+    starts = [(path, part.started_at_ms) for path, part in parts]
+    segments = join_speech([(path, said) for path, _, said in spoken], starts, chat.started_at_ms, ledger)
+    if chat.started_at_ms is None and segments and len(spoken) > 1:
+        chat.started_at_ms = min((at for path, _, _ in spoken if (at := start_in_name(path))), default=None)
     speech = align_speech(segments, job.speech_offset_ms, ledger)
     if not chat.items and not speech:
         raise ImportRefusedError(f"nothing to import: {_reasons(ledger)}")
     room = _room(job, chat, pseudonyms)
+    if job.since_ms is not None or job.until_ms is not None:
+        room, speech = _cut(job, room, chat, speech)
     log = RoomLog(
         room, chat.items, speech, length_ms=chat.length_ms, pseudonyms=pseudonyms, ledger=ledger, gaps=chat.gaps
     )
@@ -106,7 +130,7 @@ def _reasons(ledger: Ledger) -> str:
 
 
 def _protect_inputs(job: Job) -> None:
-    for path in (job.chat, job.speech, job.salt):
+    for path in (*job.chats, *job.speeches, job.salt):
         if path is not None and path.exists() and job.out.exists() and path.samefile(job.out):
             raise ImportRefusedError(f"{job.out}: is an input, too; choose another output")
 
@@ -128,6 +152,32 @@ def _room(job: Job, chat: Chat, pseudonyms: Pseudonyms) -> Room:
         selling=job.selling,
         title=chat.title,
     )
+
+
+def _cut(job: Job, room: Room, chat: Chat, speech: list[Speech]) -> tuple[Room, list[Speech]]:
+    """(`room` from `since_ms` on, its speech up to `until_ms`); `chat` is cut likewise.
+
+    Raises:
+        ImportRefusedError: nothing is left.
+    """
+    since, until = (
+        at if at is None or at < AS_INSTANT_MS else at - room.started_at_ms for at in (job.since_ms, job.until_ms)
+    )
+    begin = max(0, since or 0)
+    end = job.limits.span_ms if until is None else until
+    before = len(chat.items) + len(speech)
+    chat.items = [item for item in chat.items if begin <= item.offset_ms <= end]
+    speech = [segment for segment in speech if begin <= segment.start_ms and segment.end_ms <= end]
+    if not chat.items and not speech:
+        raise ImportRefusedError("nothing lies between --since and --until; the recording begins elsewhere")
+    chat.ledger.drop("outside of --since and --until", before - len(chat.items) - len(speech))
+    for item in chat.items:
+        item.offset_ms -= begin
+    for segment in speech:
+        segment.start_ms, segment.end_ms = segment.start_ms - begin, segment.end_ms - begin
+    chat.gaps = [(max(0, one - begin), two - begin) for one, two in chat.gaps if two > begin]
+    chat.length_ms = max(0, min(chat.length_ms, end) - begin)
+    return replace(room, started_at_ms=room.started_at_ms + begin), speech
 
 
 def _warn(job: Job, log: RoomLog, ledger: Ledger) -> None:

@@ -25,6 +25,7 @@ BEFORE = "sent before the recording began"
 DUPLICATE = "the same message again"
 NO_TEXT = "comment without text"
 BAD_SHOWN = 5
+EARLY_MS = 120_000
 NO_CURRENCY = "XXX"  # ISO 4217: no currency; such a gift has value 0 because its price is not in the file
 
 
@@ -102,6 +103,12 @@ class Ledger:
         if count:
             self.dropped[reason] += count
 
+    def undrop(self, reason: str, count: int) -> None:
+        """`count` entries that were left out are needed after all."""
+        self.dropped[reason] -= count
+        if self.dropped[reason] <= 0:
+            del self.dropped[reason]
+
     def unreadable(self, line: int, why: str) -> None:
         """The entry at `line` (from 1) was not understood."""
         self.bad += 1
@@ -135,6 +142,8 @@ class Chat:
     title: str = ""
     broadcast: str = ""
     """What the file has to tell one broadcast of the room from another, such as when it went live; raw."""
+    early: list[Item] = field(default_factory=list)
+    """Items of the two minutes before the recording began, left out here: another part may need them."""
     gaps: list[tuple[int, int]] = field(default_factory=list)
     """Stretches that were not recorded, in ms from the start: neither silence nor a break of the host's."""
 
@@ -145,6 +154,8 @@ class Chat:
             self.ledger.unreadable(line, f"more than {limits.span_ms // 3_600_000} h after the start (--max-hours)")
         elif item.offset_ms < 0:
             self.ledger.drop(BEFORE)
+            if item.offset_ms >= -EARLY_MS and len(self.early) < limits.items:
+                self.early.append(item)
         elif len(self.items) >= limits.items:
             raise ImportRefusedError(f"more than {limits.items} chat entries; raise the limit with --max-items")
         else:
