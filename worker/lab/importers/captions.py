@@ -19,7 +19,12 @@ from worker.lab.importers.limits import ImportRefusedError
 from worker.lab.importers.readable import NO_CHARACTER, REPLACEMENT, read_text
 from worker.lab.importers.recording import Ledger, Progress, Speech
 
+GROWN_MS = 2_000  # a text that goes on within this time has grown
+HIGHLIGHT_MS = 100
+FAST = 10  # characters a second: no one says so many; a word of a text that stays is shown for its own time
+HIGHLIGHT_CHARS = 6
 FILLER_MS = 50  # a cue this short shifts lines and says nothing
+ROLLED_LINES = 12
 ROLLING_RATIO = 0.25  # of the cues begin with the line that ended the one before
 _TAG = re.compile(r"<[^<>\n]{0,200}>|\{\\[^{}\n]{0,100}\}")
 _SOUND = re.compile(r"[\[(（【♪♫][^\[\]()（）【】\n]{0,80}[\])）】♪♫]|[♪♫\s]{1,80}")
@@ -137,27 +142,59 @@ def _speech(path: Path, text: str, cues: list[Cue], ledger: Ledger, bad_before: 
             ledger.drop("caption of a sound, not of speech")
         else:
             ledger.drop("caption without text")
-    return kept
+    return without_growth(kept, ledger)
 
 
 def is_rolling(cues: list[Cue]) -> bool:
-    """Whether many cues begin with the last line of the cue before, as fillers or with something new below
-    it.
+    """Whether many cues begin with the last lines of the cue before, as fillers or with something new below
+    them.
     """
     carried = 0
     for (_, _, before), (start, end, lines) in pairwise(cues):
-        if before and lines and lines[0] == before[-1] and (len(lines) > 1 or end - start <= FILLER_MS):
+        same = _carried(before, lines)
+        if same and (len(lines) > same or end - start <= FILLER_MS):
             carried += 1
     return carried >= 2 and carried >= ROLLING_RATIO * len(cues)
+
+
+def _carried(before: list[str], lines: list[str]) -> int:
+    """How many of the last lines of one cue begin the next."""
+    same = min(len(before), len(lines), ROLLED_LINES)
+    while same and before[-same:] != lines[:same]:
+        same -= 1
+    return same
+
+
+def without_growth(segments: list[Speech], ledger: Ledger) -> list[Speech]:
+    """Segments without the earlier states of a text that grows, or that stays while its words are highlighted.
+
+    What a host says twice is kept: equal texts are one only if each is shown too shortly to be said.
+    """
+    kept: list[Speech] = []
+    for segment in segments:
+        last = kept[-1] if kept else None
+        if last is not None and _continues(last, segment):
+            ledger.drop("caption that grows: an earlier state of it")
+            kept[-1] = Speech(last.start_ms, max(last.end_ms, segment.end_ms), segment.text, segment.confidence)
+        else:
+            kept.append(segment)
+    return kept
+
+
+def _continues(before: Speech, now: Speech) -> bool:
+    gap = now.start_ms - before.end_ms
+    if len(now.text) > len(before.text):
+        return gap <= GROWN_MS and now.text.startswith(before.text) and now.start_ms >= before.start_ms
+    shown_ms = max(1, now.end_ms - now.start_ms)
+    fast = len(now.text) >= HIGHLIGHT_CHARS and len(now.text) * 1_000 > FAST * shown_ms
+    return now.text == before.text and abs(gap) <= HIGHLIGHT_MS and fast
 
 
 def unroll(cues: list[Cue], ledger: Ledger) -> list[Cue]:
     """The new lines of each cue: those after the longest beginning that ended the cue before."""
     fresh, before = [], list[str]()
     for start, end, lines in cues:
-        same = min(len(before), len(lines))
-        while same and before[-same:] != lines[:same]:
-            same -= 1
+        same = _carried(before, lines)
         if new := lines[same:]:
             fresh.append((start, end, new))
         elif lines:

@@ -111,10 +111,12 @@ def who(identity: object, name: object) -> str:
 
 
 def comment(author: str, text: object, sent_ms: int, ref: object = "") -> Message:
+    """A comment; `text` and `ref` may be of any kind."""
     return Message("comment", author, word(text).strip(), sent_ms, word(ref))
 
 
 def dropped(why: str = NOT_NEEDED) -> list[Message]:
+    """What an entry gives that is to be left out and counted."""
     return [Message("drop", text=why)]
 
 

@@ -18,6 +18,7 @@ from worker.lab.importers.transcript_entries import (
     volcengine,
     whisper,
     whisper_cpp,
+    youtube,
 )
 
 LIST = "[]"
@@ -56,6 +57,7 @@ DIALECTS: tuple[Dialect, ...] = (
     _dialect("whisper", "segments", ("segments",), "text", whisper, doubts=True),
     _dialect("whisper.cpp", "transcription", ("transcription",), "text", whisper_cpp, doubts=True),
     _dialect("hf-chunks", "chunks", ("chunks",), "text timestamp", chunk, doubts=True),
+    _dialect("youtube-json3", "events", ("events",), "tStartMs", youtube),
     _dialect("aliyun", "transcripts", ("transcripts.[0].sentences",), "begin_time text",
              plain("begin_time", "end_time", "text", 1)),
     _dialect("aliyun-isi", "Result", ("Result.Sentences",), "BeginTime Text", plain("BeginTime", "EndTime", "Text", 1)),

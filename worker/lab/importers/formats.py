@@ -4,16 +4,21 @@ import re
 from pathlib import Path
 
 from worker.lab.importers.captions import read_srt, read_webvtt
-from worker.lab.importers.catalogue import names
+from worker.lab.importers.catalogue import Option, names
 from worker.lab.importers.chat_dialects import DIALECTS as CHATS_IN_JSON
 from worker.lab.importers.chat_json import read_chat_json, what_chat_it_is
 from worker.lab.importers.chat_table import CHAT_CSV, CHAT_TEXT, read_chat_table, what_table_it_is
 from worker.lab.importers.danmaku import read_danmaku
+from worker.lab.importers.danmaku_ass import read_danmaku_ass
 from worker.lab.importers.danmaku_writers import VIDEO, written_by
 from worker.lab.importers.limits import ImportRefusedError, open_bounded
 from worker.lab.importers.readable import HEAD_BYTES as ENCODING_BYTES
 from worker.lab.importers.readable import encoding_of
 from worker.lab.importers.recording import Chat, Ledger, Progress, Speech
+from worker.lab.importers.subtitles import NAMES as SUBTITLES
+from worker.lab.importers.subtitles import read_subtitles, what_subtitles_they_are
+from worker.lab.importers.timed_text import NAMES as TIMED_TEXTS
+from worker.lab.importers.timed_text import read_timed_text, what_timed_text_it_is
 from worker.lab.importers.transcripts import explain, read_transcript, what_it_is
 from worker.lab.importers.twitch import read_twitch
 from worker.lab.importers.whisper import without_held_words
@@ -32,7 +37,7 @@ def detect(head: str) -> str:
     if _SRT.match(head.replace("\r\n", "\n")):
         return "srt"
     if start.startswith("<"):
-        return written_by(start)
+        return what_timed_text_it_is(start) or written_by(start)
     if found := what_chat_it_is(start) or what_it_is(start):
         return found
     if start.startswith("{") and '"replayChatItemAction"' in start:
@@ -41,13 +46,24 @@ def detect(head: str) -> str:
         return _detect_json(start)
     if "\0" in start:
         return "a binary file"
-    return what_table_it_is(head) or explain(start) or "text of an unknown kind"
+    return what_subtitles_they_are(head) or what_table_it_is(head) or explain(start) or "text of an unknown kind"
 
 
 def _detect_json(start: str) -> str:
     if '"comments"' in start and ('"streamer"' in start or '"content_offset_seconds"' in start):
         return "twitchdownloader"
     return explain(start) or "JSON of an unknown kind"
+
+
+def is_read(path: Path, option: Option) -> bool:
+    """Whether the file seems to be of a format that `--chat` or `--speech` accepts."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(ENCODING_BYTES)
+    except OSError:
+        return True  # said when it is read
+    encoding, mark = encoding_of(head)
+    return detect(head[mark:HEAD_BYTES].decode(encoding, "replace")) in names(option)
 
 
 def _resolve(
@@ -83,6 +99,8 @@ def read_chat(path: Path, wanted: str, ledger: Ledger, progress: Progress) -> tu
         return found, read_chat_json(path, found, ledger, progress)
     if found in (CHAT_CSV.name, CHAT_TEXT.name):
         return found, read_chat_table(path, found, ledger, progress)
+    if found == "danmaku-ass":
+        return found, read_danmaku_ass(path, ledger, progress)
     if found == "twitchdownloader":
         return found, read_twitch(path, ledger, progress)
     return found, read_danmaku(path, found, ledger, progress)
@@ -95,6 +113,10 @@ def read_speech(path: Path, wanted: str, ledger: Ledger, progress: Progress) -> 
     if found in ("webvtt", "srt"):
         reader = read_webvtt if found == "webvtt" else read_srt
         segments = reader(path, ledger, progress)
+    elif found in SUBTITLES:
+        segments = read_subtitles(path, found, ledger, progress)
+    elif found in TIMED_TEXTS:
+        segments = read_timed_text(path, found, ledger, progress)
     else:
         segments = read_transcript(path, found, ledger, progress)
     return found, without_held_words(segments, ledger)

@@ -8,6 +8,7 @@ from worker.lab.importers.limits import ImportRefusedError
 
 SALT_MIN_BYTES = 16
 SALT_MAX_BYTES = 65_536
+VIEWERS_KEPT = 50_000
 
 
 class Pseudonyms:
@@ -15,6 +16,7 @@ class Pseudonyms:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._viewers: dict[str, str] = {}  # those who were asked for lately; the same people write again and again
 
     def __repr__(self) -> str:
         return "Pseudonyms(key hidden)"
@@ -42,5 +44,13 @@ class Pseudonyms:
 
     def of(self, kind: str, platform: str, raw: str) -> str:
         """The pseudonym of the id `raw` of a `kind` (viewer, host, …; at most 16 bytes) on `platform`."""
-        text = f"{platform}\0{raw}".encode("utf-8", "surrogatepass")
-        return blake2b(text, key=self._key, person=kind.encode(), digest_size=16).hexdigest()
+        text = f"{platform}\0{raw}"
+        if kind == "viewer" and (known := self._viewers.get(text)):
+            return known
+        data = text.encode("utf-8", "surrogatepass")
+        found = blake2b(data, key=self._key, person=kind.encode(), digest_size=16).hexdigest()
+        if kind == "viewer":
+            if len(self._viewers) >= VIEWERS_KEPT:
+                self._viewers.clear()
+            self._viewers[text] = found
+        return found

@@ -13,10 +13,13 @@ from typing import Any
 
 FAR = 1e12  # a time of so many ms is out of range
 MUSIC = 0.8
+PAUSE_MS = 800  # a pause this long ends a sentence where there is no punctuation
+SENTENCE_CHARS = 60
 _TAG = re.compile(r"<\|[^|<>]{0,40}\|>")
 _PICTURES = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf\ufe0f]")
 _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,4}):(\d{1,2})(?:[.,](\d{1,3}))?")
 _SPACED = re.compile(r"(?<=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])\s+(?=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])")
+_ENDS = frozenset("，。！？；,.!?;")
 _BROKEN = re.compile("\ufffd+")
 _UNIT = re.compile(
     r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\ufffd]|[A-Za-z0-9'\u2019]+)|([，。！？；,.!?;])|.", re.DOTALL
@@ -183,6 +186,13 @@ def bilibili(entry: Entry) -> Piece | None:
     return Piece(milliseconds(entry.get("from"), 1_000), milliseconds(entry.get("to"), 1_000), text, silent=silent)
 
 
+def youtube(entry: Entry) -> Piece | None:
+    """An event of YouTube's json3: ms; one without text only sets a window."""
+    said = "".join(words(part.get("utf8")) for part in items(entry.get("segs")) if isinstance(part, dict))
+    start, length = milliseconds(entry.get("tStartMs"), 1), milliseconds(entry.get("dDurationMs"), 1)
+    return Piece(start, None if start is None or length is None else start + length, said)
+
+
 def by_characters(entry: Entry) -> list[Piece]:
     """Sentences of a FunASR text without sentences, from the times of its characters.
 
@@ -199,7 +209,9 @@ def by_characters(entry: Entry) -> list[Piece]:
         (milliseconds(pair[0], 1), milliseconds(pair[1], 1))
         for pair in items(stamps) if isinstance(pair, list) and len(pair) == 2
     ]  # fmt: skip
-    if not times or len(times) != sum(1 for unit in _UNIT.finditer(text) if unit[1]):
+    if not times:
+        return _by_tokens(entry)
+    if len(times) != sum(1 for unit in _UNIT.finditer(text) if unit[1]):
         return []
     pieces: list[Piece] = []
     first, begun = 0, 0  # the text and the times that the sentence under way begins with
@@ -212,6 +224,29 @@ def by_characters(entry: Entry) -> list[Piece]:
     if heard > begun:
         pieces.append(Piece(times[begun][0], times[heard - 1][1], text[first:]))
     return pieces
+
+
+def _by_tokens(entry: Entry) -> list[Piece]:
+    """Sentences from Fun-ASR-Nano's `timestamps`: tokens with their times in seconds."""
+    pieces: list[Piece] = []
+    said, start, end = "", 0, 0
+    for token in items(entry.get("timestamps")) or items(entry.get("ctc_timestamps")):
+        if not isinstance(token, dict):
+            return []
+        text = words(token.get("token")) or words(token.get("text"))
+        begin = milliseconds(token.get("start_time", token.get("start")), 1_000)
+        until = milliseconds(token.get("end_time", token.get("end")), 1_000)
+        if begin is None or until is None:
+            return []
+        if said and (len(said) >= SENTENCE_CHARS or begin - end >= PAUSE_MS):
+            pieces.append(Piece(start, end, without_tags(said).strip()))
+            said = ""
+        start = start if said else begin
+        said, end = said + text, until
+        if text.strip() in _ENDS:
+            pieces.append(Piece(start, end, without_tags(said).strip()))
+            said = ""
+    return [*pieces, Piece(start, end, without_tags(said).strip())] if said else pieces
 
 
 def subtitle_text(content: object) -> str:

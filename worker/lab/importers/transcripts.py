@@ -63,7 +63,11 @@ def what_it_is(text: str) -> str:
         keys = outer_keys(walk, at)
         if {"tracks", "materials"} <= keys:
             return DRAFT
-        if "text" in keys and keys & {"timestamp", "key", "wav_name"} and not keys & {"message_type", "time"}:
+        if (
+            "text" in keys
+            and keys & {"timestamp", "timestamps", "key", "wav_name"}
+            and not keys & {"message_type", "time"}
+        ):
             return TEXTS
         if keys & {"Response", "Data"} and next(_tencent_result(walk, at), None) is not None:
             return "tencent"

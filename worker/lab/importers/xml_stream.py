@@ -205,11 +205,13 @@ def read_elements(
     skip: frozenset[str],
     entries: frozenset[str],
     take: Callable[[Element], None],
+    max_bytes: int | None = None,
+    option: str = "--max-chat-mb",
 ) -> None:
     """Calls `take` for every element that ended; `skip` names elements whose content is passed over.
 
     `entries` names those that hold a message: they do not nest, and a broken one costs itself only. A file
-    that just stops is accepted with a warning.
+    that just stops is accepted with a warning. `option` raises the limit of `max_bytes`, else that of chats.
 
     Raises:
         ImportRefusedError: too large, entities or external references, too deep, or no text.
@@ -217,7 +219,8 @@ def read_elements(
     target = _Target(ledger.limits, skip, entries)
     feeder = _Feeder(path, ledger, target, take)
     held = b""
-    with open_lines(path, ledger.limits.chat_bytes, "--max-chat-mb", ledger, progress) as lines:
+    limit = ledger.limits.chat_bytes if max_bytes is None else max_bytes
+    with open_lines(path, limit, option, ledger, progress) as lines:
         while data := lines.readline(CHUNK_BYTES):
             data, held = held + data, b""
             if not lines.whole and (at := data.rfind(b"<")) > 0:
