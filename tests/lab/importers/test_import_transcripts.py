@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.lab.importers.made_up import Importer, whisper
+from tests.lab.importers.subtitle_samples import ALL
 from tests.lab.importers.transcript_samples import SAMPLES
 from worker.lab.importers import ImportRefusedError
 from worker.lab.importers.catalogue import names
@@ -164,4 +165,4 @@ def test_a_broken_byte_and_a_cut_end_cost_an_entry_of_any_format(run: Importer, 
 
 
 def test_the_catalogue_lists_every_format_that_has_samples(run: Importer) -> None:
-    assert set(SAMPLES) | {"webvtt", "srt"} == set(names("speech"))
+    assert set(SAMPLES) | set(ALL) | {"webvtt", "srt"} == set(names("speech"))
