@@ -47,7 +47,7 @@ def _hostile(
     if kind == 5:
         return "key_mismatch", timestamp, None, text
     if kind == 6:
-        return "future_timestamp", timestamp, key, orjson.dumps({**event, "at_ms": timestamp + 300_001})
+        return "future_timestamp", timestamp, key, orjson.dumps({**event, "at_ms": timestamp + 86_400_001})
     if kind == 7:
         return "unknown_type", timestamp, key, orjson.dumps({**event, "type": "room.exploded"})
     if kind == 8:
@@ -83,9 +83,9 @@ def _log(rng: Random) -> tuple[list[Rec], Counter[str], Counter[str]]:
                 fates["duplicate"] += 1
                 records.append(Rec(len(records), again[0], again[1], again[2]))
                 continue
-        if dice < 0.20 and len(good) > 60_000:  # by now every room's watermark is past the corpus's beginning
+        if dice < 0.20 and event["type"] in WEIGHS and key in applied:
             fates["late"] += 1
-            late = orjson.dumps({**event, "at_ms": event["at_ms"] - 62_000})
+            late = orjson.dumps({**event, "at_ms": event["at_ms"] - 301_000})  # no watermark waits for so long
             records.append(Rec(len(records), timestamp, key, late))
             continue
         if dice < 0.22 and good:

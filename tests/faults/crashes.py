@@ -192,4 +192,4 @@ def rooms_cap(world: World) -> None:
         world.finish(worker)
 
 
-ACCOUNTED = ("applied", "duplicate", "late", "replay_skipped", "rejected")
+ACCOUNTED = ("applied", "duplicate", "late", "foreign", "replay_skipped", "rejected")

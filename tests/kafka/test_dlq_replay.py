@@ -41,12 +41,18 @@ NOTHING = {"replayed before": 0, "replayed and refused again": 0, "would be refu
 
 
 def left_behind() -> list[bytes]:
-    """A room opens, closes, and hears of a viewer a second later: out of session, however often it is told."""
+    """A room opens, and hears of a viewer of another session: out of session, however often it is told."""
     head = {"room_id": "jd:r0", "session_id": "s"}
     events = [
         {**head, **OPENED, "type": "room.opened", "id": "a", "at_ms": START_MS},
-        {**head, "type": "room.closed", "id": "b", "at_ms": START_MS + 1_000},
-        {**head, "type": "viewer.joined", "id": "c", "at_ms": START_MS + 2_000, "viewer_id": "v1"},
+        {
+            **head,
+            "type": "viewer.joined",
+            "id": "b",
+            "at_ms": START_MS + 1_000,
+            "viewer_id": "v1",
+            "session_id": "former",
+        },
     ]
     return [json.dumps(event).encode() for event in events]
 
