@@ -4,7 +4,6 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,14 @@ from click.testing import CliRunner, Result
 
 from tests.policy.build import a_policy, a_rule
 from tests.support.engine import room_log
-from worker.audit.room import Room
 from worker.cli import cli
 from worker.lab.simulate import simulate
 from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.judge import Judge
-from worker.policy.model import Decision
 from worker.records import OutRecord
 from worker.resources import POLICIES_DIR
 from worker.tools import roomlog
-from worker.tools.backtest import throughout
-from worker.tools.sides import SharedPartition, Side
+from worker.tools.backtest import Source, judge_source, throughout
 from worker.topics import VIOLATIONS_TOPIC
 
 MINUTES_MS = 60_000
@@ -118,37 +114,40 @@ def alone(files: dict[str, str], records: list[roomlog.LogRecord]) -> Iterator[t
 
 
 @pytest.mark.slow
-def test_judging_both_at_once_says_of_each_what_a_worker_says_that_knows_it_alone() -> None:
+def test_each_side_is_what_a_worker_with_these_policies_says(tmp_path: Path) -> None:
     """With caps, pauses, shares and reviews: what is upheld releases what was parked, and starts the ladder higher."""
     old, new = ({"p": a_policy(RULE, SHARE)}, {"p": a_policy(RULE.replace("per_hour: 4", "per_hour: 9"))})
-    events = [(key, value, at) for key, value, at in room_log(5, rooms=12, steps=6_000)]
+    log = reviewed(list(room_log(5, rooms=12, steps=6_000)), old, new)
+    with roomlog.Writer(tmp_path / "log.jsonl") as out:
+        for record in log:
+            out.record(record)
+    found = judge_source(Source(path=str(tmp_path / "log.jsonl")), old, new)
+    assert found.events == len(log)
+    for files, tally in ((old, found.old), (new, found.new)):
+        said = list(alone(files, log))
+        kinds = Counter(kind for _, kind, *_ in said)
+        assert min(kinds[kind] for kind in ("opened", "parked", "cleared", "withdrawn")) >= 2, kinds
+        assert tally.actions == Counter(action for _, _, *actions in said for action in actions)
+        assert sum(tally.parked.values()) == kinds["parked"]
+    assert found.old.actions != found.new.actions
+
+
+def reviewed(
+    events: list[tuple[bytes, bytes, int]], old: dict[str, str], new: dict[str, str]
+) -> list[roomlog.LogRecord]:
+    """The log, in which a person decides about every fifth record that a cap has held back under either policy."""
     log = [roomlog.LogRecord(0, n, at, key, value) for n, (key, value, at) in enumerate(events)]
-    reviewed = []
-    for files in (old, new):
-        parked = [name for name, kind, *_ in alone(files, log) if kind == "parked"]
-        reviewed += parked[::5]
+    parked = [
+        name for files in (old, new) for name in [n for n, kind, *_ in alone(files, log) if kind == "parked"][::5]
+    ]
     rooms = {v: r.key for files in (old, new) for r, v in _violations_of(files, log)}
-    for number, name in enumerate(reviewed):
+    for number, name in enumerate(parked):
         room_id = (rooms[name] or b"").decode()
         outcome = ("upheld", "overturned")[number % 3 == 0]
         review = {"type": "review.decided", "id": f"rv{number}", "room_id": room_id, "at_ms": events[-1][2],
                   "violation_id": name, "outcome": outcome, "by": "reviewer"}  # fmt: skip
         events.insert(3_000 + number * 60, (room_id.encode(), json.dumps(review).encode(), events[-1][2]))
-    log = [roomlog.LogRecord(0, n, at, key, value) for n, (key, value, at) in enumerate(events)]
-    found: tuple[list[tuple[str, ...]], list[tuple[str, ...]]] = ([], [])
-
-    def take(into: list[tuple[str, ...]], _: Room, d: Decision) -> None:
-        into.append((d.violation_id, d.kind, *(action.action for action in d.actions)))
-
-    sides = [Side(Judge(throughout(files)), partial(take, into)) for files, into in zip((old, new), found, strict=True)]
-    partition = SharedPartition("t", 0, sides)
-    for first in range(0, len(log), 500):
-        partition.process(log[first : first + 500])
-    for files, said in zip((old, new), found, strict=True):
-        assert said == list(alone(files, log))
-        kinds = Counter(kind for _, kind, *_ in said)
-        assert min(kinds[kind] for kind in ("opened", "parked", "cleared", "withdrawn")) >= 3, kinds
-    assert found[0] != found[1]
+    return [roomlog.LogRecord(0, n, at, key, value) for n, (key, value, at) in enumerate(events)]
 
 
 def _violations_of(files: dict[str, str], log: list[roomlog.LogRecord]) -> Iterator[tuple[OutRecord, str]]:

@@ -79,7 +79,8 @@ def test_batch_sizes_do_not_change_what_is_parked(size: int) -> None:
 def one_that_is_parked(judge: Judge) -> tuple[Room, Decision]:
     room = a_room()
     set_ai(room, Certainty.CONFIRMED)
-    return room, park(room, only(look(judge, room)))
+    opened = only(look(judge, room))
+    return room, park(room.episodes["T-ONE-01"], opened)
 
 
 def review(judge: Judge, room: Room, name: str, outcome: str, minutes: float = 1) -> list[Decision]:
@@ -125,7 +126,7 @@ def test_a_finding_that_stands_again_stays_parked_until_its_parked_record_is_uph
     room = a_room()
     set_ai(room, Certainty.CONFIRMED)
     opened = only(look(judge, room))
-    parked = park(room, only(look(judge, room, 10)))
+    parked = park(room.episodes["T-ONE-01"], only(look(judge, room, 10)))
     assert only(review(judge, room, opened.violation_id, "overturned", 11)).kind == "withdrawn"
     again = only(review(judge, room, opened.violation_id, "upheld", 12))
     assert (again.kind, again.actions, again.withheld[-1].because) == ("parked", (), "cap")

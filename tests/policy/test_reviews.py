@@ -295,7 +295,7 @@ def test_reviews_in_any_order_and_again_and_again_end_in_one_state(
         ).replace("[[reduce_live_recommendation, notify]]",
                   "[[reduce_live_recommendation, notify], [notify], [no_boost, notify]]"))  # fmt: skip
         second = only(look(judge, room, 10))
-        parked = caps.park(room, only(look(judge, room, 20)))
+        parked = caps.park(room.episodes["T-ONE-01"], only(look(judge, room, 20)))
         names = {"opened": opened.violation_id, "second": second.violation_id, "parked": parked.violation_id}
         if is_closed:
             closed(room)

@@ -287,7 +287,9 @@ class PartitionProcessor:
             yield offset
             caps = self.rooms.caps
             decisions = [
-                park(room, d) if is_counted(d) and not caps.let_through(d, offset, watermark_ms) else d
+                park(room.episodes.get(d.rule.id), d)
+                if is_counted(d) and not caps.let_through(d, offset, watermark_ms)
+                else d
                 for d in decisions
             ]
         if out.silent:

@@ -16,8 +16,8 @@ producer can bend it, and it never goes back.
 from msgspec import Struct
 from msgspec.structs import replace
 
+from worker.audit.episode import Episode
 from worker.audit.numbers import power
-from worker.audit.room import Room
 from worker.policy.model import Decision, Pause, Withheld
 
 HOUR_MS = 3_600_000
@@ -157,9 +157,8 @@ def is_counted(decision: Decision) -> bool:
     return bool(decision.actions) and not decision.released
 
 
-def park(room: Room, decision: Decision) -> Decision:
-    """The decision with all that it asks for held back; the episode remembers, so that a person may release it."""
-    episode = room.episodes.get(decision.rule.id)
+def park(episode: Episode | None, decision: Decision) -> Decision:
+    """The decision with all that it asks for held back; its episode remembers, so that a person may release it."""
     if episode is not None:
         episode.parked = (decision.violation_id,)
     return hold_back(decision)

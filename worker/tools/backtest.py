@@ -2,30 +2,31 @@
 
 No one has said what is true of these rooms, so nothing here is right or wrong: rules *would fire*.
 Both sets of policies are taken as in force throughout, whatever their `effective_from_ms` says; of several versions
-of one policy the highest counts.
+of one policy the highest counts. Each set has rooms of its own: what was decided about a room outlives its sessions
+and its silence, so two sets cannot share one.
 """
 
 import multiprocessing
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 import msgspec
+import orjson
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.audit.room import Room
 from worker.clock import monotonic_s
+from worker.partition.rooms import MemoryRooms, PartitionProcessor
 from worker.policy.book import PolicyBook
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
-from worker.policy.model import Decision
+from worker.records import OutRecord
 from worker.tools.kafkalog import KafkaLog
 from worker.tools.roomlog import Faults, LogRecord, read
-from worker.tools.sides import SharedPartition, Side
-from worker.topics import EVENTS_TOPIC
+from worker.topics import EVENTS_TOPIC, VIOLATIONS_TOPIC
 
 CHUNK_RECORDS = 1_000
 END_OF_TIME_MS = 1 << 62
@@ -115,16 +116,21 @@ def judge_source(source: Source, old: Mapping[str, str], new: Mapping[str, str])
     """
     outcome = Outcome()
     books = [_compiled(tuple(files.items())) for files in (old, new)]
-    sides = []
-    for book, tally in zip(books, (outcome.old, outcome.new), strict=True):
-        sides.append(Side(Judge(book, clock=monotonic_s), partial(_count, tally)))
-    partition = SharedPartition(source.topic, source.partition, sides)
+    tallies = (outcome.old, outcome.new)
+    sides = [
+        PartitionProcessor(
+            topic=source.topic, partition=source.partition, rooms=MemoryRooms(), judge=Judge(book, clock=monotonic_s)
+        )
+        for book in books
+    ]
     faults = None if source.strict else outcome.faults
     records = (r for r in _records(source, faults) if source.from_ms <= r.timestamp < source.to_ms)
     while chunk := list(islice(records, CHUNK_RECORDS)):
         outcome.events += len(chunk)
-        partition.process(chunk)
-    for side, tally in zip(sides, (outcome.old, outcome.new), strict=True):
+        for side, tally in zip(sides, tallies, strict=True):
+            for violation in side.process(chunk).of(VIOLATIONS_TOPIC):
+                _count(tally, violation)
+    for side, tally in zip(sides, tallies, strict=True):
         tally.rule_seconds = side.judge.rule_seconds
     return outcome
 
@@ -139,15 +145,16 @@ def _records(source: Source, faults: Faults | None) -> Iterator[LogRecord]:
         yield from log.read_rooms(source.topic, source.partition)
 
 
-def _count(tally: Tally, room: Room, decision: Decision) -> None:
-    rule = decision.rule.id
-    if decision.kind in ("opened", "parked", "escalated"):
-        side = tally.live if decision.mode == "live" else tally.shadow
-        side.add((room.room_id, decision.session_id, rule))
-    if decision.kind == "parked":
+def _count(tally: Tally, violation: OutRecord) -> None:
+    said = orjson.loads(violation.value or b"")
+    rule = said["rule"]["id"]
+    if said["transition"] in ("opened", "parked", "escalated"):
+        side = tally.live if said["mode"] == "live" else tally.shadow
+        side.add((said["room_id"], said["session_id"] or "", rule))
+    if said["transition"] == "parked":
         tally.parked[rule] = tally.parked.get(rule, 0) + 1
-    for wish in decision.actions:
-        tally.actions[wish.action] = tally.actions.get(wish.action, 0) + 1
+    for wish in said["actions"]:
+        tally.actions[wish["action"]] = tally.actions.get(wish["action"], 0) + 1
 
 
 def run(sources: list[Source], old: Mapping[str, str], new: Mapping[str, str], processes: int) -> Iterator[Outcome]:
