@@ -10,6 +10,7 @@ from tests.audit.build import MINUTE, ROOM_ID, SECOND, T0, a_room, ask, beat, be
 from tests.audit.oracle import Oracle
 from tests.audit.rooms import random_log
 from worker.audit import events as e
+from worker.audit import windows
 from worker.audit.room import BLOCK_MS, PANE_MS, Room, block_start
 from worker.audit.sessions import Status
 
@@ -185,3 +186,29 @@ def test_prompts_open_before_a_silence_fall_due_in_their_own_block() -> None:
     oracle = Oracle(log)
     assert [block.due for block in oracle.blocks[:3]] == [0, 3, 0]
     assert log_e(a_room(log)) == pytest.approx(oracle.log_e(), abs=1e-9)
+
+
+def test_a_clock_that_said_1970_makes_no_room_ask_for_half_a_century() -> None:
+    room = a_room([beat(1 - T0, started_at_ms=1), ask(2 - T0), say(3 - T0)])
+    feed(room, beats(30 * MINUTE))
+    assert room.session.asking is not None and room.session.asking.requests < 20
+    assert room.session.block_start_ms > room.watermark_ms - BLOCK_MS
+
+
+def test_a_session_whose_first_clock_said_1970_closes_no_blocks_of_half_a_century(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = a_room([beat(0), ev(e.RoomClosed, 1_000), beat(-T0, session_id="s2"), *beats(MINUTE, session_id="s2")])
+    closed = 0
+
+    def count(room: Room, end_ms: int) -> None:
+        nonlocal closed
+        closed += 1
+        assert closed < 200
+        close_block(room, end_ms)
+
+    close_block = windows._close_block
+    monkeypatch.setattr(windows, "_close_block", count)
+    asked = [ask(at_ms, session_id="s2") for at_ms in range(60_000, 700_000, 10_000)]
+    feed(room, in_time(beats(12 * MINUTE, from_ms=MINUTE, session_id="s2"), asked))
+    assert closed and room.session.block_start_ms > room.watermark_ms - BLOCK_MS

@@ -133,7 +133,7 @@ def stir(state: Asking, rank: int) -> None:
 
 
 def wait(state: Asking, until_ms: int) -> None:
-    """Ask for nothing before `until_ms`: until then the session was off the air."""
+    """Ask for nothing before `until_ms`: until then the session was off the air, or its clock leapt."""
     state.due_ms = max(state.due_ms, until_ms)
 
 

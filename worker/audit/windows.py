@@ -10,12 +10,13 @@ from worker.audit.evidence import Level, copy_as, new_family, step
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REQUEST_BIT, Driven
 from worker.audit.markers import fleet, presenter
 from worker.audit.numbers import whole
-from worker.audit.room import BLOCK_MS, LATENESS_MS, PANE_MS, Block, Pane, Phase, Room, Utterance, spoken_in
+from worker.audit.room import BLOCK_MS, FOREVER_MS, LATENESS_MS, PANE_MS, Block, Pane, Phase, Room, Utterance, spoken_in
 from worker.audit.signals import cadence, challenge, detectors, excitation, latency, loop, replies, scripts
 from worker.audit.text import words
 
 LABELLED_SHARE = 0.5
 PASSED_RECENTLY_MS = 3_600_000
+LEAP_MS = 6 * 3_600_000
 
 
 def open_pane(room: Room, at_ms: int) -> Pane:
@@ -30,7 +31,10 @@ def open_pane(room: Room, at_ms: int) -> Pane:
 
 def close_due(room: Room, watermark_ms: int) -> None:
     """Close every pane and block whose end the watermark has reached, in the order of their ends; in between make the
-    requests that fall due while it passes."""
+    requests that fall due while it passes. Of a leap, as from 1970 to now by one wrong clock, only the last six hours
+    are walked through."""
+    if room.session.asking is not None and watermark_ms - LEAP_MS > room.session.block_start_ms:
+        requests.wait(room.session.asking, watermark_ms - LEAP_MS)
     if watermark_ms >= room.session.label_due_ms:
         labelled.refresh(room)
     room.session.due_ms = next_due(room)
@@ -46,8 +50,9 @@ def close_due(room: Room, watermark_ms: int) -> None:
             _fold(room, room.session.panes.pop(first))
         else:
             _close_block(room, block_end)
-            until_ms = min(watermark_ms, _asks_ms(room))
-            if first is None and not room.session.prompts and until_ms - room.session.block_start_ms > BLOCK_MS:
+            until_ms = min(watermark_ms, _asks_ms(room), FOREVER_MS if first is None else first)
+            empty_ms = until_ms - room.session.block_start_ms
+            if not room.session.prompts and empty_ms > (BLOCK_MS if first is None else LEAP_MS):
                 _skip_silence(room, until_ms)
         room.session.due_ms = next_due(room)
     room.session.due_ms = min(room.session.due_ms, room.session.label_due_ms)
@@ -80,7 +85,7 @@ def _ask(room: Room) -> None:
 
 
 def _skip_silence(room: Room, watermark_ms: int) -> None:
-    """Nothing was open: jump over empty blocks at once."""
+    """Nothing was open before `watermark_ms`: jump over empty blocks at once."""
     latest_ms = watermark_ms - BLOCK_MS
     start_ms = latest_ms - (latest_ms - room.session.block_start_ms) % BLOCK_MS
     _close_scripts(room, start_ms)
