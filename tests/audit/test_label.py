@@ -12,7 +12,7 @@ from worker.audit import labelled
 from worker.audit.apply import apply
 from worker.audit.facts import Certainty, Label
 from worker.audit.marks import LABEL_MARKS_MAX
-from worker.audit.room import Room
+from worker.audit.room import BLIND_MAX, Room
 from worker.audit.sessions import Status
 
 Known = tuple[bool | None, bool | None]
@@ -189,6 +189,41 @@ def test_times_that_are_blind_say_nothing() -> None:
     room.session.blind = ((T0 + 2 * MINUTE, T0 + 3 * MINUTE),)
     feed(room, [label(10 * MINUTE + 1)])
     assert known(room) == (True, False)
+
+
+def with_breaks(number: int, *more: object) -> Room:
+    """A room labelled from the start whose label goes at the end of each broadcast and is there before the next."""
+    log: list[object] = [mark(1_000), label(2_000)]
+    for i in range(number):
+        at_ms = (2 + 2 * i) * MINUTE
+        log += [beat(at_ms), ev(e.RoomClosed, at_ms + SECOND), label(at_ms + 2 * SECOND, False)]
+        log += [label(at_ms + 50 * SECOND), beat(at_ms + MINUTE)]
+    return a_room(in_time([beat(0)], log, beats((2 * number + 25) * MINUTE, from_ms=(2 * number + 2) * MINUTE), more))
+
+
+@pytest.mark.parametrize("number", [1, BLIND_MAX, 2 * BLIND_MAX])
+def test_a_label_that_is_off_while_the_session_is_off_the_air_stays_continuous(number: int) -> None:
+    room = with_breaks(number)
+    assert known(room) == (True, True)
+    assert len(room.session.blind) <= BLIND_MAX
+
+
+@pytest.mark.parametrize("number", [1, BLIND_MAX, 2 * BLIND_MAX])
+def test_an_off_time_on_the_air_is_not_washed_out_by_breaks(number: int) -> None:
+    flicker = [label(100_000, False), label(110_000)]
+    assert known(with_breaks(number, *flicker)) == (True, False)
+
+
+def test_breaks_every_4_s_hide_no_missing_label() -> None:
+    log: list[object] = [mark(1_000)]
+    for at_ms in range(0, 10 * MINUTE, 4 * SECOND):
+        log += [beat(at_ms), ev(e.RoomClosed, at_ms + 3_500)]
+    assert a_room(in_time(log, [beat(10 * MINUTE)])).session.facts.label.continuous is False
+
+
+def test_a_start_in_1970_excuses_no_missing_label() -> None:
+    log = [beat(at_ms, started_at_ms=0) for at_ms in range(0, 10 * MINUTE, 15 * SECOND)]
+    assert known(a_room(in_time(log, [mark(1_000), label(2_000, False)]))) == (False, False)
 
 
 def test_a_silent_gateway_is_waited_for_ten_minutes() -> None:

@@ -225,6 +225,17 @@ def held_label(held: int) -> list[Record]:
     return douyin().put(30_000 + held * SECOND, 30_000, LABEL).records()
 
 
+def off_within_a_break() -> list[Record]:
+    """A label that goes with a broadcast, and is back before the session is, 25 minutes before the end."""
+    log = Log("douyin").beats(10).put(5_300, 5_000, LABEL)
+    log.put(10 * MINUTE, 10 * MINUTE, {"type": "room.closed"})
+    log.put(10 * MINUTE + 2_000, 10 * MINUTE + 1_000, LABEL, visible=False).put(11 * MINUTE, 11 * MINUTE - 9_000, LABEL)
+    for at in range(30_000, 35 * MINUTE, MINUTE):
+        if not 10 * MINUTE <= at < 11 * MINUTE:
+            log.put(at + 8_000, at, MARK)
+    return log.beats(35, start=11 * MINUTE).records()
+
+
 def arrived(arrivals: Sequence[tuple[str, int]]) -> list[Record]:
     """Its label goes at 20.0 s and comes at 20.5 s; (which, how much later it arrives)."""
     log = douyin(minutes=5)
@@ -323,6 +334,7 @@ CASES: Mapping[str, Callable[[], None]] = {
     **{f"e6-stray-rival-{p}": partial(opens, partial(stray_rival, p), NOTHING) for p in ("douyin", "bilibili")},
     **{f"e7-{kind}-reconnects-every-{every}-s": partial(sheds_nothing, kind, every)
        for kind in ("silent", "stripped", "unlabelled") for every in (60, 240, 600)},
+    "label-off-within-a-break": partial(opens, off_within_a_break, NOTHING),
     "e8-label-read-every-30-s": partial(opens, label_every_30_s, NOTHING),
     "e8-label-read-every-30-s-keeps-its-beginning": partial(agrees, label_every_30_s, "label"),
     "e8-hidden-time-in-any-order": hidden_alike,

@@ -9,7 +9,7 @@ A session is off the air from its close until it reopens, and from when another 
 seconds is judged as if he had not. Longer ones void the prompts that waited through them.
 """
 
-from worker.audit.room import BLIND_MAX, BREAKS_MAX, FOREVER_MS, PAUSES_MAX, Session
+from worker.audit.room import BREAKS_MAX, FOREVER_MS, PAUSES_MAX, Session
 
 DUE_MS = 90_000
 SHORT_MS = 30_000
@@ -119,31 +119,17 @@ def _within(spans: list[Span], start_ms: int, end_ms: int) -> int:
 
 def add(session: Session, start_ms: int, end_ms: int) -> None:
     """Remember that the session was off the air. More than are kept run together, the oldest."""
-    session.breaks = _bounded((*session.breaks, (start_ms, end_ms)), BREAKS_MAX)
-    blind(session, start_ms, end_ms)
-
-
-def blind(session: Session, start_ms: int, end_ms: int) -> None:
-    """Remember a time of which a missing label says nothing."""
-    spans = session.blind
-    if spans and spans[-1][0] <= start_ms <= spans[-1][1]:
-        spans, (start_ms, end_ms) = spans[:-1], (spans[-1][0], max(end_ms, spans[-1][1]))
-    session.blind = _bounded((*spans, (start_ms, end_ms)), BLIND_MAX)
-
-
-def _bounded(spans: tuple[Span, ...], most: int) -> tuple[Span, ...]:
-    if len(spans) <= most:
-        return spans
-    (start, _), (_, end), *rest = spans
-    return ((start, end), *rest)
+    spans = (*session.breaks, (start_ms, end_ms))
+    if len(spans) > BREAKS_MAX:
+        (start, _), (_, end), *rest = spans
+        spans = ((start, end), *rest)
+    session.breaks = spans
 
 
 def forget(session: Session, before_ms: int) -> None:
-    """Drop what ended long before `before_ms`: no prompt, block or label asks for it any more."""
+    """Drop what ended long before `before_ms`: no prompt or block asks for it any more."""
     if session.breaks:
         session.breaks = tuple(span for span in session.breaks if span[1] > before_ms - KEPT_MS)
-    if session.blind:
-        session.blind = tuple(span for span in session.blind if span[1] > before_ms - KEPT_MS)
     marks = session.break_marks
     while len(marks) > 1 and marks[1][2] <= before_ms - DUE_MS:
         marks = marks[1:]

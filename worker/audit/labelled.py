@@ -23,7 +23,7 @@ from worker.audit.facts import FACT_BIT, Certainty, Label, Tamper
 from worker.audit.marks import LABEL_MARKS_MAX, LabelMarks, Mark
 from worker.audit.registers import accused_since_ms, is_surest, rank
 from worker.audit.registers import since_ms as known_since_ms
-from worker.audit.room import FOREVER_MS, Phase, Room, Session
+from worker.audit.room import BLIND_MAX, FOREVER_MS, Phase, Room, Session
 
 GRACE_MS = 60_000
 GATEWAY_WAIT_MS = 600_000
@@ -102,6 +102,51 @@ def _cut(room: Room, kept: LabelMarks) -> None:
     off = _off(room, min(from_ms, horizon_ms(room)))
     kept.off_ms = max(kept.off_ms, off[-1][1] if off else 0)
     kept.marks, kept.cut = marks[drop:], True
+
+
+def blind(room: Room, start_ms: int, end_ms: int) -> None:
+    """Remember a time of which a missing label says nothing, for as long as the session lasts.
+
+    Of more than are kept the oldest is dropped once all that it covers is summed up. Where nothing was read of the
+    label, or the horizon has not passed it, the oldest two run together: that accuses no one.
+    """
+    session = room.session
+    spans = _joined((*session.blind, (start_ms, end_ms)))
+    if len(spans) > BLIND_MAX:
+        (start, end), (_, later), *rest = spans
+        if session.label is not None and end < horizon_ms(room):
+            session.blind = spans
+            _sum_up(room, session.label, end)
+            spans = spans[1:]
+        else:
+            spans = ((start, later), *rest)
+    session.blind = spans
+
+
+def _joined(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+    """The spans in order, those that touch made one."""
+    out: list[Span] = []
+    for start, end in sorted(spans):
+        if out and start <= out[-1][1]:
+            out[-1] = out[-1][0], max(end, out[-1][1])
+        else:
+            out.append((start, end))
+    return tuple(out)
+
+
+def _sum_up(room: Room, kept: LabelMarks, until_ms: int) -> None:
+    """Keep of the time before `until_ms` no more than the end of its latest off-time, and what held at its end."""
+    off = _off(room, until_ms)
+    kept.off_ms = max(kept.off_ms, off[-1][1] if off else 0)
+    before = [mark for mark in kept.marks if mark.since_ms <= until_ms]
+    after = kept.marks[len(before) :]
+    if before:
+        last = before[-1]
+        since_ms = last.since_ms if last.visible else until_ms
+        kept.marks = (Mark(last.key_ms, last.rank, since_ms, last.visible, last.by), *after)
+    elif room.session.whole and not kept.cut:  # off since the start: any word overrides that
+        kept.marks = (Mark(-1, 0, until_ms, False, 0), *after)
+    kept.cut = True
 
 
 def _off(room: Room, until_ms: int) -> list[Span]:

@@ -16,7 +16,7 @@ Who displaces whom is `audit.sessions`.
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from worker.audit import announce, breaks, requests
+from worker.audit import announce, breaks, labelled, requests
 from worker.audit.askers import Askers
 from worker.audit.events import RoomHeartbeat, RoomOpened
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, SESSION_BIT
@@ -58,7 +58,7 @@ def describe(room: Room, event: RoomOpened | RoomHeartbeat, offset: int, key_ms:
 def _first(room: Room, event: RoomOpened | RoomHeartbeat) -> None:
     """The first descriptor: when the session began, whether it was seen from there on. Now rules may look."""
     session, started_ms, at_ms = room.session, event.started_at_ms, event.at_ms
-    session.began_ms = min(started_ms, at_ms)
+    session.began_ms = max(1, min(started_ms, at_ms))  # 0 means that none came
     session.whole = started_ms <= at_ms <= session.began_ms + WHOLE_MS
     room.changed |= FACT_BIT["room"] | BLOCK_BIT
     _rephase(room, described=True)
@@ -149,6 +149,7 @@ def come_back(room: Room, at_ms: int) -> None:
     session.off_ms = session.off_appended_ms = 0
     session.phase = Phase.UNKNOWN
     breaks.add(session, off_ms, at_ms)
+    labelled.blind(room, off_ms, at_ms)
     _stop_clocks(session, at_ms - off_ms)
     session.unbroken_since_ms = at_ms
     if session.asking is not None:

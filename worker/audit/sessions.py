@@ -14,7 +14,7 @@ from enum import IntEnum
 
 from xxhash import xxh32_intdigest
 
-from worker.audit import breaks, speech
+from worker.audit import labelled, speech
 from worker.audit.episode import EPISODES_MAX, Episode
 from worker.audit.events import ANSWERS, Event, ReviewDecided, RoomClosed, RoomHeartbeat, RoomOpened
 from worker.audit.history import kept_until_ms, retire
@@ -134,7 +134,7 @@ def _take_up(room: Room, name: str, at_ms: int, offset: int) -> None:
         room.unclosed -= 1
         _restore(room, back, at_ms)
     if room.unclosed and left.phase != Phase.CLOSED:
-        breaks.blind(room.session, left.start_ms, left.leased_ms + LEASE_MS)
+        labelled.blind(room, left.start_ms, left.leased_ms + LEASE_MS)
 
 
 def _set_aside(room: Room, left: Session, at_ms: int) -> None:
@@ -195,7 +195,7 @@ def _keep_episodes(room: Room, episodes: list[Episode]) -> None:
 def _note_rival(room: Room) -> None:
     """A descriptor of another session: while one that never closed may be on the air, a missing label says nothing."""
     if room.unclosed:
-        breaks.blind(room.session, room.appended_ms, room.appended_ms + LEASE_MS)
+        labelled.blind(room, room.appended_ms, room.appended_ms + LEASE_MS)
 
 
 def take_letter(room: Room, event: Event) -> bool:
