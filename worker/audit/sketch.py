@@ -14,9 +14,8 @@ leaves J = 0.7.
 """
 
 from collections.abc import Iterable
-from itertools import repeat
-from operator import lshift, xor
 from struct import Struct as Layout
+from struct import unpack_from
 
 from msgspec import Struct
 from xxhash import xxh3_64_digest, xxh32_intdigest
@@ -28,6 +27,7 @@ KEYS = 4
 ROWS = 6
 BINS = KEYS * ROWS
 KEY_BYTES = 8
+HASH_BYTES = 4
 SPAN_MS = 300_000
 SPANS = 2
 RUNS_MIN = 200
@@ -46,13 +46,13 @@ class Sketch(Struct, gc=False, array_like=True):
     span: int = 0
 
 
-class _Hashes(dict[str, int]):
-    """31-bit hashes of pairs of letters. Only a memory of a pure function, emptied when full."""
+class _Hashes(dict[str, bytes]):
+    """31-bit hashes of pairs of letters, as 4 bytes. Only a memory of a pure function, emptied when full."""
 
-    def __missing__(self, pair: str) -> int:
+    def __missing__(self, pair: str) -> bytes:
         if len(self) >= GRAMS_MAX:
             self.clear()
-        self[pair] = found = xxh32_intdigest(pair.encode()) >> 1
+        self[pair] = found = (xxh32_intdigest(pair.encode()) >> 1).to_bytes(HASH_BYTES, "little")
         return found
 
 
@@ -60,14 +60,22 @@ _hash_of = _Hashes().__getitem__
 
 
 def hear(sketch: Sketch, spoken: Iterable[Words]) -> None:
-    """What was said, in any order."""
+    """What was said, in any order.
+
+    A run is the hash of a pair, xor twice that of the next but one. All are made in one number, with 32 bits for each:
+    there a place is 64 bits away from the next but one, and the highest bit of a hash is 0.
+    """
     bins = list(_bins.unpack(sketch.bins))
     highest = max(bins)
     for words in spoken:
-        pairs = list(map(_hash_of, words.pairs))
-        runs = map(xor, pairs, map(lshift, pairs[2:], repeat(1)))  # 32 bits, of a pair and the next but one
+        hashes = b"".join(map(_hash_of, words.pairs))
+        count = max(0, len(words.pairs) - 2)
+        row = int.from_bytes(hashes, "little")
+        runs = unpack_from(f"<{count}I", (row ^ row >> 63).to_bytes(len(hashes), "little"))
         for found in [run for run in runs if run < highest]:  # soon few
-            bins[found % BINS] = min(bins[found % BINS], found)
+            place = found % BINS
+            if found < bins[place]:
+                bins[place] = found
     sketch.bins = _bins.pack(*bins)
 
 
