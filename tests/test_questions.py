@@ -12,7 +12,7 @@ from tests.test_tidy import REPOSITORY, SHIPPED, functions_of, name_of, refuse
 
 PURE = ("audit", "identities", "ingress", "policy")
 VERBS = {
-    "close", "count", "discover", "fold", "let", "note", "remember", "take", "update", "uphold",
+    "advance", "close", "count", "discover", "fold", "let", "note", "remember", "take", "update", "uphold",
 }  # fmt: skip
 """How the name of a function begins that changes something and tells whether it did, or how it went."""
 CACHES = {

@@ -8,7 +8,7 @@ the time of the first, by what its open pane holds.
 """
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from xxhash import xxh3_64_digest, xxh3_64_intdigest, xxh32_intdigest
 
@@ -29,10 +29,10 @@ from worker.audit.markers import (
     software,
     watermark,
 )
-from worker.audit.registers import note_delay
 from worker.audit.reviews import waiting
 from worker.audit.room import (
     CHALLENGES_PER_PANE,
+    LATENESS_MS,
     PROMPT_CHARS,
     PROMPTS_PER_PANE,
     REPLIES_PER_PANE,
@@ -50,14 +50,12 @@ from worker.audit.signals import cadence, challenge, detectors
 from worker.audit.signals.bots import viewer_hash
 from worker.audit.signals.replies import GIFT, GREETING, ORDER, QUESTION
 from worker.audit.text import is_greeting, is_question
-from worker.audit.windows import open_pane
+from worker.audit.windows import close_due, open_pane
 
 Handler = Callable[[Room, Any, int, int], None]
 """Changes the room by an event at effective time; takes its offset and the time that orders registers (`arrival`)."""
 
-_REPEATABLE, _VIEWER, _OTHER, _BEAT = "repeatable", "viewer", "other", "heartbeat"
-"""Whose memory of recent event ids an event type uses; `_REPEATABLE` ones need none."""
-
+_REPEATABLE, _VIEWER, _OTHER, _BEAT = arrival.REPEATABLE, arrival.BY_VIEWER, arrival.BY_OTHERS, arrival.BEAT
 _SPEECH, _PROMPT, _REPLY, _LOOK = clocks.SPEECH, clocks.PROMPT, clocks.ANSWER, 3
 _COUNTER, _REGISTER, _FACT, _CHALLENGE, _ANSWER, _SESSION = range(4, 10)
 _JOINED, _CAN_BE_LATE, _OF_A_BROADCAST = _REPLY, _LOOK, _COUNTER
@@ -66,7 +64,7 @@ facts and challenges are never late. Answers come over other partitions, or from
 nothing of how far the room is. What is up to `_OF_A_BROADCAST` counts for nothing once its session has closed."""
 
 # Plain names for the hot path: an attribute of an enum costs as much as a comparison.
-_CLOSED = int(Phase.CLOSED)
+_CLOSED, _GATEWAY = int(Phase.CLOSED), arrival.GATEWAY
 _APPLIED, _DUPLICATE, _LATE, _AHEAD = Status.APPLIED, Status.DUPLICATE, Status.LATE, Status.AHEAD
 
 
@@ -76,66 +74,63 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
     `appended_ms` is its append time, Unix ms. Returns what became of it. `room.changed` collects what rules must look
     at again.
     """
-    before_ms = room.appended_ms
-    if appended_ms < before_ms:  # noqa: PLR1730 a call costs three times as much
+    said, at_ms, before_ms = event, event.at_ms, room.appended_ms
+    passed_ms = appended_ms - before_ms
+    if passed_ms < 0:
         appended_ms = before_ms
-    said, at_ms = event, event.at_ms
-    key_ms, ahead_ms = at_ms, 0
-    if at_ms > appended_ms:
+    key_ms, delay_ms = at_ms, appended_ms - at_ms
+    if delay_ms < 0:
         if arrival.is_too_far_ahead(event, appended_ms):
             return _AHEAD
         key_ms = arrival.key_ms(at_ms, appended_ms)
-        ahead_ms = at_ms - appended_ms
-        event = arrival.shifted(event, -ahead_ms)
-        at_ms = appended_ms
-    if (
-        appended_ms - before_ms > SILENCE_MS
-        and before_ms
-        and (status := start_again(room, event, appended_ms)) is not _APPLIED
-    ):
+        event, at_ms = arrival.shifted(event, delay_ms), appended_ms
+    if passed_ms > SILENCE_MS and before_ms and (status := start_again(room, event, appended_ms)) is not _APPLIED:
         return status
     room.appended_ms = appended_ms
-    handler, once, kind, source = HANDLERS[event.__class__]
-    digest = b""
-    if once is not _REPEATABLE:
-        digest = xxh3_64_digest(event.id.encode())
-        if once is _BEAT:
-            known = arrival.is_known_beat(room, digest)
-        else:
-            ring = room.seen_viewer if once is _VIEWER else room.seen_other
-            known = digest in ring and arrival.is_known(ring, digest)
-        if known:
-            return _DUPLICATE
-    told_ms = at_ms if kind != _SPEECH else arrival.told_ms(cast("e.HostSpeech", event))
-    status, session, name = _APPLIED, room.session, event.session_id
+    handler, memory, kind, source = HANDLERS[type(event)]
+    told_ms = arrival.told_ms(event) if kind == _SPEECH and isinstance(event, e.HostSpeech) else at_ms
+    session, name, is_late = room.session, event.session_id, False
     if (
         kind == _SESSION
         or session.phase == _CLOSED
         or (name != session.id if name is not None else told_ms < session.began_ms or not session.began_ms)
     ):
-        status = admit(room, event, said, offset, told_ms)
+        status = _enter(room, event, said, offset, told_ms, memory)
         if status is not _APPLIED and status is not _LATE:
             return status
-    if once is _BEAT:
-        arrival.remember_beat(room, digest)
-    elif digest:
-        arrival.remember(room, digest, once is _VIEWER)
-    if kind != _ANSWER:
-        arrival.advance(room, at_ms, told_ms, source)
-        if kind <= _OF_A_BROADCAST:
-            late = status is _LATE or (told_ms < room.watermark_ms and kind <= _CAN_BE_LATE)
-            if kind <= _JOINED:
-                clocks.note(room, kind, told_ms, ahead_ms, late)
-            if late:
-                room.session.counts.late += 1
-                return _LATE
-    if appended_ms - at_ms < room.session.least_delay_ms:
-        note_delay(room, appended_ms - at_ms)
-        labelled.refresh(room)
+        session, is_late = room.session, status is _LATE
+    elif memory and not arrival.take_id(room, event.id, memory):
+        return _DUPLICATE
+    in_order = source == _GATEWAY and at_ms > room.max_at_ms and not room.slowest_ms
+    if in_order:  # as a rule; `advance` would do the same
+        room.max_at_ms = room.heard_ms = at_ms
+        room.watermark_ms = until_ms = at_ms - LATENESS_MS
+        if until_ms >= session.due_ms:
+            close_due(room, until_ms)
+    elif kind != _ANSWER and arrival.advance(room, at_ms, told_ms, source) and kind <= _CAN_BE_LATE:
+        is_late = True
+    if kind <= _JOINED:
+        clocks.note(session, kind, at_ms, told_ms, delay_ms, is_late)
+    if is_late and kind <= _OF_A_BROADCAST:
+        session.counts.late += 1
+        return _LATE
+    if delay_ms < session.least_delay_ms:
+        labelled.note_delay(room, delay_ms)
     handler(room, event, offset, key_ms)
-    if room.changed or room.watermark_ms >= room.session.label_due_ms:
+    if room.changed or (not in_order and room.watermark_ms >= session.label_due_ms):
         labelled.refresh(room)
     return _APPLIED
+
+
+def _enter(room: Room, event: e.Event, said: e.Event, offset: int, told_ms: int, memory: int) -> Status:
+    """Find the session of an event that is not plainly of the one on the air; `said` is it before its times moved."""
+    digest = xxh3_64_digest(event.id.encode()) if memory else b""
+    if memory and arrival.is_known(room, digest, memory):
+        return _DUPLICATE
+    status = admit(room, event, said, offset, told_ms)
+    if memory and (status is _APPLIED or status is _LATE):
+        arrival.remember(room, digest, memory)
+    return status
 
 
 # --- the room itself -------------------------------------------------------------------------------------------
@@ -224,8 +219,9 @@ def _prompt(
     pane = open_pane(room, event.at_ms)
     rank = xxh3_64_intdigest(event.id.encode())
     kept = pane.prompts
-    if any(prompt.rank == rank for prompt in kept):
-        return
+    for prompt in kept:
+        if prompt.rank == rank:
+            return
     pane.prompts_seen += 1
     if len(kept) >= PROMPTS_PER_PANE and rank >= kept[-1].rank:
         return
@@ -329,7 +325,7 @@ def _marker(then: Handler) -> Handler:
     return count_and_apply
 
 
-HANDLERS: dict[type, tuple[Handler, str, int, int]] = {
+HANDLERS: dict[type, tuple[Handler, int, int, int]] = {
     e.RoomOpened: (describe, _OTHER, _SESSION, arrival.GATEWAY),
     e.RoomHeartbeat: (_on_heartbeat, _BEAT, _SESSION, arrival.GATEWAY),
     e.RoomPaused: (_on_paused, _OTHER, _REGISTER, arrival.GATEWAY),

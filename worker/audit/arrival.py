@@ -17,6 +17,7 @@ lags by its silence, too.
 """
 
 from msgspec.structs import replace
+from xxhash import xxh3_64_digest
 
 from worker.audit import events as e
 from worker.audit.room import LATENESS_MS, SEEN_MAX, Room
@@ -28,10 +29,16 @@ SLACK_MS, HOLD_MS = 30_000, 240_000
 SPOKEN_AGO_MAX_MS = 600_000
 """Speech that ended longer before it was recognised has times that cannot be meant."""
 TENTH = 10
-BEATS_MAX, BEAT_BYTES = 8, 4
+LAG_MIN_MS = TENTH * SLACK_MS
+"""Of `slowest_ms` above M: a smaller lag holds nothing back."""
+BEAT_BYTES = 4
+BEATS_BYTES_MAX = 8 * BEAT_BYTES
 
 UNTIMED, GATEWAY, DETECTORS = range(3)
 """Classes of sources: those that tell nothing of how far the room is, the gateway, all others."""
+
+REPEATABLE, BY_VIEWER, BY_OTHERS, BEAT = range(4)
+"""Whose memory of recent ids an event type uses; `REPEATABLE` ones need none."""
 
 PRIVILEGED = (
     e.WatermarkRead, e.ProvenanceRead, e.ChallengeIssued, e.ChallengeResult,
@@ -66,33 +73,34 @@ def told_ms(event: e.HostSpeech) -> int:
     return end_ms if at_ms - SPOKEN_AGO_MAX_MS <= end_ms < at_ms else at_ms
 
 
-def is_known_beat(room: Room, digest: bytes) -> bool:
-    """Whether a heartbeat is among the newest eight. By a clock that is far ahead a repeat would tell of a new time."""
-    at = room.beats.find(digest[:BEAT_BYTES])
-    while at >= 0 and at % BEAT_BYTES:
-        at = room.beats.find(digest[:BEAT_BYTES], at + 1)
+def is_known(room: Room, digest: bytes, memory: int) -> bool:
+    """Whether an id is among the newest that a memory keeps: 64, or 8 heartbeats. By a clock that is far ahead a repeat
+    of a heartbeat would tell of a new time."""
+    if memory == BEAT:
+        return _stands_in(room.beats, digest[:BEAT_BYTES])
+    return _stands_in(room.seen_viewer if memory == BY_VIEWER else room.seen_other, digest)
+
+
+def _stands_in(ids: bytes | bytearray, digest: bytes) -> bool:
+    """Whether an id stands in a row of ids."""
+    if digest not in ids:
+        return False
+    size = len(digest)
+    at = ids.find(digest)
+    while at >= 0 and at % size:
+        at = ids.find(digest, at + 1)
     return at >= 0
 
 
-def remember_beat(room: Room, digest: bytes) -> None:
-    """Remember a heartbeat's id, in the place of the oldest."""
-    room.beats = (room.beats + digest[:BEAT_BYTES])[-BEATS_MAX * BEAT_BYTES :]
-
-
-def is_known(ring: bytearray, digest: bytes) -> bool:
-    """Whether an id is among the latest 64 of its side."""
-    at = ring.find(digest)
-    while at >= 0 and at & 7:
-        at = ring.find(digest, at + 1)
-    return at >= 0
-
-
-def remember(room: Room, digest: bytes, by_viewer: bool) -> None:
-    """Remember an id, in the place of the oldest of its side. A flood of likes cannot wash out evidence."""
-    ring = room.seen_viewer if by_viewer else room.seen_other
+def remember(room: Room, digest: bytes, memory: int) -> None:
+    """Remember an id in the place of the oldest. A flood of likes cannot wash out evidence."""
+    if memory == BEAT:
+        room.beats = (room.beats + digest[:BEAT_BYTES])[-BEATS_BYTES_MAX:]
+        return
+    ring = room.seen_viewer if memory == BY_VIEWER else room.seen_other
     if len(ring) < SEEN_MAX:
         ring += digest
-    elif by_viewer:
+    elif memory == BY_VIEWER:
         slot = room.seen_viewer_at
         ring[slot : slot + 8] = digest
         room.seen_viewer_at = (slot + 8) % SEEN_MAX
@@ -102,23 +110,41 @@ def remember(room: Room, digest: bytes, by_viewer: bool) -> None:
         room.seen_other_at = (slot + 8) % SEEN_MAX
 
 
-def advance(room: Room, at_ms: int, told_ms: int, source: int) -> None:
-    """Let an event of effective time `at_ms` tell how far the room is, and close what W has passed."""
+def take_id(room: Room, event_id: str, memory: int) -> bool:
+    """Remember an id; return False if it is known."""
+    digest = xxh3_64_digest(event_id.encode())
+    if digest in (room.seen_viewer if memory == BY_VIEWER else room.seen_other) and is_known(room, digest, memory):
+        return False
+    remember(room, digest, memory)
+    return True
+
+
+def advance(room: Room, at_ms: int, told_ms: int, source: int) -> bool:
+    """Let an event of effective time `at_ms` tell how far the room is, and close what W has passed.
+
+    Returns whether W has passed `told_ms`, too. Comparing times costs more than differences that are small.
+    """
     newest_ms = room.max_at_ms
     if at_ms > newest_ms:
         newest_ms = room.max_at_ms = at_ms
-    heard_ms = room.heard_ms
-    if source == GATEWAY and told_ms > heard_ms:
-        heard_ms = room.heard_ms = told_ms
-    if newest_ms - told_ms > SLACK_MS and source:  # smaller lags hold nothing back
-        room.slowest_ms = max(room.slowest_ms, newest_ms + TENTH * (newest_ms - told_ms))
+    lag_ms = newest_ms - told_ms
+    if lag_ms > SLACK_MS and source:  # smaller lags hold nothing back
+        room.slowest_ms = max(room.slowest_ms, newest_ms + TENTH * lag_ms)
+    if source != GATEWAY:
+        silence_ms = newest_ms - room.heard_ms
+    elif not lag_ms:
+        room.heard_ms, silence_ms = told_ms, 0
+    else:
+        room.heard_ms = heard_ms = max(room.heard_ms, told_ms)
+        silence_ms = newest_ms - heard_ms
     until_ms = newest_ms - LATENESS_MS
-    if newest_ms - heard_ms > SLACK_MS or room.slowest_ms - newest_ms > TENTH * SLACK_MS:
-        until_ms -= _hold_ms(room, newest_ms, heard_ms)
+    if silence_ms > SLACK_MS or (room.slowest_ms and room.slowest_ms - newest_ms > LAG_MIN_MS):
+        until_ms -= _hold_ms(room, newest_ms, room.heard_ms)
     if until_ms > room.watermark_ms:
         room.watermark_ms = until_ms
         if until_ms >= room.session.due_ms:
             close_due(room, until_ms)
+    return lag_ms > LATENESS_MS and told_ms < room.watermark_ms
 
 
 def _hold_ms(room: Room, newest_ms: int, heard_ms: int) -> int:

@@ -14,7 +14,7 @@ Abstains for wrong clocks, late recognisers and gateways that hold back. Evasion
 is judged without these signals; all others still bet, and its producer is told. Cost: 0.4 µs an event of either side.
 """
 
-from worker.audit.room import BLOCK_MS, Arrived, Room
+from worker.audit.room import BLOCK_MS, Arrived, Room, Session
 
 BAND_S = 20
 CLAMPED_MS = 2_000
@@ -23,36 +23,42 @@ REASONS = ("late", "clamped", "clocks")
 SPEECH, PROMPT, ANSWER = range(3)
 
 
-def note(room: Room, side: int, told_ms: int, ahead_ms: int, late: bool) -> None:
-    """Count one event of an open block: which side it is of, the effective time that it tells of, how far its clock was
-    ahead of A (else 0), and whether it was late."""
-    session = room.session
-    start_ms = told_ms - (told_ms - session.block_start_ms) % BLOCK_MS
-    if start_ms < session.block_start_ms:
+def note(session: Session, side: int, at_ms: int, told_ms: int, delay_ms: int, late: bool) -> None:
+    """Count one event of an open block: which side it is of, its effective time and the one that it tells of, A less
+    its `at_ms` (negative if that was ahead), and whether it was late."""
+    start_ms = session.block_start_ms
+    into_ms = told_ms - start_ms
+    if into_ms < 0:
         return
+    if into_ms >= BLOCK_MS:
+        start_ms = told_ms - into_ms % BLOCK_MS
     arrived = session.arrived.get(start_ms)
     if arrived is None:
         arrived = session.arrived[start_ms] = Arrived()
-    if ahead_ms > CLAMPED_MS:
+    if delay_ms < -CLAMPED_MS:
         arrived.clamped = True
     if side == SPEECH:
         arrived.late_speech += late
-    elif side == ANSWER:
-        arrived.answers += 1
-        arrived.late_answers += late
-    second = (room.appended_ms - told_ms - ahead_ms) // 1000
-    speech, gateway = arrived.speech_s, arrived.gateway_s
-    own = speech if side == SPEECH else gateway
-    if second < arrived.least_s:
-        arrived.least_s = second
-        arrived.speech_over += _drop(speech, second + BAND_S)
-        arrived.gateway_over += _drop(gateway, second + BAND_S)
-    if second <= arrived.least_s + BAND_S:
-        own[second] = own.get(second, 0) + 1
-    elif side == SPEECH:
-        arrived.speech_over += 1
+        delay_ms += at_ms - told_ms
+        seconds = arrived.speech_s
     else:
-        arrived.gateway_over += 1
+        seconds = arrived.gateway_s
+        if side == ANSWER:
+            arrived.answers += 1
+            arrived.late_answers += late
+    second = delay_ms // 1000
+    above_s = second - arrived.least_s
+    if above_s < 0:
+        arrived.least_s = second
+        arrived.speech_over += _drop(arrived.speech_s, second + BAND_S)
+        arrived.gateway_over += _drop(arrived.gateway_s, second + BAND_S)
+    elif above_s > BAND_S:
+        if side == SPEECH:
+            arrived.speech_over += 1
+        else:
+            arrived.gateway_over += 1
+        return
+    seconds[second] = seconds.get(second, 0) + 1
 
 
 def _drop(counts: dict[int, int], most_s: int) -> int:

@@ -380,3 +380,5 @@ Answer = RegistrationState | FleetMatched | RestrictionTested
 """What the identity agent writes into a room's log."""
 
 ANSWERS = (RegistrationState, FleetMatched, RestrictionTested)
+
+DESCRIPTORS = (RoomOpened, RoomHeartbeat)

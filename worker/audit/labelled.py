@@ -207,6 +207,15 @@ def _goes(kept: LabelMarks | None, horizon: int) -> bool:
     return kept is not None and not kept.marks[-1].visible and kept.marks[-1].since_ms >= horizon
 
 
+def note_delay(room: Room, delay_ms: int) -> None:
+    """Remember the least delay from an event of the session to its record, 0 if the event's clock is ahead: accusing
+    facts are dated by it."""
+    session, delay_ms = room.session, max(0, delay_ms)
+    if delay_ms < session.least_delay_ms:
+        session.least_delay_ms = delay_ms
+        refresh(room)
+
+
 def refresh(room: Room) -> None:
     """Set the fact as it is known now, and when it must be looked at again."""
     session = room.session

@@ -39,15 +39,16 @@ def describe(room: Room, event: RoomOpened | RoomHeartbeat, offset: int, key_ms:
     key = (key_ms, rank(event))
     if not session.began_ms:
         _first(room, event)
-    newest_beat = session.beaten or session.described
-    if key > session.described:
+    beaten = session.beaten
+    is_newest = key > session.described
+    if is_newest:
         if not isinstance(event, RoomHeartbeat):
-            session.beaten = newest_beat or (0, 0)
+            session.beaten = beaten or session.described or (0, 0)
         session.described = key
         _take(room, event, offset)
     if isinstance(event, RoomHeartbeat):
-        if key > newest_beat:
-            session.beaten = () if session.described == key else key
+        if key > beaten if beaten else is_newest:
+            session.beaten = () if is_newest or session.described == key else key
             session.viewers = event.viewers
         if event.paused is not UNSET:
             pause(room, key, event.at_ms, breaks.BEAT + event.paused)

@@ -76,8 +76,3 @@ def since_ms(room: Room, certainty: int, before_ms: int) -> int:
 def accused_since_ms(room: Room, since_ms: int) -> int:
     """The time of events at which a fact began that has been known since `since_ms` (A)."""
     return since_ms - room.session.least_delay_ms
-
-
-def note_delay(room: Room, delay_ms: int) -> None:
-    """Remember the least delay from an event of the session to its record."""
-    room.session.least_delay_ms = min(room.session.least_delay_ms, delay_ms)

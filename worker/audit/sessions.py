@@ -16,13 +16,14 @@ from xxhash import xxh32_intdigest
 
 from worker.audit import labelled, speech
 from worker.audit.episode import EPISODES_MAX, Episode
-from worker.audit.events import ANSWERS, Event, ReviewDecided, RoomClosed, RoomHeartbeat, RoomOpened
+from worker.audit.events import ANSWERS, DESCRIPTORS, Event, ReviewDecided, RoomClosed, RoomHeartbeat, RoomOpened
 from worker.audit.history import kept_until_ms, retire
 from worker.audit.lifecycle import REOPEN_MS, begin, close, come_back, is_over, leave, settle
 from worker.audit.room import ALIASES_MAX, ASIDE_MAX, STRANGERS_MAX, Phase, Room, Session
 
 SILENCE_MS = 6 * 3_600_000
 LEASE_MS = 90_000
+_CLOSED = int(Phase.CLOSED)  # a plain number for each heartbeat: an attribute of an enum costs as much as all else
 LETTERS_MAX = 10
 """Of each foreign session, so many records become dead letters: enough to see who sends them."""
 
@@ -45,8 +46,8 @@ def admit(room: Room, event: Event, said: Event, offset: int, told_ms: int) -> S
     `said` is the event before its times were shifted. Called for descriptors, and for all else that is not plainly of
     the room's session on the air. LATE: of a closed session that may still reopen, for what can be late.
     """
-    if isinstance(event, RoomOpened | RoomHeartbeat):
-        assert isinstance(said, RoomOpened | RoomHeartbeat)
+    if isinstance(event, DESCRIPTORS):
+        assert isinstance(said, DESCRIPTORS)
         return _lease(room, event, said, offset)
     session, name = room.session, event.session_id
     is_answer = isinstance(event, ANSWERS)
@@ -76,11 +77,12 @@ def _standing(room: Room, is_answer: bool) -> Status:
 
 def _lease(room: Room, event: RoomOpened | RoomHeartbeat, said: RoomOpened | RoomHeartbeat, offset: int) -> Status:
     """Take a descriptor: it renews the lease, takes the room, or is foreign."""
-    _expire(room)
+    if room.aside:
+        _expire(room)
     session, name = room.session, event.session_id
     if not session.id:
         begin(room, name, event.at_ms, offset)
-    elif not _is_of(session, said):
+    elif name != session.id and not _is_of(session, said):
         if not _gives_way(room, min(event.started_at_ms, event.at_ms)):
             _note_rival(room)
             return Status.FOREIGN
@@ -88,7 +90,7 @@ def _lease(room: Room, event: RoomOpened | RoomHeartbeat, said: RoomOpened | Roo
             leave(room, event.at_ms)
             return Status.SESSION_ENDED
         _take_up(room, name, event.at_ms, offset)
-    elif session.phase == Phase.CLOSED and event.at_ms > session.off_ms:
+    elif session.phase == _CLOSED and event.at_ms > session.off_ms:
         if is_over(room):
             begin(room, name, event.at_ms, offset)
         else:
@@ -98,14 +100,15 @@ def _lease(room: Room, event: RoomOpened | RoomHeartbeat, said: RoomOpened | Roo
         session.aliases = (*session.aliases, name)[:ALIASES_MAX]
     session.started_at_ms, session.leased_ms = said.started_at_ms, room.appended_ms
     session.descriptors += 1
-    session.newest_ms = max(session.newest_ms, event.at_ms)
+    if event.at_ms > session.newest_ms:
+        session.newest_ms = event.at_ms
     return Status.APPLIED
 
 
 def _is_of(session: Session, said: RoomOpened | RoomHeartbeat) -> bool:
-    name = said.session_id
+    """Whether a descriptor that names another session is of this one."""
     same_start = session.host_id == said.host_id and session.started_at_ms == said.started_at_ms
-    return name == session.id or name in session.aliases or same_start
+    return said.session_id in session.aliases or same_start
 
 
 def _gives_way(room: Room, started_ms: int) -> bool:

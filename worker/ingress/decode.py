@@ -48,8 +48,8 @@ def decode(key: bytes | None, value: bytes | None, timestamp_ms: int) -> Event |
         return refusal(error)
     if _room_id_of(key) != event.room_id and (mismatch := _check_key(key, event.room_id)) is not None:
         return mismatch
-    if event.at_ms > timestamp_ms + FUTURE_MS_MAX:
-        ahead_ms = event.at_ms - timestamp_ms
+    ahead_ms = event.at_ms - timestamp_ms
+    if ahead_ms > FUTURE_MS_MAX:
         return Reject(Reason.FUTURE_TIMESTAMP, f"at_ms is {ahead_ms} ms after the record's timestamp")
     return event
 

@@ -6,7 +6,7 @@ found value may be a viewer's comment.
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from worker.records import OutRecord, Record
 from worker.topics import DEAD_LETTERS_TOPIC
@@ -43,6 +43,7 @@ class Reason(StrEnum):
     """The event belongs to a session that was closed more than ten minutes ago, or to another than the room's."""
 
 
+@final
 class Reject(NamedTuple):
     """A refused record: the reason, a detail without any of its values, and the stage that refused it."""
 

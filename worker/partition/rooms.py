@@ -7,6 +7,7 @@ Foreign records are of another session than the room's. Of each such session the
 to show who sends them; they count as foreign.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -43,8 +44,10 @@ _SESSION_OVER = "the event's session was closed more than ten minutes ago"
 _OTHER_SESSION = "the event is of another session than the one that the room is leased to"
 
 
-Entry = tuple[Record, Event, int]
-"""A record, its event, and the partition's time with this record in it."""
+Entry = tuple[Record, Event, int, int]
+"""A record, its event, its timestamp, and the partition's time with this record in it."""
+ByRoom = defaultdict[bytes | None, list[Entry]]
+"""By the records' key, of which the hash is known already."""
 
 
 class Rooms(Protocol):
@@ -180,11 +183,12 @@ class PartitionProcessor:
                 the batch had led to is lost with it: nothing of it may be acknowledged.
         """
         out = Output()
-        by_room: dict[str, list[Entry]] = {}
+        by_room: ByRoom = defaultdict(list)
         self._decode(records, by_room, out)
         live, load = self.rooms.live, self.rooms.load
         log_order = LogOrder()
-        for room_id, entries in by_room.items():
+        for entries in by_room.values():
+            room_id = entries[0][1].room_id
             room = live.get(room_id) or load(room_id)
             if room is None:
                 room = live[room_id] = Room(room_id, self.partition)
@@ -193,31 +197,27 @@ class PartitionProcessor:
         out.sort()
         return out
 
-    def _decode(self, records: Iterable[Record], by_room: dict[str, list[Entry]], out: Output) -> None:
-        read = good = 0
+    def _decode(self, records: Iterable[Record], by_room: ByRoom, out: Output) -> None:
+        read = good_from = 0
         watermark_ms = self.watermark_ms
-        for record in records:
-            read += 1
-            if record.timestamp > watermark_ms:  # noqa: PLR1730 a call costs three times as much
-                watermark_ms = record.timestamp
-            event = decode(record.key, record.value, record.timestamp)
-            if isinstance(event, Reject):
-                self.breaker.note_good(good)
-                good = 0
+        note_source, source_of = self.sources.note, WATCHED.get
+        for read, record in enumerate(records, 1):
+            key, appended_ms = record.key, record.timestamp
+            if appended_ms > watermark_ms:
+                watermark_ms = appended_ms
+            event = decode(key, record.value, appended_ms)
+            if type(event) is Reject:
+                self.breaker.note_good(read - 1 - good_from)
+                good_from = read
                 self._reject(out, record, event)
                 continue
-            good += 1
-            source = WATCHED.get(event.__class__)
+            source = source_of(type(event))
             if source is not None:
-                self.sources.note(source, event, watermark_ms)
-            entries = by_room.get(event.room_id)
-            if entries is None:
-                by_room[event.room_id] = [(record, event, watermark_ms)]
-            else:
-                entries.append((record, event, watermark_ms))
+                note_source(source, event, watermark_ms)
+            by_room[key].append((record, event, appended_ms, watermark_ms))
         self.watermark_ms = watermark_ms
         self.sources.turn(watermark_ms)
-        self.breaker.note_good(good)
+        self.breaker.note_good(read - good_from)
         self.counts.read += read
 
     def _apply(self, room: Room, entries: list[Entry], out: Output) -> Steps:
@@ -228,23 +228,28 @@ class PartitionProcessor:
         counts = self.counts
         by_type = counts.events
         applied = 0
-        loud, activation = out, self.rooms.activation
-        for record, event, watermark_ms in entries:
+        loud = out
+        speaks = room.inherited is None and entries[0][0].offset >= self.rooms.activation
+        for record, event, appended_ms, watermark_ms in entries:
             offset = record.offset
             if offset <= room.offset:
                 counts.replay_skipped += 1
                 continue
             room.offset = offset
-            out = loud if room.inherited is None and offset >= activation else self._voice(room, offset, loud)
-            status = apply(room, event, offset, record.timestamp)
+            if not speaks:
+                out = self._voice(room, offset, loud)
+            status = apply(room, event, offset, appended_ms)
             if status is _SESSION_ENDED:
                 yield from self._judge(out, room, record, watermark_ms)
                 self._announce(out, room, offset)
-                status = apply(room, event, offset, record.timestamp)
+                status = apply(room, event, offset, appended_ms)
             if status is _APPLIED:
                 applied += 1
-                kind = event.__class__
-                by_type[kind] = by_type.get(kind, 0) + 1
+                kind = type(event)
+                if kind in by_type:
+                    by_type[kind] += 1
+                else:
+                    by_type[kind] = 1
                 if room.changed:
                     yield from self._judge(out, room, record, watermark_ms)
                 if room.max_at_ms >= room.session.identities_due_ms:

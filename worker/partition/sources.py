@@ -12,8 +12,6 @@ Cost: 0.3 µs for an event whose clock is watched, 0.05 µs for any other. Viewe
 which heartbeats, openings, replies and actions show well enough.
 """
 
-from typing import cast
-
 from msgspec import Struct, field
 
 from worker.audit import events as e
@@ -87,12 +85,11 @@ class Sources:
         """Take in the clock of an event of a `WATCHED` type; `partition_ms` is the partition's time with it."""
         if partition_ms >= self._turns_ms:
             self.turn(partition_ms)
-        at_ms = event.at_ms
-        if at_ms - partition_ms > CLAMPED_MS:
+        delay_ms = partition_ms - event.at_ms
+        if delay_ms < -CLAMPED_MS:
             self.counts.ahead[source] += 1
-        if source is SPEECH:
-            at_ms = told_ms(cast("e.HostSpeech", event))
-        delay_ms = partition_ms - at_ms
+        if source is SPEECH and isinstance(event, e.HostSpeech):
+            delay_ms = partition_ms - told_ms(event)
         least = self._least
         if source not in least or delay_ms < least[source]:
             least[source] = delay_ms
@@ -115,7 +112,8 @@ class Sources:
     def note_hold(self, room: Room) -> None:
         """Take in how long a room's watermark waits now."""
         held_ms = room.max_at_ms - room.watermark_ms
-        self._held_ms = max(self._held_ms, held_ms)
+        if held_ms > self._held_ms:
+            self._held_ms = held_ms
 
     def note_closed(self, session: Session) -> None:
         """Count the blocks of a session that have closed since it was last asked."""
