@@ -310,14 +310,23 @@ def test_rule_7_answers_without_a_session_belong_to_the_current_one() -> None:
     assert feed(a_room(), [ev(e.FleetMatched, 0, session_id=None)]) == [Status.APPLIED]
 
 
-def test_the_first_ten_foreign_records_of_a_session_are_shown_and_eight_sessions_remembered() -> None:
+def test_the_first_ten_foreign_records_of_each_of_eight_sessions_are_shown() -> None:
     room = a_room([beat(0)])
     shown = [take_letter(room, ask(i, session_id="other")) for i in range(LETTERS_MAX + 5)]
     assert shown == [True] * LETTERS_MAX + [False] * 5
     assert take_letter(room, ask(0, session_id=None))
-    for i in range(50):
-        assert take_letter(room, ask(0, session_id=f"x{i}"))
+    made_up = [take_letter(room, ask(i, session_id=f"x{i % 9}")) for i in range(300)]
+    assert sum(made_up) == (STRANGERS_MAX - 2) * LETTERS_MAX
     assert len(room.strangers) == STRANGERS_MAX
+
+
+def test_a_new_session_is_shown_its_own_strangers() -> None:
+    room = a_room([beat(0), *(ask(i, session_id=f"x{i}") for i in range(9))])
+    for i in range(9):
+        take_letter(room, ask(i, session_id=f"x{i}"))
+    assert not take_letter(room, ask(9, session_id="y"))
+    feed(room, [ev(e.RoomClosed, MINUTE), beat(2 * MINUTE, session_id="s2", started_at_ms=T0 + 2 * MINUTE)])
+    assert take_letter(room, ask(3 * MINUTE, session_id="y"))
 
 
 # --- 8: what a foreign record moves

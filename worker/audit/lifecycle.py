@@ -202,6 +202,7 @@ def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
     asking = requests.begin(f"{room.room_id}/{session_id}", at_ms)
     block_start_ms = block_start(room.room_id, at_ms)
     room.sessions += 1
+    room.strangers = ()
     room.session = Session(
         id=session_id,
         number=room.sessions,

@@ -303,7 +303,7 @@ class Room(Struct, gc=False, array_like=True):
         slowest_ms: the largest 10 · (M − told) + M that an event has shown.
         aside: sessions that were displaced lately, the longest ago first (`audit.sessions`).
         sessions: how many began here. unclosed: those that were displaced and have neither come back nor closed.
-        strangers: other sessions whose records came lately, by hash, and how many of them became dead letters.
+        strangers: other sessions whose records came during this one, by hash, and how many became dead letters.
         changed: bits of facts that changed since rules last looked (see `audit.facts`).
     """
 

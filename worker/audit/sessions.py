@@ -1,9 +1,10 @@
 """Which session a record belongs to. A room is leased to one session at a time.
 
 A descriptor renews its session's lease. One of another session takes the room if it started later, if the present
-session is closed, or if that sent no descriptor for more than 90 s of append time. So a wild start time holds a room
-for 90 s and up to one heartbeat. The displaced session is set aside for ten minutes, and goes on with all that it had
-when one of its descriptors takes the room again. At most four are set aside, those with most descriptors.
+session is closed, or if that sent no descriptor for more than 90 s of append time. So one heartbeat with a wild start
+time holds a room for 90 s and up to one heartbeat, and a rival that goes on beating is the later stream. The displaced
+session is set aside for ten minutes, and goes on with all that it had when one of its descriptors takes the room again.
+At most four are set aside, those with most descriptors.
 
 Another id of the same host and start is an alias. A record that names another session is foreign, and so is one that
 names none and tells of a time before the session began. It counts nothing and moves A alone, so no rival can age a
@@ -202,13 +203,16 @@ def _note_rival(room: Room) -> None:
 
 
 def take_letter(room: Room, event: Event) -> bool:
-    """Whether a foreign event is among the first of its session, so that it becomes a dead letter."""
+    """Whether a foreign event is among the first of its session, so that it becomes a dead letter.
+
+    Of one session of the room so many others are shown: ids that are made up must not fill the dead letters.
+    """
     key = xxh32_intdigest(event.session_id.encode()) if event.session_id is not None else 0
     shown = dict(room.strangers)
     count = shown.pop(key, 0)
-    if count >= LETTERS_MAX:
+    if count >= LETTERS_MAX or len(shown) >= STRANGERS_MAX:
         return False
-    room.strangers = (*shown.items(), (key, count + 1))[-STRANGERS_MAX:]
+    room.strangers = (*shown.items(), (key, count + 1))
     return True
 
 

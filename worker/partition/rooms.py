@@ -3,8 +3,8 @@
     record → decode → (reject → dead letter) → room → replay guard → apply → rules → violations, rooms, requests
 
 Everything that is read is accounted for: read = applied + duplicate + late + foreign + replay_skipped + dead_lettered.
-Foreign records are of another session than the room's. Of each such session the first ten are written as dead letters,
-to show who sends them; they count as foreign.
+Foreign records are of another session than the room's. Of each of eight such sessions the first ten are written as dead
+letters, to show who sends them; they count as foreign.
 """
 
 from collections import defaultdict
