@@ -241,7 +241,8 @@ def _on_speech(room: Room, event: e.HostSpeech, offset: int, key_ms: int) -> Non
     if rank.to_bytes(8, "big") in pane.speech:
         return  # repeated; as msgpack writes large numbers
     room.session.counts.speech += 1
-    room.session.last_speech_ms = max(room.session.last_speech_ms, at_ms)
+    if at_ms > room.session.last_speech_ms:
+        room.session.last_speech_ms = at_ms
     software.read(room, event.text, at_ms, "speech", offset)
     if event.voice_id is not None:
         announce.see(room, "voice", event.voice_id, at_ms)

@@ -61,8 +61,9 @@ def add(ring: SpeechRing, second: int, simhash: int) -> list[int]:
     assert store is not None, "a ring in use has its store"
     lags = _lags(ring, store, second, simhash)
     slot = ring.count % CAPACITY
-    for band in range(BANDS):
-        store.bands[band][slot * 2 : slot * 2 + 2] = (simhash >> (16 * band) & 0xFFFF).to_bytes(2, "little")
+    data, start, end = simhash.to_bytes(BANDS * 2, "little"), slot * 2, slot * 2 + 2
+    for band, stored in enumerate(store.bands):
+        stored[start:end] = data[band * 2 : band * 2 + 2]
     store.times[slot * 4 : slot * 4 + 4] = second.to_bytes(4, "little")
     store.changed |= 1 << (slot // CHUNK)
     store.modal = None
@@ -73,9 +74,9 @@ def add(ring: SpeechRing, second: int, simhash: int) -> list[int]:
 
 def _lags(ring: SpeechRing, store: Store, second: int, simhash: int) -> list[int]:
     slots: set[int] = set()
-    for band in range(BANDS):
-        data = store.bands[band]
-        wanted = (simhash >> (16 * band) & 0xFFFF).to_bytes(2, "little")
+    halves = simhash.to_bytes(BANDS * 2, "little")
+    for band, data in enumerate(store.bands):
+        wanted = halves[band * 2 : band * 2 + 2]
         at = data.find(wanted)
         while at >= 0 and len(slots) < CANDIDATES_MAX * BANDS:
             if at % 2 == 0:

@@ -10,7 +10,19 @@ from worker.audit.evidence import Level, copy_as, new_family, step
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, REQUEST_BIT, Driven
 from worker.audit.markers import fleet, presenter
 from worker.audit.numbers import whole
-from worker.audit.room import BLOCK_MS, FOREVER_MS, LATENESS_MS, PANE_MS, Block, Pane, Phase, Room, Utterance, spoken_in
+from worker.audit.room import (
+    BLOCK_MS,
+    FOREVER_MS,
+    LATENESS_MS,
+    PANE_MS,
+    Block,
+    Pane,
+    Phase,
+    Room,
+    Session,
+    Utterance,
+    spoken_in,
+)
 from worker.audit.signals import cadence, challenge, detectors, excitation, latency, loop, replies, scripts
 from worker.audit.text import words
 
@@ -33,45 +45,46 @@ def close_due(room: Room, watermark_ms: int) -> None:
     """Close every pane and block whose end the watermark has reached, in the order of their ends; in between make the
     requests that fall due while it passes. Of a leap, as from 1970 to now by one wrong clock, only the last six hours
     are walked through."""
-    if room.session.asking is not None and watermark_ms - LEAP_MS > room.session.block_start_ms:
-        requests.wait(room.session.asking, watermark_ms - LEAP_MS)
-    if watermark_ms >= room.session.label_due_ms:
+    session = room.session
+    if session.asking is not None and watermark_ms - LEAP_MS > session.block_start_ms:
+        requests.wait(session.asking, watermark_ms - LEAP_MS)
+    if watermark_ms >= session.label_due_ms:
         labelled.refresh(room)
-    room.session.due_ms = next_due(room)
-    while watermark_ms >= room.session.due_ms:
-        block_end = room.session.block_start_ms + BLOCK_MS
-        first = min(room.session.panes, default=None)
-        closes_ms = block_end if first is None else min(first + PANE_MS, block_end)
-        if _asks_ms(room) < closes_ms:
+    first, closes_ms, asks_ms = _next(session)
+    while watermark_ms >= closes_ms or watermark_ms >= asks_ms:
+        if asks_ms < closes_ms:
             _ask(room)
-        elif first is not None and first + PANE_MS <= block_end:
-            if first + PANE_MS > watermark_ms:
-                break
-            _fold(room, room.session.panes.pop(first))
+        elif first is not None and first + PANE_MS == closes_ms:
+            _fold(room, session.panes.pop(first))
         else:
-            _close_block(room, block_end)
-            until_ms = min(watermark_ms, _asks_ms(room), FOREVER_MS if first is None else first)
-            empty_ms = until_ms - room.session.block_start_ms
-            if not room.session.prompts and empty_ms > (BLOCK_MS if first is None else LEAP_MS):
+            _close_block(room, closes_ms)
+            until_ms = min(watermark_ms, _asks_ms(session), FOREVER_MS if first is None else first)
+            empty_ms = until_ms - session.block_start_ms
+            if not session.prompts and empty_ms > (BLOCK_MS if first is None else LEAP_MS):
                 _skip_silence(room, until_ms)
-        room.session.due_ms = next_due(room)
-    room.session.due_ms = min(room.session.due_ms, room.session.label_due_ms)
+        first, closes_ms, asks_ms = _next(session)
+    session.due_ms = min(closes_ms, asks_ms, session.label_due_ms)
 
 
 def next_due(room: Room) -> int:
     """The watermark at which something of the session closes or falls due next."""
-    block_end = room.session.block_start_ms + BLOCK_MS
-    first = min(room.session.panes, default=None)
-    return min(block_end if first is None else min(first + PANE_MS, block_end), _asks_ms(room))
+    _, closes_ms, asks_ms = _next(room.session)
+    return min(closes_ms, asks_ms)
 
 
-def _asks_ms(room: Room) -> int:
+def _next(session: Session) -> tuple[int | None, int, int]:
+    """The oldest open pane; the watermark at which it closes, or the block before it; that of the next request."""
+    panes, closes_ms = session.panes, session.block_start_ms + BLOCK_MS
+    first = min(panes) if panes else None
+    if first is not None and first + PANE_MS < closes_ms:
+        closes_ms = first + PANE_MS
+    return first, closes_ms, _asks_ms(session)
+
+
+def _asks_ms(session: Session) -> int:
     """The watermark at which the next request falls due: requests look at event time, folding at the watermark."""
-    return (
-        room.session.block_start_ms + BLOCK_MS
-        if room.session.asking is None
-        else room.session.asking.due_ms - LATENESS_MS
-    )
+    asking = session.asking
+    return session.block_start_ms + BLOCK_MS if asking is None else asking.due_ms - LATENESS_MS
 
 
 def _ask(room: Room) -> None:

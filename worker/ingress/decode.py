@@ -17,6 +17,8 @@ from worker.ingress.reject import Reason, Reject
 
 RECORD_BYTES_MAX = 64 * 1024
 DEPTH_MAX = 256  # a worker's own stack is far from the interpreter's remaining 700 frames
+SHALLOW_BYTES_MAX = 2 * DEPTH_MAX
+"""Well-formed JSON of depth d is at least 2d bytes long: a common record needs no look at its depth."""
 FUTURE_MS_MAX = 24 * 3_600_000
 KNOWN_KEYS_MAX = 65_536
 
@@ -39,8 +41,7 @@ def decode(key: bytes | None, value: bytes | None, timestamp_ms: int) -> Event |
     if value is None:
         return Reject(Reason.NOT_JSON, "the value is null")
     size = len(value)
-    # Well-formed JSON of depth d is at least 2d bytes long: a common record needs no look at its depth.
-    if size > 2 * DEPTH_MAX and (reject := too_large(value, size)) is not None:
+    if size > SHALLOW_BYTES_MAX and (reject := too_large(value, size)) is not None:
         return reject
     try:
         event = _event_in(value)

@@ -55,10 +55,12 @@ def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words]) -
 
 def _refill(room: Room, start_ms: int) -> None:
     session = room.session
-    panes = max(0, start_ms - session.play_refill_ms) // PANE_MS if session.play_refill_ms else 0
-    session.play_refill_ms = start_ms
-    session.play_tokens = min(TOKENS_MAX, session.play_tokens + panes * REFILL_PER_PANE)
-    session.play_tokens_long = min(TOKENS_LONG_MAX, session.play_tokens_long + panes * REFILL_PER_PANE)
+    since_ms, session.play_refill_ms = session.play_refill_ms, start_ms
+    is_full = session.play_tokens == TOKENS_MAX and session.play_tokens_long == TOKENS_LONG_MAX
+    if since_ms and start_ms > since_ms and not is_full:
+        refill = (start_ms - since_ms) // PANE_MS * REFILL_PER_PANE
+        session.play_tokens = min(TOKENS_MAX, session.play_tokens + refill)
+        session.play_tokens_long = min(TOKENS_LONG_MAX, session.play_tokens_long + refill)
 
 
 def _bet(room: Room, at_ms: int, y: float) -> None:
