@@ -58,6 +58,12 @@ An entry that cannot be read is counted with its line.
 The file is refused when more than 5 % of its entries are unreadable (`--max-bad-percent`).
 Encodings are UTF-8, UTF-16 and UTF-32 with and without mark, GB18030, and what an XML file declares.
 
+## Long chats
+
+A chat may have any length: its messages lie in temporary files, and about 25 bytes of each stay in memory.
+`--max-chat-mb` and `--max-items` bound what is read, and both can be raised.
+`python -m tests.bench.imports` measures speed and memory.
+
 ## Which time counts
 
 A message is placed by when it was sent, if the file says so and the clocks in the file agree.

@@ -357,10 +357,18 @@ def test_the_same_words_of_many_are_kept_and_one_id_for_all_is_no_id(run: Import
     assert len(run(lines(*entries)).of("viewer.comment")) == 60
 
 
-def test_a_list_that_is_too_large_is_refused_with_a_way_out(run: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_large_list_is_read_entry_by_entry(
+    run: Importer, monkeypatch: pytest.MonkeyPatch, indent: int | None
+) -> None:
+    text = json.dumps([oba(n * 1_000) for n in range(900)], indent=indent)
+    assert len(run(text).of("viewer.comment")) == 900
     monkeypatch.setattr("worker.lab.importers.chat_json.WHOLE_BYTES", 100)
-    with pytest.raises(ImportRefusedError, match="jq -c"):
-        run(json.dumps([oba(n) for n in range(9)]))
+    assert len(run(text).of("viewer.comment")) == 900
+    hurt = text[:60_000] + "\\q\x00{{" + text[60_000:-1_000]
+    room = run(hurt, limits=Limits(line_bytes=4_000))
+    assert len(room.of("viewer.comment")) > 850
+    assert any("cut short" in warning for warning in room.summary.warnings)
 
 
 def test_items_are_bounded(run: Importer) -> None:

@@ -127,3 +127,23 @@ def test_danmaku_drawn_as_subtitles_are_an_incomplete_chat(run: Importer, text: 
 
 def test_what_is_drawn_is_no_comment(run: Importer) -> None:
     assert run(DANMAKU).summary.dropped == {DRAWN: 1}
+
+
+def piece(begin: int, count: int) -> str:
+    return "".join(
+        srt_cue(n, f"00:{(begin + n * 5) // 60:02}:{(begin + n * 5) % 60:02},000",
+                f"00:{(begin + n * 5 + 4) // 60:02}:{(begin + n * 5 + 4) % 60:02},000", f"第{n}句 {begin}")
+        for n in range(count)
+    )  # fmt: skip
+
+
+def test_pieces_whose_clock_starts_again_follow_each_other(run: Importer) -> None:
+    room = run(speech=piece(0, 60) + piece(1, 40))
+    starts = [e["start_ms"] - room.summary.start_ms for e in room.of("host.speech")]
+    assert starts == [n * 5_000 for n in range(60)] + [299_000 + 1_000 + n * 5_000 for n in range(40)]
+    assert any("starts again 1 times" in warning for warning in room.summary.warnings)
+
+
+def test_one_cue_out_of_place_is_no_piece(run: Importer) -> None:
+    room = run(speech=piece(0, 60) + srt_cue(99, "00:00:02,000", "00:00:03,000", "迟到的") + piece(300, 20))
+    assert room.of("host.speech")[-1]["end_ms"] - room.summary.start_ms == 399_000

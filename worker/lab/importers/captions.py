@@ -19,6 +19,8 @@ from worker.lab.importers.limits import ImportRefusedError
 from worker.lab.importers.readable import NO_CHARACTER, REPLACEMENT, read_text
 from worker.lab.importers.recording import Ledger, Progress, Speech
 
+BEGINNING_MS = 60_000  # of a piece
+LASTING = 5  # cues in order, for a piece to begin
 GROWN_MS = 2_000  # a text that goes on within this time has grown
 HIGHLIGHT_MS = 100
 FAST = 10  # characters a second: no one says so many; a word of a text that stays is shown for its own time
@@ -130,6 +132,7 @@ def _speech(path: Path, text: str, cues: list[Cue], ledger: Ledger, bad_before: 
     if not cues:
         raise ImportRefusedError(f"{path}: has no cue; an empty transcript says nothing about the host")
     ledger.check(path, bad_before, len(cues))
+    cues = _one_after_the_other(cues, ledger)
     cues.sort(key=lambda cue: cue[:2])
     kept = []
     for start, end, lines in unroll(cues, ledger) if is_rolling(cues) else cues:
@@ -143,6 +146,26 @@ def _speech(path: Path, text: str, cues: list[Cue], ledger: Ledger, bad_before: 
         else:
             ledger.drop("caption without text")
     return without_growth(kept, ledger)
+
+
+def _one_after_the_other(cues: list[Cue], ledger: Ledger) -> list[Cue]:
+    """Cues of a file that was put together of pieces, each of which counts from its own start."""
+    placed, shift, again = list[Cue](), 0, 0
+    for at, (start, end, lines) in enumerate(cues):
+        before = placed[-LASTING:]
+        if start < BEGINNING_MS and len(before) == LASTING:
+            first, high = min(cue[0] for cue in before), max(cue[1] for cue in before)
+            near = [cue[0] for cue in cues[at : at + LASTING]]
+            falls = start + shift < first - BEGINNING_MS and near[-1] + shift < high
+            if falls and len(near) == LASTING and near == sorted(near):
+                shift, again = high, again + 1
+        placed.append((start + shift, end + shift, lines))
+    if again:
+        ledger.warnings.append(
+            f"the clock of the subtitles starts again {again} times: the pieces were placed one after the other; "
+            "give them as several --speech if they lie apart"
+        )
+    return placed
 
 
 def is_rolling(cues: list[Cue]) -> bool:

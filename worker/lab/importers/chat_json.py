@@ -1,7 +1,7 @@
 """Chats in JSON: lines of objects, one list, or objects one after the other; a bad entry costs itself.
 
-Lines are read one at a time. A list, or values of several lines, are read as one text, up to a size that fits
-into memory; of a larger one the message says how to make lines of it.
+Lines are read one at a time. A list, or values of several lines, are read as one text, which heals most damage;
+from a larger file one object is read after the other.
 """
 
 from collections.abc import Iterator
@@ -12,14 +12,16 @@ from worker.lab.importers.chat_dialects import DIALECTS, recognise_chat
 from worker.lab.importers.chat_log import ChatLog
 from worker.lab.importers.chat_messages import Entry, decoded
 from worker.lab.importers.json_walk import Bad, Walk
-from worker.lab.importers.limits import MIB, ImportRefusedError
-from worker.lab.importers.readable import REPAIRED_JSON, open_lines, read_text
+from worker.lab.importers.limits import MIB
+from worker.lab.importers.readable import REPAIRED_JSON, Lines, open_lines, read_text
 from worker.lab.importers.recording import Chat, Ledger, Progress
+from worker.lab.importers.twitch_pieces import object_end
 
-WHOLE_BYTES = 256 * MIB  # of a file that is no lines of JSON
+WHOLE_BYTES = 32 * MIB  # of a file that is no lines of JSON; a larger one is read entry by entry
 LOOKED_AT = 20  # entries, until one is recognised
 CUT = "the file is cut short: its last entry is not whole"
 FIRST_LINES = 5
+LIST_BYTES = 65_536  # a longer list on one line is the whole file
 _AROUND = b" \t\r\n\0,"
 _NO_VALUE = frozenset({b"", b"[", b"]"})  # a list of one entry a line
 _OPENING = (b"{", b"[")
@@ -86,6 +88,8 @@ def _is_lines(path: Path, ledger: Ledger) -> bool:
         while seen < FIRST_LINES and (data := lines.readline(ledger.limits.line_bytes)):
             text = data.strip(_AROUND)
             seen += bool(text)
+            if text.startswith(b"[") and len(text) > LIST_BYTES:
+                return False
             if text.startswith(_OPENING) and decoded(text)[0]:
                 return text.startswith(b"{") or lines.readline(64).lstrip().startswith(_OPENING)
     return False
@@ -122,13 +126,50 @@ def _by_lines(path: Path, ledger: Ledger, progress: Progress) -> Iterator[tuple[
         lines.check()
 
 
+def _streamed(path: Path, ledger: Ledger, progress: Progress) -> Iterator[tuple[int, Entry]]:
+    """The objects of a list that is too large for memory; of a damaged one what comes after it is searched for."""
+    line = 1
+    with open_lines(path, ledger.limits.chat_bytes, "--max-chat-mb", ledger, progress) as lines:
+        for piece, passed, whole in _pieces(lines, ledger.limits.line_bytes):
+            line += passed.count(b"\n")
+            value, repaired = decoded(piece) if whole else (None, False)
+            if isinstance(value, dict):
+                ledger.changed.update([REPAIRED_JSON] if repaired else [])
+                yield line, value
+            elif piece:
+                ledger.unreadable(line, "is no JSON object")
+            line += piece.count(b"\n")
+        lines.check()
+
+
+def _pieces(lines: Lines, limit: int) -> Iterator[tuple[bytes, bytes, bool]]:
+    """(object, what stood before it, whether it has an end); of one that has none within `limit` its first byte."""
+    buffer, wanted, over = b"", 0, False
+    while not over:
+        data = lines.readline()
+        buffer, over = buffer + data, not data
+        if len(buffer) < wanted and not over:
+            continue
+        at = wanted = 0
+        while (begin := buffer.find(b"{", at)) >= 0:
+            end = object_end(buffer, begin)
+            if not end and len(buffer) - begin <= limit:
+                break
+            yield buffer[begin : end or begin + 1], buffer[at:begin], bool(end)
+            at = end or begin + 1
+        if begin < 0:
+            yield b"", buffer[at:], False
+            buffer = b""
+        else:
+            buffer, wanted = buffer[at:], 2 * (len(buffer) - begin)
+    if buffer:
+        lines.ledger.warnings.append(CUT)
+
+
 def _whole(path: Path, ledger: Ledger, progress: Progress) -> Iterator[tuple[int, Entry]]:
-    size = path.stat().st_size
-    if size > WHOLE_BYTES:
-        raise ImportRefusedError(
-            f"{path}: {size / MIB:.0f} MiB of JSON that is not one object a line; a list of over "
-            f"{WHOLE_BYTES / MIB:.0f} MiB is not read. Make lines of it: jq -c '.[]' {path.name} > chat.jsonl"
-        )
+    if path.stat().st_size > WHOLE_BYTES:
+        yield from _streamed(path, ledger, progress)
+        return
     text = read_text(path, min(WHOLE_BYTES, ledger.limits.chat_bytes), "--max-chat-mb", ledger, progress)
     walk = Walk(text)
     at, line, counted = walk.gap(0), 1, 0

@@ -4,6 +4,7 @@ Such logs have one time for each message, often that of its arrival. A time that
 it is wrong, and the message stands beside the one before it.
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -25,8 +26,11 @@ from worker.lab.importers.recording import (
     Item,
     Ledger,
 )
+from worker.lab.importers.spool import Seen, Spool, held
 
 AGREE_MS = 120_000
+NO_PLACE = -(1 << 62)
+STREAKS_MAX = 50_000
 AROUND = 5
 SLOW_MS = 7_200_000
 STREAK_MS = 30_000
@@ -49,42 +53,50 @@ class ChatLog:
     def __init__(self, path: Path, dialect: ChatDialect, ledger: Ledger) -> None:
         self.path, self.dialect, self.ledger = path, dialect, ledger
         self.about = About()
-        self.kept: list[tuple[Message, int]] = []
+        self.kept = Spool[Message](Message)
+        self.sent = array("q")
+        self.places = array("q")  # NO_PLACE if there is none
+        self.left = bytearray()  # 1 for each message that is left out after all
+        self.first_refs: Counter[str] = Counter()
         self.refs_count = True
         self.from_first = False  # whether places count from midnight, and the recording begins with its first message
 
     def keep(self, message: Message, line: int) -> None:
-        """Keeps `message` unless it is to be left out, or was there before."""
+        """Keeps `message` unless it is to be left out."""
         if message.kind == "drop":
             self.ledger.drop(message.text)
         elif message.kind == "comment" and not message.text:
             self.ledger.drop(NO_TEXT)
-        elif len(self.kept) >= self.ledger.limits.items:
+        elif len(self.sent) >= self.ledger.limits.items:
             raise ImportRefusedError(
                 f"more than {self.ledger.limits.items} chat entries; raise the limit with --max-items"
             )
         else:
-            self.kept.append((message, line))
+            message.line = line
+            if len(self.sent) < LOOKED_AT:
+                self.first_refs[message.ref] += 1
+            self.sent.append(message.sent_ms)
+            self.places.append(NO_PLACE if message.place_ms is None else held(message.place_ms))
+            self.left.append(0)
+            self.kept.append(message)
+
+    def _leave(self, at: int, reason: str) -> None:
+        self.left[at] = 1
+        self.ledger.drop(reason)
 
     def _unrepeated(self) -> None:
-        """Keep each message once: by its id, else by author, text and second, never by text alone."""
-        refs = Counter(message.ref for message, _ in self.kept[:LOOKED_AT])
-        most = refs.most_common(1)[0][1]
-        self.refs_count = most < 4 or most * 2 <= len(self.kept[:LOOKED_AT])  # one id for most is no id
-        seen, kept = set[tuple[str, str, int] | None](), list[tuple[Message, int]]()
-        for message, line in self.kept:
-            key: tuple[str, str, int] | None = None
+        """Leave each message once: by its id, else by author, text and second, never by text alone."""
+        most, looked = self.first_refs.most_common(1)[0][1], self.first_refs.total()
+        self.refs_count = most < 4 or most * 2 <= looked  # one id for most is no id
+        seen = Seen()
+        for at, message in enumerate(self.kept):
+            again = False
             if message.ref and self.refs_count:
-                key = (message.kind, message.ref, -1)
+                again = seen.again(message.kind, message.ref) and not message.streak
             elif message.kind == "comment" and message.author and message.sent_ms:
-                key = (message.author, message.text, message.sent_ms // 1_000)
-            if key in seen and not (message.streak and message.ref):
-                self.ledger.drop(DUPLICATE)
-                continue
-            if key is not None:
-                seen.add(key)
-            kept.append((message, line))
-        self.kept = kept
+                again = seen.again(message.author, message.text, message.sent_ms // 1_000)
+            if again:
+                self._leave(at, DUPLICATE)
 
     def finish(self) -> Chat:
         """The chat, in which each message has a place. Raises ImportRefusedError if none has a time."""
@@ -95,31 +107,29 @@ class ChatLog:
             platform or self.dialect.platform, ledger, room=about.room, host=about.host, title=title,
             broadcast=about.broadcast,
         )  # fmt: skip
-        if not self.kept:
+        if not self.sent:
             return chat
         self._unrepeated()
-        dated = any(message.sent_ms for message, _ in self.kept)
+        dated = any(self.sent)
         times = self._times()
         dated = dated or FROM_IDS in ledger.warnings
         base = min(times) if dated or self.from_first else 0
         chat.started_at_ms = base if dated else None
         self._streaks(times)
-        for (message, line), at in zip(self.kept, times, strict=True):
-            if message.kind != "drop":
-                chat.add(self._item(message, at - base, about), line)
+        for message, at, left in zip(self.kept, times, self.left, strict=True):
+            if not left:
+                chat.add(self._item(message, at - base, about), message.line)
         if self.dialect.arrival and FROM_IDS not in ledger.warnings:
             ledger.warnings.append(ARRIVAL)
         return chat
 
-    def _times(self) -> list[int]:
+    def _times(self) -> "array[int]":
         """Unix ms (or ms from the start, if there is nothing else) for each kept message."""
-        messages = [message for message, _ in self.kept]
-        sent = [message.sent_ms for message in messages]
+        sent = self.sent
         if not any(sent):
-            places = [message.place_ms for message in messages]
-            if any(place is not None for place in places):
-                return self._filled([0 if place is None else max(1, place) for place in places])
-            sent = self._from_ids(messages)
+            if any(place != NO_PLACE for place in self.places):
+                return _filled(array("q", (0 if place == NO_PLACE else max(1, place) for place in self.places)))
+            sent = self._from_ids()
         bad = strays(sent)
         for at in bad:
             sent[at] = 0
@@ -128,29 +138,26 @@ class ChatLog:
         missing = sent.count(0) - len(bad)
         if missing:
             self.ledger.changed[BESIDE] += missing
-        falls = [at for at, (one, two) in enumerate(pairs(sent)) if two < one - AGREE_MS]
+        falls, first, last = 0, 0, 0
+        for at, time in enumerate(sent):
+            if time and time < last - AGREE_MS:
+                falls, first = falls + 1, first or at
+            last = time or last
         if falls:
-            line = self.kept[falls[0] + 1][1]
             self.ledger.warnings.append(
-                f"times run backwards {len(falls)} times, first in line {line}; messages are sorted by time"
+                f"times run backwards {falls} times, first in line {self.kept[first].line}; messages are sorted by time"
             )
-        return self._filled(sent)
+        return _filled(sent)
 
-    def _filled(self, times: list[int]) -> list[int]:
-        """`times` with each 0 replaced by the one before it, or by the first."""
-        last = next((at for at in times if at), 0)
-        filled = []
-        for at in times:
-            last = at or last
-            filled.append(last)
-        return filled
-
-    def _from_ids(self, messages: Sequence[Message]) -> list[int]:
+    def _from_ids(self) -> "array[int]":
         if self.dialect.ids_hold_times:
-            times = [unix_ms(int(m.ref) >> ID_SHIFT) if m.ref.isdigit() and len(m.ref) < 20 else 0 for m in messages]
-            known = [at for at in times if at]
-            rising = sum(two >= one - AGREE_MS for one, two in pairs(known))
-            near = known and max(known) - min(known) <= self.ledger.limits.span_ms
+            refs = (message.ref for message in self.kept)
+            times = array(
+                "q", (unix_ms(int(ref) >> ID_SHIFT) if ref.isdigit() and len(ref) < 20 else 0 for ref in refs)
+            )
+            known = array("q", (at for at in times if at))
+            rising = sum(two >= one - AGREE_MS for one, two in pairwise(known))
+            near = bool(known) and max(known) - min(known) <= self.ledger.limits.span_ms
             if len(known) > len(times) // 2 and near and rising >= RISING * (len(known) - 1):
                 self.ledger.warnings.append(FROM_IDS)
                 return times
@@ -158,24 +165,21 @@ class ChatLog:
 
     def _streaks(self, times: Sequence[int]) -> None:
         """Leave one gift of each streak: its last message, or the largest before a silence of 30 s."""
-        running: dict[str, tuple[int, int]] = {}  # streak → (position of its largest so far, time of its newest)
-        for at, (message, _) in enumerate(self.kept):
-            if not message.streak:
+        running: dict[str, tuple[int, int, int, bool]] = {}  # streak → position and count of its largest, newest, over
+        for at, message in enumerate(self.kept):
+            if not message.streak or self.left[at]:
                 continue
-            before = running.get(message.streak)
-            if before is not None and times[at] - before[1] <= STREAK_MS:
-                largest = self.kept[before[0]][0]
-                if message.count >= largest.count:
-                    largest.kind, place = "drop", at
-                elif largest.last:  # smaller than what is over: another streak
-                    place = at
-                else:
-                    message.kind, place = "drop", before[0]
-                if message.kind == "drop" or largest.kind == "drop":
-                    self.ledger.drop(PARTIAL)
-                running[message.streak] = (place, times[at])
+            place, count, newest, over = running.get(message.streak, (-1, 0, 0, False))
+            if place < 0 or times[at] - newest > STREAK_MS or (message.count < count and over):
+                place, count = at, message.count
+            elif message.count >= count:
+                self._leave(place, PARTIAL)
+                place, count = at, message.count
             else:
-                running[message.streak] = (at, times[at])
+                self._leave(at, PARTIAL)
+            running[message.streak] = (place, count, times[at], message.last)
+            if len(running) > STREAKS_MAX:
+                del running[next(iter(running))]
 
     def _item(self, message: Message, offset: int, about: About) -> Item:
         author, kind = message.author, message.kind
@@ -193,19 +197,27 @@ class ChatLog:
         return Deed(offset, author, kind, message.count, message.text, ref)
 
 
-def pairs(times: Sequence[int]) -> list[tuple[int, int]]:
-    """Each known time and the next known one."""
-    known = [at for at in times if at]
-    return list(pairwise(known))
+def _filled(times: "array[int]") -> "array[int]":
+    """`times` with each 0 replaced by the one before it, or by the first."""
+    last = next((at for at in times if at), 0)
+    filled = array("q")
+    for at in times:
+        last = at or last
+        filled.append(last)
+    return filled
 
 
 def strays(times: Sequence[int]) -> list[int]:
     """The positions of times that lie over two minutes outside those before and after them; 0 is no time."""
-    places = [at for at, time in enumerate(times) if time]
-    known, wrong = [times[at] for at in places], list[int]()
+    places = array("q", (at for at, time in enumerate(times) if time))
+    known, wrong = array("q", (time for time in times if time)), list[int]()
     if len(known) < 3:
         return wrong
+    good = None
     for at, time in enumerate(known):
+        if good is not None and abs(time - good) <= AGREE_MS:
+            good = time
+            continue
         before, after = known[max(0, at - AROUND) : at], known[at + 1 : at + 1 + AROUND]
         ends = [median_low(near) for near in (before, after) if near]
         low, high = min(ends), max(ends)
@@ -213,6 +225,8 @@ def strays(times: Sequence[int]) -> list[int]:
             low = max(low - SLOW_MS, min(low, time))
         if not after:
             high = min(high + SLOW_MS, max(high, time))
-        if not low - AGREE_MS <= time <= high + AGREE_MS:
+        if low - AGREE_MS <= time <= high + AGREE_MS:
+            good = time
+        else:
             wrong.append(places[at])
     return wrong

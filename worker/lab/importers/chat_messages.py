@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
+from msgspec import Struct
 
 from worker.lab.importers.instants import unix_ms
 from worker.lab.importers.readable import repaired_json
@@ -23,8 +24,7 @@ PARTIAL = "gift of a streak that a later one completes"
 NOBODY = frozenset({"", "0", "111111", "None", "undefined"})
 
 
-@dataclass(slots=True)
-class Message:
+class Message(Struct, array_like=True, gc=False):
     """`text` is a comment's text, a gift's name, an order's product, or why a `drop` is left out.
 
     `sent_ms` is Unix ms, 0 if the entry has none; `place_ms` counts from the recording's start. `streak` names the
@@ -42,6 +42,7 @@ class Message:
     streak: str = ""
     last: bool = False
     place_ms: int | None = None
+    line: int = 0
 
 
 @dataclass(slots=True)

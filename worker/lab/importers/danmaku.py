@@ -10,19 +10,21 @@ Prices: 1 CNY = 1,000 gold seeds (金瓜子).
 
 import math
 import re
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median_low
 
 import msgspec
+from msgspec import Struct
 
-from worker.lab.importers.clocks import first_start, outliers
+from worker.lab.importers.clocks import first_start, middle_of, outliers
 from worker.lab.importers.danmaku_writers import NO_MESSAGE, WRITERS, Writer
 from worker.lab.importers.instants import PLATFORMS, instant_ms, unix_ms
 from worker.lab.importers.limits import ImportRefusedError, open_bounded
 from worker.lab.importers.readable import NO_CHARACTER, REPLACEMENT
 from worker.lab.importers.recording import NO_TEXT, Chat, Comment, Gift, HostText, Ledger, Progress
+from worker.lab.importers.spool import Spool, held
 from worker.lab.importers.xml_stream import Element, read_elements
 
 CLOCK_SKEW_MS = 5_000  # a recorder's clock further off than this is corrected by the server's
@@ -61,13 +63,11 @@ _ABOUT = re.compile(r"<!-- (Platform|Room ID|Start Time): ([^<>]{1,60}?) -->")
 _MISSING = frozenset({"", "NaN", "undefined", "null", "None"})
 
 
-@dataclass(slots=True)
-class _Entry:
-    """An item as it stands in the file: its place (None if the file has none), when it was sent (0 if unknown)."""
+class _Entry(Struct, array_like=True, gc=False):
+    """An item as it stands in the file; its place is None if the file has none."""
 
-    item: Comment | HostText | Gift
+    item: Comment | Gift
     place_ms: int | None
-    sent_ms: int
     line: int
     user: str = ""
 
@@ -79,7 +79,15 @@ class _Reader:
     read: int = 0
     name: str = ""
     recorded: bool = False
-    entries: list[_Entry] = field(default_factory=list)
+    entries: Spool[_Entry] = field(default_factory=lambda: Spool(_Entry))
+    sent: "array[int]" = field(default_factory=lambda: array("q"))
+    """For each entry when it was sent (Unix ms, 0 if unknown), as far as that is believed."""
+    starts: "array[int]" = field(default_factory=lambda: array("q"))
+    """When the recording began by each entry that has both clocks."""
+    timed: "array[int]" = field(default_factory=lambda: array("I"))
+    """The positions of those entries."""
+    last: tuple[int | None, int, int] = (None, 0, 0)
+    """Place, sending time and line of the newest entry."""
     guards: dict[tuple[str, str], list[int]] = field(default_factory=dict)  # (uid, level) → offsets
     toasts: list[tuple[Gift, str, int]] = field(default_factory=list)  # gift, level, line
     steady: bool = True
@@ -133,9 +141,20 @@ class _Reader:
         elif text:
             ref = p[7] if len(p) > 7 and self.writer.message_id else ""
             author = self.uid(attrs, p[6] if self.writer.author else "")
-            self.entries.append(_Entry(Comment(0, author, text, ref), place, server, line, attrs.get("user", "")))
+            self.keep(Comment(0, author, text, ref), place, server, line, attrs.get("user", ""))
         else:
             self.chat.ledger.drop(NO_TEXT)
+
+    def keep(self, item: Comment | Gift, place: int | None, sent: int, line: int, user: str = "") -> None:
+        place = None if place is None else held(place)
+        if sent and place is not None:
+            self.timed.append(len(self.sent))
+            self.starts.append(sent - place)
+        if len(self.sent) >= self.chat.ledger.limits.items:
+            raise ImportRefusedError(f"more than {len(self.sent)} chat entries; raise the limit with --max-items")
+        self.sent.append(sent)
+        self.entries.append(_Entry(item, place, line, user))
+        self.last = (place, sent, line)
 
     def server_ms(self, text: str) -> int:
         """A server time in Unix ms; 0 if it is none, as for a recorder that was not told one."""
@@ -158,7 +177,7 @@ class _Reader:
         sent = self.server_ms(attrs["timestamp"]) if "timestamp" in attrs else 0
         if place is None and not sent and "ts" not in attrs:
             raise KeyError("ts")
-        self.entries.append(_Entry(gift, place, sent, line))
+        self.keep(gift, place, sent, line)
 
     def sc(self, attrs: Mapping[str, str], text: str, line: int) -> None:
         gift = self.priced(Gift(0, self.uid(attrs), "super_chat"), float(attrs["price"]) * self.writer.sc_fen)
@@ -167,8 +186,7 @@ class _Reader:
             self.said_by_giver(text.strip(), gift.author)
 
     def said_by_giver(self, text: str, author: str) -> None:
-        last = self.entries[-1]
-        self.entries.append(_Entry(Comment(0, author, text), last.place_ms, last.sent_ms, last.line))
+        self.keep(Comment(0, author, text), *self.last)
 
     def priced(self, gift: Gift, fen: float) -> Gift:
         if fen > 0 and math.isfinite(fen):
@@ -250,9 +268,9 @@ class _Reader:
         self.distrust()
         start, by_sending = self.start()
         shift, before = 0, 0
-        for entry in self.entries:
-            if entry.sent_ms and (by_sending or entry.place_ms is None):
-                offset = entry.sent_ms - start
+        for entry, sent in zip(self.entries, self.sent, strict=True):
+            if sent and (by_sending or entry.place_ms is None):
+                offset = sent - start
                 shift = offset - entry.place_ms if entry.place_ms is not None else shift
             elif entry.place_ms is not None:
                 offset = entry.place_ms + (shift if not self.steady else 0)
@@ -277,24 +295,21 @@ class _Reader:
                 same.remove(twin)
                 self.chat.ledger.drop("toast of a purchase that its guard message already told")
 
-    def both(self) -> list[tuple[_Entry, int]]:
-        """The entries that have both clocks, and when the recording began by them (Unix ms)."""
-        return [(e, e.sent_ms - e.place_ms) for e in self.entries if e.sent_ms and e.place_ms is not None]
-
     def distrust(self) -> None:
         """Take a sending time that disagrees with the recorder's clock, alone among its neighbours, for none."""
-        timed = self.both()
-        starts = [start for _, start in timed]
-        for wrong in outliers(starts, median_low(starts)) if starts else ():
-            timed[wrong][0].sent_ms = 0
+        wrong = outliers(self.starts, middle_of(self.starts)) if self.starts else set[int]()
+        for at in wrong:
+            self.sent[self.timed[at]] = 0
             self.chat.ledger.changed[WRONG_TIME] += 1
+        if wrong:
+            self.starts = array("q", (start for at, start in enumerate(self.starts) if at not in wrong))
 
     def start(self) -> tuple[int, bool]:
         """(when the recording began, Unix ms; whether sending times place messages).
 
         The recorder's own clock is believed if it agrees with the platform's.
         """
-        chat, own, starts = self.chat, self.chat.started_at_ms, [start for _, start in self.both()]
+        chat, own, starts = self.chat, self.chat.started_at_ms, self.starts
         if starts:
             by_server, self.steady = first_start(starts)
             if own is None or abs(own - by_server) > CLOCK_SKEW_MS:
@@ -307,7 +322,7 @@ class _Reader:
                     "the recorder's clock stood still or jumped while messages were sent; their sending times are taken"
                 )
         elif own is None:
-            chat.started_at_ms = next((entry.sent_ms for entry in self.entries if entry.sent_ms), None)
+            chat.started_at_ms = next((sent for sent in self.sent if sent), None)
         return chat.started_at_ms or 0, bool(starts) and (self.writer.sent or not self.steady)
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 BEIJING = timezone(timedelta(hours=8))
 FROM_S, TO_S = 1_420_070_400, 4_102_444_800  # 2015 and 2100: no recording lies outside
+MS_DIGITS = 13
 _UNITS = (1_000.0, 1.0, 0.001, 0.000_001)  # seconds, ms, µs, ns as ms
 _WALL = re.compile(
     r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?[ T_](\d{1,2})[:时-](\d{2})(?:[:分-](\d{2})(?:[.,](\d{1,6}))?)?秒?"
@@ -20,6 +21,9 @@ PLATFORMS = {
 def unix_ms(value: object) -> int:
     """A Unix time in s, ms, µs or ns, told by its size, as ms; 0 if it is none."""
     if isinstance(value, str):
+        if len(value) == MS_DIGITS and value.isascii() and value.isdigit():  # nearly all are
+            found = int(value)
+            return found if FROM_S * 1_000 <= found <= TO_S * 1_000 else 0
         if not 9 <= len(value) <= 24 or not value.isascii():
             return 0
         try:

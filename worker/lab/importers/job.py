@@ -15,8 +15,9 @@ from worker.lab.importers.formats import read_chat, read_speech
 from worker.lab.importers.limits import ImportRefusedError, Limits
 from worker.lab.importers.parts import join_chats, join_speech, start_in_name
 from worker.lab.importers.pseudonym import Pseudonyms
-from worker.lab.importers.recording import Chat, Ledger, Progress, Speech
+from worker.lab.importers.recording import Chat, Item, Ledger, Progress, Speech
 from worker.lab.importers.roomlog import Room, RoomLog, align_speech
+from worker.lab.importers.spool import Spool
 
 UNKNOWN_START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z, if neither file nor user knows when it was
 LATEST_START_MS = 4_000_000_000_000
@@ -166,13 +167,16 @@ def _cut(job: Job, room: Room, chat: Chat, speech: list[Speech]) -> tuple[Room, 
     begin = max(0, since or 0)
     end = job.limits.span_ms if until is None else until
     before = len(chat.items) + len(speech)
-    chat.items = [item for item in chat.items if begin <= item.offset_ms <= end]
+    kept = Spool[Item](Item)
+    for item in chat.items:
+        if begin <= item.offset_ms <= end:
+            item.offset_ms -= begin
+            kept.append(item)
+    chat.items = kept
     speech = [segment for segment in speech if begin <= segment.start_ms and segment.end_ms <= end]
     if not chat.items and not speech:
         raise ImportRefusedError("nothing lies between --since and --until; the recording begins elsewhere")
     chat.ledger.drop("outside of --since and --until", before - len(chat.items) - len(speech))
-    for item in chat.items:
-        item.offset_ms -= begin
     for segment in speech:
         segment.start_ms, segment.end_ms = segment.start_ms - begin, segment.end_ms - begin
     chat.gaps = [(max(0, one - begin), two - begin) for one, two in chat.gaps if two > begin]
@@ -184,12 +188,12 @@ def _warn(job: Job, log: RoomLog, ledger: Ledger) -> None:
     last_speech = max((segment.end_ms for segment in log.speech), default=0)
     if not log.speech:
         ledger.warnings.append("no speech: nothing can show that the host answers; do not judge that by this log")
-    elif log.items and log.items[-1].offset_ms > last_speech + GAP_MS:
+    elif (last_item := log.last_item_ms()) is not None and last_item > last_speech + GAP_MS:
         ledger.warnings.append(
-            f"speech ends {(log.items[-1].offset_ms - last_speech) / 60_000:.0f} min before the chat: "
+            f"speech ends {(last_item - last_speech) / 60_000:.0f} min before the chat: "
             "is the transcript whole, and --speech-offset-ms right?"
         )
-    if not log.items:
+    if log.last_item_ms() is None:
         ledger.warnings.append("no chat: the log shows no viewer whom the host could answer")
     if job.salt is None:
         ledger.warnings.append("no --salt-file: another run will give the same people other ids")

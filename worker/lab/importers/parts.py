@@ -5,18 +5,23 @@ a break. A message that stands in both of two parts that overlap is kept once.
 """
 
 import re
+from array import array
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from worker.lab.importers.instants import BEIJING
 from worker.lab.importers.limits import ImportRefusedError
 from worker.lab.importers.recording import BEFORE, DUPLICATE, Chat, Comment, Deed, Gift, Item, Ledger, Speech
+from worker.lab.importers.spool import Seen, in_order
 
 APART_MS = 600_000  # parts further apart are one broadcast only if both say so
 UNRECORDED_MS = 60_000
 SEAM_MS = 120_000
 SAME_MS = 2_000
+TIMES_KEPT, RECENT_MAX = 20, 100_000
+Recent = dict[tuple[str, str, str], list[int]]  # who did what in the parts so far, and when
 FILES_MAX = 1_000
 CHAT_SUFFIXES = frozenset({".xml", ".json", ".jsonl", ".csv", ".txt", ".ass", ".log"})
 SPEECH_SUFFIXES = frozenset({
@@ -83,8 +88,7 @@ def join_chats(parts: Sequence[tuple[Path, Chat]], ledger: Ledger) -> Chat:
     first_path, first = ordered[0]
     base = first.started_at_ms or 0
     whole = Chat(first.platform, ledger, started_at_ms=base)
-    seen = set[tuple[str, str]]()
-    recent: dict[tuple[str, str, str], list[int]] = {}  # who did what near the end of the parts so far → when
+    seen, recent = Seen(), Recent()
     end = 0
     for path, chat in ordered:
         start = (chat.started_at_ms or 0) - base
@@ -94,17 +98,18 @@ def join_chats(parts: Sequence[tuple[Path, Chat]], ledger: Ledger) -> Chat:
             if start - end > UNRECORDED_MS:
                 whole.gaps.append((end, start))
         whole.gaps += [(start + begin, start + until) for begin, until in chat.gaps]
-        items = chat.items
-        if path != first_path and chat.early:
-            items = chat.early + chat.items
-            ledger.undrop(BEFORE, len(chat.early))
-        for item in sorted(items, key=lambda item: item.offset_ms):
+        early = chat.early if path != first_path else []
+        ledger.undrop(BEFORE, len(early))
+        places = array("q", (item.offset_ms for item in chat.items))
+        for item in chain(
+            sorted(early, key=lambda item: item.offset_ms), map(chat.items.__getitem__, in_order(places))
+        ):
             item.offset_ms += start
             if _again(item, seen, recent, overlaps=item.offset_ms <= end + SEAM_MS and path != first_path):
                 ledger.drop(DUPLICATE)
             else:
                 whole.add(item, 0)
-        end = max(end, start + chat.length_ms, max((item.offset_ms for item in chat.items), default=0))
+        end = max(end, start + chat.length_ms, start + max(places, default=0))
     for name in ("room", "host", "title", "broadcast"):
         setattr(whole, name, next((value for _, chat in ordered if (value := getattr(chat, name))), ""))
     whole.length_ms = end
@@ -128,24 +133,21 @@ def _between(first: Chat, chat: Chat, path: Path, gap_ms: int) -> None:
         )
 
 
-def _again(
-    item: Item, seen: set[tuple[str, str]], recent: dict[tuple[str, str, str], list[int]], *, overlaps: bool
-) -> bool:  # fmt: skip
+def _again(item: Item, seen: Seen, recent: Recent, *, overlaps: bool) -> bool:
     """Whether an earlier part has the item: by its id, else by author, text and time where parts overlap."""
     kind = type(item).__name__
     if item.ref:
-        key = (f"{kind}{item.kind}" if isinstance(item, Deed) else kind, item.ref)
-        if key in seen:
-            return True
-        seen.add(key)
-        return False
+        return seen.again(kind, item.kind if isinstance(item, Deed) else "", item.ref)
     if not isinstance(item, Comment | Gift | Deed) or not item.author:
         return False
     what = item.text if isinstance(item, Comment) else item.gift if isinstance(item, Gift) else item.kind
     times = recent.setdefault((kind, item.author, what), [])
-    if overlaps and any(abs(at - item.offset_ms) <= SAME_MS for at in times[-20:]):
+    if overlaps and any(abs(at - item.offset_ms) <= SAME_MS for at in times):
         return True
     times.append(item.offset_ms)
+    del times[:-TIMES_KEPT]
+    if len(recent) > RECENT_MAX:
+        del recent[next(iter(recent))]
     return False
 
 

@@ -18,6 +18,7 @@ from worker.lab.importers.recording import Ledger, Progress
 
 HEAD_BYTES = MIB
 LINE_BYTES = 65_536
+SAID_BYTES = MIB
 BROKEN_BYTES = "line with bytes that are no text (now U+FFFD)"
 BROKEN_FEW, BROKEN_RATIO = 3, 0.2  # more broken lines than both mean another encoding
 REPAIRED_JSON = "entry whose JSON was repaired"
@@ -132,7 +133,7 @@ class Lines:
         self.whole = True
         self.count = self.broken = 0
         self.first_broken = 0  # the byte after `mark` where the first broken character stands, UTF-8 only
-        self._at = 0
+        self._unsaid = 0  # bytes read since the last word on progress
         self._held = b""
         self._file = file
         self._text: io.TextIOWrapper | None = None
@@ -143,9 +144,10 @@ class Lines:
         """The next line with its end, or at most `limit` bytes of it; empty at the end of the file."""
         data = self._wide_line(limit) if self._text is not None else self._line(limit)
         self.count += bool(data)
-        at = self._file.tell()
-        self.progress(at - self._at)
-        self._at = at
+        self._unsaid += len(data)
+        if self._unsaid >= SAID_BYTES or not data:
+            self.progress(self._unsaid)
+            self._unsaid = 0
         return data
 
     def _line(self, limit: int) -> bytes:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from worker.lab.importers.limits import ImportRefusedError, Limits
+from worker.lab.importers.spool import Spool
 
 Seconds = Annotated[float, Meta(ge=-1e9, le=1e9)]
 """A time in a JSON file: wider than any recording, and small enough to calculate with."""
@@ -29,8 +30,7 @@ EARLY_MS = 120_000
 NO_CURRENCY = "XXX"  # ISO 4217: no currency; such a gift has value 0 because its price is not in the file
 
 
-@dataclass(slots=True)
-class Comment:
+class Comment(Struct, tag="c", array_like=True, gc=False):
     """A viewer wrote `text`; `ref` is the platform's id of the message, or empty."""
 
     offset_ms: int
@@ -39,8 +39,7 @@ class Comment:
     ref: str = ""
 
 
-@dataclass(slots=True)
-class Gift:
+class Gift(Struct, tag="g", array_like=True, gc=False):
     """A viewer gave something worth `value` minor units; value 0 in `NO_CURRENCY` if the file has no
     price.
     """
@@ -53,16 +52,14 @@ class Gift:
     ref: str = ""
 
 
-@dataclass(slots=True)
-class HostText:
+class HostText(Struct, tag="h", array_like=True, gc=False):
     """The host wrote in the chat."""
 
     offset_ms: int
     ref: str = ""
 
 
-@dataclass(slots=True)
-class Deed:
+class Deed(Struct, tag="d", array_like=True, gc=False):
     """A viewer did something else than write or give: `count` likes, or an order of the product `what`."""
 
     offset_ms: int
@@ -134,7 +131,7 @@ class Chat:
 
     platform: str
     ledger: Ledger
-    items: list[Item] = field(default_factory=list)
+    items: Spool[Item] = field(default_factory=lambda: Spool(Item))
     started_at_ms: int | None = None
     length_ms: int = 0
     room: str = ""

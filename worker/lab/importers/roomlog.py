@@ -2,10 +2,13 @@
 written.
 """
 
+from array import array
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from heapq import merge
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -15,6 +18,7 @@ from worker.audit.events import Event
 from worker.lab.importers.limits import ImportRefusedError
 from worker.lab.importers.pseudonym import Pseudonyms
 from worker.lab.importers.recording import BEFORE, NO_CURRENCY, Comment, Deed, Gift, HostText, Item, Ledger, Speech
+from worker.lab.importers.spool import Spool, in_order
 
 HEARTBEAT_MS = 20_000
 VIEWERS_SPAN_MS = 300_000  # a heartbeat's viewers: who wrote or gave within this time, a lower bound
@@ -79,23 +83,35 @@ class RoomLog:
     """Iterates over encoded lines (without line end); afterwards `events` and `span` say what was in it."""
 
     def __init__(
-        self, room: Room, items: Sequence[Item], speech: Sequence[Speech], *, length_ms: int,
+        self, room: Room, items: Spool[Item], speech: Sequence[Speech], *, length_ms: int,
         pseudonyms: Pseudonyms, ledger: Ledger, gaps: Sequence[tuple[int, int]] = (),
     ) -> None:  # fmt: skip
         self.room, self.ledger, self.pseudonyms = room, ledger, pseudonyms
-        self.items = sorted(items, key=lambda item: item.offset_ms)  # stable: one second's order is the file's
+        self._items = items
+        self._offsets = array("q", (item.offset_ms for item in items))
+        self._order = in_order(self._offsets)  # stable: one second's order is the file's
         self.speech = speech
         self.gaps = deque(sorted(gaps))
         self.events: Counter[str] = Counter()
-        last_chat = self.items[-1].offset_ms if self.items else 0
+        last_chat = max(self._offsets, default=0)
         last_speech = max((s.end_ms for s in speech), default=0)
         self.span = Span(max(last_chat, last_speech, length_ms), sum(s.end_ms - s.start_ms for s in speech))
         self.session_id = self._session()
 
+    def items(self) -> Iterator[Item]:
+        """The items in order of time."""
+        if isinstance(self._order, range):
+            return iter(self._items)
+        return map(self._items.__getitem__, self._order)
+
+    def last_item_ms(self) -> int | None:
+        """When the last item happened; None if there is none."""
+        return self._offsets[self._order[-1]] if self._offsets else None
+
     def _session(self) -> str:
         """Differs between recordings of one room, and is the same for the same recording and salt."""
         digest = blake2b(self.room.room_id.encode(), digest_size=16)
-        for item in self.items:
+        for item in self.items():
             text = item.text if isinstance(item, Comment) else ""
             digest.update(f"{item.offset_ms}|{item.ref}|{text}\n".encode("utf-8", "surrogatepass"))
         for segment in self.speech:
@@ -129,13 +145,12 @@ class RoomLog:
     def _ordered(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """(offset, body with `type`) of every event in order; heartbeats go between what happened."""
         descriptor = self._descriptor()
-        happened = sorted(
-            [(item.offset_ms, n) for n, item in enumerate(self.items)]
-            + [(s.end_ms, n + len(self.items)) for n, s in enumerate(self.speech)]
-        )
+        chats = ((item.offset_ms, n, item) for n, item in enumerate(self.items()))
+        said = ((s.end_ms, len(self._offsets) + n, n) for n, s in enumerate(self.speech))
+        happened = merge(chats, said, key=lambda one: one[:2])
         yield 0, {"type": "room.opened"} | descriptor
         active, counts, beat_ms = deque[tuple[int, str]](), Counter[str](), HEARTBEAT_MS
-        for offset_ms, n in [*happened, (self.span.length_ms, -1)]:
+        for offset_ms, n, what in chain(happened, [(self.span.length_ms, -1, -1)]):
             while beat_ms <= offset_ms:
                 while active and active[0][0] < beat_ms - VIEWERS_SPAN_MS:
                     _, author = active.popleft()
@@ -150,10 +165,10 @@ class RoomLog:
                 beat_ms += HEARTBEAT_MS
             if n < 0:
                 break
-            if n >= len(self.items):
-                yield offset_ms, self._speech_body(n - len(self.items))
+            if isinstance(what, int):
+                yield offset_ms, self._speech_body(what)
                 continue
-            item = self.items[n]
+            item = what
             if not isinstance(item, HostText):
                 author = item.author or f"unknown\0{n}"
                 active.append((offset_ms, author))
@@ -201,7 +216,7 @@ class RoomLog:
             }  # fmt: skip
         if isinstance(item, Deed):
             return self._deed_body(item, viewer_id)
-        comment_id = of("comment", platform, item.ref or f"{self.session_id}\0{n}")
+        comment_id = of("comment", platform, item.ref) if item.ref else f"{self.session_id}:c{n}"
         return {"type": "viewer.comment", "comment_id": comment_id, "viewer_id": viewer_id, "text": item.text}
 
     def _deed_body(self, item: Deed, viewer_id: str) -> dict[str, Any]:

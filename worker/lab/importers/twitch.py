@@ -33,6 +33,7 @@ from worker.lab.importers.recording import (
     Progress,
     Seconds,
 )
+from worker.lab.importers.spool import Seen
 from worker.lab.importers.twitch_pieces import comments, objects
 
 
@@ -79,6 +80,7 @@ class _Comment(Struct):
 
 T = TypeVar("T")
 
+WHOLE_BYTES = 64 << 20  # a larger file is read comment by comment
 EDGE_BYTES = 1 << 20  # of both ends of a broken file, where streamer and video are looked for
 _STREAMER = msgspec.json.Decoder(_Streamer)
 _VIDEO = msgspec.json.Decoder(_Video)
@@ -96,18 +98,23 @@ def read_twitch(path: Path, ledger: Ledger, progress: Progress) -> Chat:
         ImportRefusedError: no JSON of this kind, too large, or too many unreadable comments.
     """
     with open_bounded(path, ledger.limits.chat_bytes, "--max-chat-mb") as file:
+        size = path.stat().st_size
+        if size > WHOLE_BYTES:
+            head = file.read(EDGE_BYTES)
+            file.seek(size - EDGE_BYTES)
+            return _in_pieces(path, head, file.read(), ledger, progress, "")
         # Never closed by hand: undecoded comments point into the map, which goes when the last of them does.
         view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     try:
         decoded = _FILE.decode(view[3:] if bytes(view[:3]) == BOM_UTF8 else view)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _broken(path, bytes(view[:EDGE_BYTES]), bytes(view[-EDGE_BYTES:]), ledger, progress, str(error))
+        return _in_pieces(path, bytes(view[:EDGE_BYTES]), bytes(view[-EDGE_BYTES:]), ledger, progress, str(error))
     progress(len(view))
     return _chat(path, decoded, decoded.comments, ledger)
 
 
-def _broken(path: Path, head: bytes, tail: bytes, ledger: Ledger, progress: Progress, why: str) -> Chat:
-    """Reads a file that is no whole JSON, or no UTF-8, comment by comment."""
+def _in_pieces(path: Path, head: bytes, tail: bytes, ledger: Ledger, progress: Progress, why: str) -> Chat:
+    """Reads a file comment by comment: one that is large, or no UTF-8, or no whole JSON, and `why`."""
     encoding, mark = encoding_of(head)
     about = head[mark:].decode(encoding, "replace").encode() + tail[: len(tail) // 4 * 4].decode(
         encoding, "replace"
@@ -117,10 +124,10 @@ def _broken(path: Path, head: bytes, tail: bytes, ledger: Ledger, progress: Prog
         pieces = comments(lines, ledger.limits.line_bytes)
         first = next(pieces, None)
         if first is None:
-            raise ImportRefusedError(f"{path}: is no whole TwitchDownloader chat: {why}")
+            raise ImportRefusedError(f"{path}: is no whole TwitchDownloader chat: {why or 'it has no comment'}")
         chat = _chat(path, file, chain([first], pieces), ledger)
         lines.check()
-    if encoding == "utf-8":
+    if encoding == "utf-8" and why:
         ledger.warnings.append(f"the file is no whole JSON ({why}); its comments were read one by one")
     return chat
 
@@ -148,16 +155,15 @@ def _chat(path: Path, file: _File, raws: Iterable[Raw | bytes], ledger: Ledger) 
             ledger.warnings.append("video.created_at is unreadable")
     if video.end > video.start:
         chat.length_ms = min(round((video.end - video.start) * 1_000), ledger.limits.span_ms)
-    bad_before, read, whole, seen = ledger.bad, 0, True, set[str]()
+    bad_before, read, whole, seen = ledger.bad, 0, True, Seen()
     for number, raw in enumerate(raws, 1):
         comment = _comment(raw, number, ledger)
         if comment is None:
             continue
         read += 1
-        if comment.id and comment.id in seen:
+        if comment.id and seen.again(comment.id):
             ledger.drop(DUPLICATE)
             continue
-        seen.add(comment.id)
         whole = whole and comment.content_offset_seconds.is_integer()
         for item in _meaning(comment, chat, start_ms):
             chat.add(item, number)

@@ -20,7 +20,7 @@ _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}]', re.S)
 def objects(data: bytes, key: bytes) -> Iterator[bytes]:
     """The whole objects that stand after `"key":` in `data`."""
     for found in re.finditer(rb'"' + key + rb'"\s{0,9}:\s{0,9}(?=\{)', data):
-        if (end := _end(data, found.end())) > 0:
+        if (end := object_end(data, found.end())) > 0:
             yield data[found.end() : end]
 
 
@@ -42,18 +42,18 @@ def comments(lines: Lines, limit: int) -> Iterator[bytes]:
         elif len(buffer) > limit:
             yield _whole(buffer)
             buffer, inside = buffer[-_BEGIN_BYTES:], False
-    if inside and _end(buffer, 0):
+    if inside and object_end(buffer, 0):
         yield _whole(buffer)
     elif inside:
         lines.ledger.warnings.append(CUT)
 
 
 def _whole(piece: bytes) -> bytes:
-    end = _end(piece, 0)
+    end = object_end(piece, 0)
     return piece[:end] if end > 0 else piece
 
 
-def _end(data: bytes, at: int) -> int:
+def object_end(data: bytes, at: int) -> int:
     """Where the object that begins at `at` ends; 0 if it does not."""
     depth = 0
     for token in _TOKEN.finditer(data, at):

@@ -7,8 +7,8 @@ the file is fed by lines: after a broken one a new parser takes over, and that l
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree.ElementTree import ParseError
 
 from defusedxml import DefusedXmlException
@@ -27,8 +27,7 @@ NO_ELEMENT = re.compile(
 )  # a root or a declaration in the wrong place loses nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """An element that ended: its own text (children's not included) and the line where it began, from 1."""
 
     tag: str
@@ -93,12 +92,24 @@ class _Target:
         """The document is over."""
 
 
+def _parser(target: _Target) -> DefusedXMLParser:
+    """A parser that refuses declarations as defusedxml does, and calls `target` without a detour."""
+    parser = DefusedXMLParser(target=target, encoding="utf-8")
+    handlers = {
+        "ordered_attributes": False, "StartElementHandler": target.start, "EndElementHandler": target.end,
+        "CharacterDataHandler": target.data,
+    }  # fmt: skip
+    for name, handler in handlers.items():
+        setattr(parser.parser, name, handler)
+    return parser
+
+
 class _Feeder:
     """Feeds a parser piece by piece. What a piece gives is taken when all of it was sound, else piece by piece."""
 
     def __init__(self, path: Path, ledger: Ledger, target: _Target, take: Callable[[Element], None]) -> None:
         self.path, self.ledger, self.target, self.take = path, ledger, target, take
-        self.parser = DefusedXMLParser(target=target, encoding="utf-8")
+        self.parser = _parser(target)
         names = b"|".join(sorted(tag.encode() for tag in target.entries))
         self.entry = re.compile(rb"\s{0,200}<(?:" + names + rb")\s+[a-z]+=")
         self.each = re.compile(rb"(?=<(?:" + names + rb")[\s/>])")
@@ -184,7 +195,7 @@ class _Feeder:
 
     def _restart(self) -> None:
         self.target.reset()
-        self.parser = DefusedXMLParser(target=self.target, encoding="utf-8")
+        self.parser = _parser(self.target)
         self.parser.feed(b"<i>")
         self.base = 3
 

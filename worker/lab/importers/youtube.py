@@ -7,13 +7,15 @@ moderator are retracted: the viewers of the room no longer saw them either.
 """
 
 import re
+from array import array
 from pathlib import Path
 from statistics import median_low
 
 import msgspec
 from msgspec import Raw, Struct
 
-from worker.lab.importers.clocks import NEIGHBOURS, STEP_MS, outliers, steps
+from worker.lab.importers.clocks import NEIGHBOURS, STEP_MS, middle_of, outliers, steps
+from worker.lab.importers.limits import ImportRefusedError
 from worker.lab.importers.money import parse_amount
 from worker.lab.importers.readable import REPAIRED_JSON, open_lines, repaired_json
 from worker.lab.importers.recording import (
@@ -29,6 +31,7 @@ from worker.lab.importers.recording import (
     Ledger,
     Progress,
 )
+from worker.lab.importers.spool import Seen, Spool, held
 
 WRONG_PLACE = "message far from its neighbours (placed by its sending time)"
 WAITING_ROOM_MS = 5_000  # replays give every message of the waiting room the offset 0
@@ -134,15 +137,22 @@ _SILENT = {
 }
 
 
+class _Pending(Struct, array_like=True, gc=False):
+    item: Item
+    line: int
+
+
 class _Reader:
     def __init__(self, ledger: Ledger) -> None:
         self.chat = Chat("youtube", ledger)
         self.read = 0
-        self.pending: list[tuple[Item, int, int]] = []  # item, sent at (Unix ms, 0 = unknown), line
-        self.starts: list[int] = []
+        self.pending = Spool[_Pending](_Pending)
+        self.places = array("q")  # of the pending items, ms
+        self.sent = array("q")  # when they were sent (Unix ms, 0 = unknown)
+        self.starts = array("q")
         self.deleted: set[str] = set()
         self.deleted_authors: dict[str, int] = {}  # channel → line of its latest deletion
-        self.seen: set[str] = set()
+        self.seen = Seen()
 
     def line(self, data: bytes, number: int) -> None:
         ledger = self.chat.ledger
@@ -159,7 +169,7 @@ class _Reader:
                 ledger.unreadable(number, "no videoOffsetTimeMsec")
                 return
             for action in replay.actions:
-                self.action(action, int(offset), number)
+                self.action(action, held(int(offset)), number)
         except msgspec.DecodeError as error:
             # The library's message names the place, never the content.
             ledger.unreadable(number, str(error))
@@ -207,18 +217,24 @@ class _Reader:
                 ledger.drop(_SILENT[kind])
                 continue
             renderer = _RENDERER.decode(raw)
-            sent_ms = int(renderer.timestamp_usec) // 1_000
-            if renderer.id and renderer.id in self.seen:
+            sent_ms = held(int(renderer.timestamp_usec) // 1_000)
+            if renderer.id and self.seen.again(renderer.id):
                 ledger.drop(DUPLICATE)
                 continue
-            self.seen.add(renderer.id)
             if sent_ms > 0 and offset_ms != 0:
                 self.starts.append(sent_ms - offset_ms)
             items = self.meaning(kind, renderer, offset_ms)
             if not items:
                 known = kind in ("liveChatTextMessageRenderer", "liveChatMembershipItemRenderer")
                 ledger.drop(NO_TEXT if known else "kind of message that the room log has no event for")
-            self.pending += [(it, sent_ms, line) for it in items]
+            for it in items:
+                if len(self.sent) >= ledger.limits.items:
+                    raise ImportRefusedError(
+                        f"more than {len(self.sent)} chat entries; raise the limit with --max-items"
+                    )
+                self.pending.append(_Pending(it, line))
+                self.places.append(offset_ms)
+                self.sent.append(sent_ms)
 
     def meaning(self, kind: str, renderer: _Renderer, offset_ms: int) -> list[Item]:
         author = renderer.author_external_channel_id
@@ -243,16 +259,19 @@ class _Reader:
             return [Gift(offset_ms, author, "membership_gift", ref=renderer.id)]
         return []
 
+    def timed(self) -> "array[int]":
+        """The positions of the items that have both clocks."""
+        return array("q", (at for at, sent in enumerate(self.sent) if sent > 0 and self.places[at] != 0))
+
     def distrust(self, start: int) -> None:
         """Place by its sending time what stands far from its neighbours in the video, but was sent among them."""
-        timed = [item for item in self.pending if item[1] > 0 and item[0].offset_ms != 0]
-        for wrong in outliers([sent - item.offset_ms for item, sent, _ in timed], start):
-            near = timed[max(0, wrong - NEIGHBOURS) : wrong + NEIGHBOURS + 1]
-            item, sent, _ = timed[wrong]
-            if abs(sent - median_low(other[1] for other in near)) < abs(
-                item.offset_ms - median_low(other[0].offset_ms for other in near)
+        timed = self.timed()
+        for wrong in outliers(array("q", (self.sent[at] - self.places[at] for at in timed)), start):
+            near, at = timed[max(0, wrong - NEIGHBOURS) : wrong + NEIGHBOURS + 1], timed[wrong]
+            if abs(self.sent[at] - median_low(self.sent[other] for other in near)) < abs(
+                self.places[at] - median_low(self.places[other] for other in near)
             ):
-                item.offset_ms = sent - start
+                self.places[at] = self.sent[at] - start
                 self.chat.ledger.changed[WRONG_PLACE] += 1
 
     def restarts(self) -> int | None:
@@ -261,25 +280,24 @@ class _Reader:
         A capture that is started again counts its offsets from its own start, so they fall back while the
         sending times go on. An offset that goes on while sending times jump is a video that was cut: it stays.
         """
-        timed = [at for at, (item, sent, _) in enumerate(self.pending) if sent > 0 and item.offset_ms != 0]
-        starts = [self.pending[at][1] - self.pending[at][0].offset_ms for at in timed]
-        places = [self.pending[at][0].offset_ms for at in timed]
+        timed = self.timed()
+        starts = array("q", (self.sent[at] - self.places[at] for at in timed))
         begun = [
             at for at in steps(starts)
-            if at and places[at] < places[at - 1] - STEP_MS and starts[at] > starts[at - 1]
+            if at and self.places[timed[at]] < self.places[timed[at - 1]] - STEP_MS and starts[at] > starts[at - 1]
         ]  # fmt: skip
         if not begun:
             return None
         first, before, seen = median_low(starts[: begun[0]]), 0, 0
         for at, until in zip(begun, [*begun[1:], len(timed)], strict=True):
             start, of = timed[at], median_low(starts[at:until]) - first
-            while start > timed[at - 1] + 1 and self.pending[start - 1][0].offset_ms == 0:
+            while start > timed[at - 1] + 1 and self.places[start - 1] == 0:
                 start -= 1
-            before = max(before, *(item.offset_ms for item, _, _ in self.pending[seen:start]))
+            before = max(before, *self.places[seen:start])
             seen = start
-            end = timed[until] if until < len(timed) else len(self.pending)
-            for item, sent, _ in self.pending[start:end]:
-                item.offset_ms = sent - first if sent > 0 else item.offset_ms + of
+            for place in range(start, timed[until] if until < len(timed) else len(self.sent)):
+                sent = self.sent[place]
+                self.places[place] = sent - first if sent > 0 else self.places[place] + of
             if of > before:
                 self.chat.gaps.append((before, of))
         self.chat.ledger.warnings.append(
@@ -289,13 +307,15 @@ class _Reader:
         return first
 
     def finish(self) -> Chat:
-        chat, start = self.chat, median_low(self.starts) if self.starts else None
+        chat, start = self.chat, middle_of(self.starts) if self.starts else None
         if start is not None:
             restarted = self.restarts()
             start = start if restarted is None else restarted
             self.distrust(start)
         chat.started_at_ms = start
-        for item, sent_ms, line in self.pending:
+        for pending, offset, sent_ms in zip(self.pending, self.places, self.sent, strict=True):
+            item, line = pending.item, pending.line
+            item.offset_ms = offset
             banned_at = None if isinstance(item, HostText) else self.deleted_authors.get(item.author)
             if item.ref in self.deleted or (banned_at is not None and line <= banned_at):
                 chat.ledger.drop("retracted by a moderator")
