@@ -67,6 +67,15 @@ def test_a_lag_is_given_up_by_a_tenth_of_a_second_each_second() -> None:
     assert behind_s(room) == 60
 
 
+def test_an_event_of_1970_holds_a_room_back_for_an_hour_and_a_half_at_most() -> None:
+    room = a_room(beats(10 * MINUTE))
+    arrive(room, (say(-T0), 10 * MINUTE))
+    go_on(room, 600, 901)
+    assert behind_s(room) == 60 + 240
+    go_on(room, 910, 600 + 96 * 60)
+    assert behind_s(room) == 60
+
+
 def test_a_silent_gateway_is_waited_for() -> None:
     room = a_room(beats(10 * MINUTE))
     for i, t in enumerate(range(600, 780, 4)):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 LATENESS_MS = 60 * SECOND
 SLACK_MS = 30 * SECOND
 HOLD_MS = 240 * SECOND
+LAG_MAX_MS = 10 * MINUTE
 BLOCK_MS = 5 * MINUTE
 BAND_MS = 20 * SECOND
 CLAMPED_MS = 2 * SECOND
@@ -50,7 +51,7 @@ class Clock:
         self.newest = max(self.newest, x.e)
         if x.cls:
             self.head[x.cls] = max(self.head.get(x.cls, 0), x.tells)
-            lag = 10 * (self.newest - x.tells) + self.newest
+            lag = 10 * min(self.newest - x.tells, LAG_MAX_MS) + self.newest
             self.shown[x.cls] = max(self.shown.get(x.cls, lag), lag)
         silence = self.newest - self.head["G"] if "G" in self.head else 0
         behind = max([silence, *(self.lag(c) for c in "GSLC")])

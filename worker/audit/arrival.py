@@ -29,6 +29,8 @@ SLACK_MS, HOLD_MS = 30_000, 240_000
 SPOKEN_AGO_MAX_MS = 600_000
 """Speech that ended longer before it was recognised has times that cannot be meant."""
 TENTH = 10
+LAG_MAX_MS = 600_000
+"""A larger lag is a wrong clock's, or a backlog's: it holds back as much, and is not over sooner."""
 LAG_MIN_MS = TENTH * SLACK_MS
 """Of `slowest_ms` above M: a smaller lag holds nothing back."""
 BEAT_BYTES = 4
@@ -129,7 +131,7 @@ def advance(room: Room, at_ms: int, told_ms: int, source: int) -> bool:
         newest_ms = room.max_at_ms = at_ms
     lag_ms = newest_ms - told_ms
     if lag_ms > SLACK_MS and source:  # smaller lags hold nothing back
-        room.slowest_ms = max(room.slowest_ms, newest_ms + TENTH * lag_ms)
+        room.slowest_ms = max(room.slowest_ms, newest_ms + TENTH * min(lag_ms, LAG_MAX_MS))
     if source != GATEWAY:
         silence_ms = newest_ms - room.heard_ms
     elif not lag_ms:
