@@ -76,6 +76,22 @@ def test_an_event_of_1970_holds_a_room_back_for_an_hour_and_a_half_at_most() -> 
     assert behind_s(room) == 60
 
 
+def test_a_heartbeat_that_is_sent_again_behind_others_holds_nothing_back() -> None:
+    log = beats(10 * MINUTE, every_ms=15 * SECOND)
+    room = a_room(log)
+    assert arrive(room, *((one, 10 * MINUTE + i) for i, one in enumerate(log[:20]))) == [Status.APPLIED] * 20
+    assert behind_s(room) == 60
+
+
+def test_heartbeats_of_a_clock_that_is_ahead_are_known_for_longer() -> None:
+    room, log = Room("r"), [beat(2 * 60 * MINUTE + t * SECOND) for t in range(0, 900, 15)]
+    arrive(room, *((one, 15 * SECOND * i) for i, one in enumerate(log)))
+    assert set(arrive(room, *((one, 16 * MINUTE) for one in log))) == {Status.DUPLICATE}
+    assert len(room.beats) == len(log) * arrival.BEAT_BYTES
+    arrive(room, (beat(17 * MINUTE), 17 * MINUTE))
+    assert len(room.beats) == arrival.BEATS_BYTES_MAX, "a room whose clock is right keeps few"
+
+
 def test_a_silent_gateway_is_waited_for() -> None:
     room = a_room(beats(10 * MINUTE))
     for i, t in enumerate(range(600, 780, 4)):

@@ -45,6 +45,7 @@ SESSION_BOUNDS = {
     "excerpts": r.EXCERPTS_MAX,
     "breaks": r.BREAKS_MAX,
     "blind": r.BLIND_MAX,
+    "claims": r.CLAIMS_MAX,
     "break_marks": r.PAUSES_MAX + 1,
     "inputs": 3,
     "closed": clocks.CLOSED_MAX,

@@ -226,6 +226,21 @@ def test_a_start_in_1970_excuses_no_missing_label() -> None:
     assert known(a_room(in_time(log, [mark(1_000), label(2_000, False)]))) == (False, False)
 
 
+def test_what_a_rival_claims_is_dated_as_what_accuses() -> None:
+    """Under a mirror all comes ten minutes late, and the claim was made ten minutes before its record."""
+    for mirror_ms in (0, 10 * MINUTE):
+        room = Room("douyin:1")
+        log = [*beating(60_000), (60_300, beat(60_000, session_id="w", started_at_ms=T0 + 60_000))]
+        log += [(at_ms + 300, beat(at_ms)) for at_ms in range(75_000, 6 * MINUTE, 15_000)]
+        seen = []
+        for offset, (append_ms, event) in enumerate(log):
+            if apply(room, event, offset, T0 + append_ms + mirror_ms) is Status.SESSION_ENDED:
+                apply(room, event, offset, T0 + append_ms + mirror_ms)
+            seen.append(known(room))
+        assert room.session.id == "s1"
+        assert seen[-1] == (False, False), mirror_ms
+
+
 def test_a_silent_gateway_is_waited_for_ten_minutes() -> None:
     looks = [ev(e.DetectorScore, at_ms) for at_ms in range(0, 12 * MINUTE, 10_000)]
     for minutes, expected in ((11, None), (13, False)):

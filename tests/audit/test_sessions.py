@@ -75,6 +75,12 @@ def test_rule_2_a_session_without_a_descriptor_for_90_s_of_append_time_gives_way
         assert send(room, rival(5_000, began_ms=T0 - HOUR), silent_ms) == status
 
 
+def test_rule_2_a_session_that_a_stray_record_began_gives_way_to_any_descriptor() -> None:
+    room = a_room([ev(e.WatermarkRead, 1_000, session_id="stray")])
+    assert feed(room, [beat(500, started_at_ms=T0 - HOUR)]) == [Status.APPLIED]
+    assert room.session.id == "s1" and room.unclosed == 0 and not room.session.claims
+
+
 def test_rule_2_rules_look_before_a_session_leaves_the_air() -> None:
     room = a_room([beat(0), ev(e.WatermarkRead, 1_000)])
     assert apply(room, rival(60_000), 9, T0 + 60_000) == Status.SESSION_ENDED
@@ -244,7 +250,7 @@ def test_minutes_off_the_air_do_not_count_as_idle_and_those_before_are_not_lost(
 # --- 6: a closed session's records
 
 
-def test_rule_6_for_ten_minutes_facts_and_registers_are_kept_and_statistics_and_counters_late() -> None:
+def test_rule_6_for_ten_minutes_facts_and_registers_are_kept_and_what_is_after_the_close_is_late() -> None:
     room = a_room([beat(0), close(100_000)])
     kept = [
         ev(e.WatermarkRead, 90_000),
@@ -252,10 +258,27 @@ def test_rule_6_for_ten_minutes_facts_and_registers_are_kept_and_statistics_and_
         ev(e.FrameMeasured, 90_000),
         ev(e.ChallengeResult, 90_000),
     ]
-    late = [ask(99_000), say(99_000), ev(e.DetectorScore, 99_000), ev(e.HostReply, 99_000), ev(e.ViewerLiked, 99_000)]
+    kinds = (e.DetectorScore, e.HostReply, e.ViewerLiked)
+    before, late = ([say(t), ask(t), *(ev(kind, t) for kind in kinds)] for t in (99_999, 100_000))
+    assert [send(room, x, 110_000) for x in before] == [Status.APPLIED] * len(before)
     assert [send(room, x, 100_000 + REOPEN_MS) for x in kept] == [Status.APPLIED] * len(kept)
     assert [send(room, x, 100_000 + REOPEN_MS) for x in late] == [Status.LATE] * len(late)
     assert room.session.facts.ai_presenter.certainty and room.session.counts.late == len(late)
+
+
+def test_rule_6_reconnecting_makes_no_block_abstain() -> None:
+    room, spoken = a_room([beat(0)]), 0
+    for at_ms in range(0, 300_000, 30_000):
+        send(room, beat(at_ms), at_ms)
+        for said_ms in range(at_ms, at_ms + 30_000, 2_000):
+            closes = said_ms == at_ms + 20_000
+            if closes:
+                send(room, close(said_ms), said_ms)
+            off = said_ms - at_ms >= 20_000
+            said = ev(e.HostSpeech, said_ms, end_ms=T0 + said_ms - 5_000)
+            spoken += send(room, said, said_ms + 1) is Status.APPLIED and off
+    assert spoken > 10 and room.session.counts.late > 10
+    assert not any(one.late_speech for one in room.session.arrived.values())
 
 
 def test_rule_6_then_all_but_answers_are_out_of_session() -> None:

@@ -12,7 +12,7 @@ from tests.meaning import claims
 from tests.meaning.core import After, Said, follow, phase_ms
 from tests.meaning.episodes import Moment, decisions
 from tests.meaning.log import Record
-from tests.meaning.oracle import Measured, Room, Seen, rooms_of, sights
+from tests.meaning.oracle import Measured, Room, Seen, in_order, restarts, rooms_of, sights
 from tests.meaning.rules import Rule, Verdict, in_force, verdict
 from tests.meaning.scan import Placed
 from tests.meaning.test_rules_of_the_oracle import documents
@@ -30,8 +30,8 @@ HOLDS_IN_KAFKA: tuple[str, ...] = ("append",)
 """The aspects in which they must agree on what a real broker stamped, in weathers of all kinds."""
 
 BY_EVIDENCE = ("detectors", "voice_and_visual", "detectors_and_challenge")
-GIVEN = ("driven.challenges_passed", "driven.replies", "idle.certainty", "idle.minutes", "label.gap_minutes")
-"""Values that the oracle takes from the core, or that the contract gives no meaning."""
+GIVEN = ("driven.challenges_passed", "driven.replies", "idle.certainty", "idle.minutes")
+"""Values that the oracle takes from the core."""
 COUNTED = ("statistic", "counter", "descriptor")
 GIVEN_FACTS = ("label", "signals", "history", "software_promotion")
 
@@ -60,6 +60,7 @@ def measured(after: After) -> Measured:
         recorded=recorded if recorded[1].startswith("repetition") else nothing,
         idle_minutes=v["idle.minutes"],
         idle=v["idle.certainty"],
+        idle_ms=v["held.idle"],
         replies=v["driven.replies"],
         passed=v["driven.challenges_passed"],
         software={
@@ -102,7 +103,7 @@ class Case:
     @cached_property
     def expected(self) -> list[Said]:
         """What is to be said, at the looks that the core took."""
-        moments = []
+        moments = restarts(self.room)
         for offset, seen in self.seen.items():
             look, about, looked = seen.look, seen.world.facts["room"], self.after[offset].looked or ()
             live = look.session.closed_e is None
@@ -111,7 +112,7 @@ class Case:
                 (rule, verdict(rule, seen.world)) for rule in rules if rule.id in looked
             )
             moments.append(Moment(offset, look.append, look.session.number, look.session.names[0], live, found))
-        return [Said.of(decision) for decision in decisions(self.room.room_id, moments)]
+        return [Said.of(decision) for decision in decisions(self.room.room_id, in_order(moments))]
 
 
 POLICIES = documents()
@@ -208,22 +209,22 @@ def held(case: Case) -> Iterator[Difference]:
 
 
 def label(case: Case) -> Iterator[Difference]:
-    """The label: visible, continuous, ever; what it is and who put it up."""
+    """The label: visible, continuous, ever; what it is and who put it up; for how long it has been missing."""
     for offset, seen in case.seen.items():
         values = case.after[offset].values or {}
-        for name in ("visible", "continuous", "ever", "kind", "by", "area_ratio"):
-            value = getattr(seen.label, name)
+        for name in ("visible", "continuous", "ever", "kind", "by", "area_ratio", "gap_minutes"):
+            value = seen.world.facts["label"][name]
             if values.get(f"label.{name}") is not value and values.get(f"label.{name}") != value:
                 yield Difference(offset, f"label.{name}", values.get(f"label.{name}"), value)
 
 
 def abstain(case: Case) -> Iterator[Difference]:
     """Blocks in which speech and gateway cannot be joined make no bet. That the core bets elsewhere is not demanded."""
-    blocks = {seen.look.session.number: seen.look.blocks for seen in case.seen.values()}  # the last word of each
+    last = {seen.look.session.number: seen.look for seen in case.seen.values()}
     for (before, _), (after, placed) in pairwise(case.both):
         if after.bets <= before.bets or placed.current is None:
             continue
-        mine = blocks.get(placed.current.number, ())
+        mine = last[placed.current.number].blocks if placed.current.number in last else ()
         why = [block.why for block in mine if before.block <= block.start < after.block and block.why]
         if why:
             yield Difference(after.offset, "bet", "bets", f"abstains: {', '.join(why[0])}")

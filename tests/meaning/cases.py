@@ -15,14 +15,10 @@ from tests.meaning.rooms import T0, Faults, bent, reconnecting, truth
 from tests.meaning.staged import STAGED, count, opened
 from tests.meaning.test_counterexamples import LABEL, MARK, Log, douyin, labelled
 
-NOT_YET: frozenset[str] = frozenset(
-    {
-        "e7-loop-reconnects-every-60-s",
-    }
-)  # fmt: skip
+NOT_YET: frozenset[str] = frozenset()
 """The cases that the core is wrong about. Make one right, and take it out: the tests demand all others."""
 
-CONTESTED: frozenset[str] = frozenset({"speech-recognised-11-min-late"})
+CONTESTED: frozenset[str] = frozenset()
 """Cases in which the contract assumes another certainty than the worker's markers state, or none: one must move."""
 
 LONG = ("e2-", "e5-", "e7-", "e9-", "e12-")
@@ -194,6 +190,48 @@ def sheds_nothing(kind: str, every: int) -> None:
     agrees(partial(reconnected, kind, every), "status", "session")
 
 
+def silent_for_7_h() -> list[Record]:
+    """A room with an open rule starts again, with a record that describes nothing."""
+    log = Log("wechat_channels").beats(2).put(30_000, 30_000, MARK)
+    return log.put(7 * HOUR, 7 * HOUR, MARK, outcome="not_detected").records()
+
+
+def recognised_after_the_close() -> list[Record]:
+    log = Log("douyin").beats(1).put(60_300, 60_000, {"type": "room.closed"})
+    for at in (56_000, 60_000, 61_000):
+        log.put(62_000, at, SPEECH, start_ms=T0 + at - 3_000, end_ms=T0 + at)
+    return log.beats(12, 65_000).records()
+
+
+def gone_off_the_air() -> list[Record]:
+    """Its label goes with the close and comes with the return, half an hour before the end."""
+    log = Log("bilibili").beats(2).put(100, 0, LABEL).put(30_000, 30_000, MARK)
+    log.put(120_300, 120_000, {"type": "room.closed"}).put(120_400, 120_000, LABEL, visible=False)
+    return log.put(240_400, 240_000, LABEL).beats(35, 240_000).records()
+
+
+def begun_by_a_stray_record() -> list[Record]:
+    return Log("douyin").put(1_000, 1_000, MARK, session_id="stray").beats(3).records()
+
+
+def rival_in_a_mirror() -> list[Record]:
+    """All records come ten minutes late; one heartbeat of a rival is among them."""
+    log, late = Log("douyin"), 10 * MINUTE
+    for at in (*range(0, 60_000, 15_000), *range(75_000, 6 * MINUTE, 15_000)):
+        log.beat(at, at + late)
+    return log.beat(68_000, 68_000 + late, started=4 * 365 * 24 * HOUR, session_id="w", host_id="rival").records()
+
+
+def beats_again(ahead: int) -> list[Record]:
+    """The heartbeats of five minutes come again, five minutes later, all but the newest."""
+    log = Log("douyin")
+    for n in range(20):
+        for again in (0, 5 * MINUTE) if n < 12 else (0,):
+            at = 15_000 * n
+            log.beat(at + ahead, at + again, id=f"b{n}", viewers=n)
+    return log.records()
+
+
 # --- ages, and one event ahead
 
 
@@ -345,6 +383,14 @@ CASES: Mapping[str, Callable[[], None]] = {
     "e14-in-one-batch": partial(no_swap, (900, 900)),
     "e14-swapped-by-300-ms": partial(no_swap, (1_200, 900)),
     **STAGED,
+    "silent-for-7-h": partial(agrees, silent_for_7_h, "status", "session", "decisions"),
+    "recognised-after-the-close": partial(agrees, recognised_after_the_close, "status", "times"),
+    "label-gone-off-the-air": partial(opens, gone_off_the_air, NOTHING),
+    "label-gone-off-the-air-is-continuous": partial(agrees, gone_off_the_air, "label"),
+    "begun-by-a-stray-record": partial(agrees, begun_by_a_stray_record, "status", "session", "label"),
+    "rival-in-a-mirror": partial(agrees, rival_in_a_mirror, "status", "label"),
+    **{f"heartbeats-again-{ahead}-h-ahead": partial(agrees, partial(beats_again, ahead * HOUR), "status", "times",
+                                                    "facts") for ahead in (0, 2)},
     "case-03-one-comment-2-h-ahead": partial(opens, one_comment_2_h_ahead, UNLABELLED, late=0),
     "case-03-with-create-time": partial(opens, its_batch_with_create_time, UNLABELLED),
     **{f"case-04-mark-{age}-s-old": partial(opens, partial(old_mark, age), UNLABELLED) for age in (59, 61, 3_600)},

@@ -170,7 +170,7 @@ def _counted(counts: Counts) -> dict[str, int]:
 def _stand(after: After, room: Room, values: bool) -> After:
     """Note how a room stands."""
     session = room.session
-    state = {Phase.UNKNOWN: "undescribed", Phase.CLOSED: "closed"}.get(Phase(session.phase), "live")
+    state = "closed" if session.phase == Phase.CLOSED else "live" if session.began_ms else "undescribed"
     family = session.families.get("NONINT")
     return replace(
         after,

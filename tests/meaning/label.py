@@ -117,7 +117,8 @@ def label_of(entries: Sequence[Entry], sight: Sight) -> Label:
     missing = sight.horizon - missing_since(off, sight) if gone else 0
     many = sum(x.e >= sight.watermark for _, _, x in marks) > MARKS_MAX
     visible = None if many else False if gone else True if ever else None
-    continuous = None if many else False if counted else True if visible and not off_after(marks, sight) else None
+    goes = bool(marks) and not marks[-1][1]
+    continuous = None if many else False if counted else True if visible and not goes else None
     return Label(
         visible, continuous, ever, str(newest.get("kind", "")), str(newest.get("by", "")),
         -1.0 if newest.get("area_ratio") is None else float(newest["area_ratio"]), missing // MINUTE,
@@ -132,8 +133,3 @@ def missing_since(off: Sequence[Span], sight: Sight) -> int:
             break
         since = a
     return max(since, sight.due)
-
-
-def off_after(marks: Sequence[tuple[int, bool, Entry]], sight: Sight) -> bool:
-    """Whether the newest mark says "off" although the horizon has not reached it."""
-    return bool(marks) and not marks[-1][1] and marks[-1][0] >= sight.horizon

@@ -64,12 +64,9 @@ class Entry:
     id: str
     kind: str
     cls: str
+    type: str
     event: Mapping[str, Any]
     behind: int = 0  # W when it came
-
-    @property
-    def type(self) -> str:
-        return str(self.event["type"])
 
     def shifted(self, field: str) -> int:
         """Another time that the event carries, moved as its own was."""
@@ -93,11 +90,12 @@ def entry(record: Record, append: int) -> Entry:
     event = record.event
     at = int(event["at_ms"])
     e = min(at, append)
-    tells = min(int(event["end_ms"]), at) + e - at if event["type"] == "host.speech" else e
+    ended = int(event["end_ms"]) if event["type"] == "host.speech" else at
+    tells = (ended if at - WILD_MS <= ended < at else at) + e - at
     rank = xxhash.xxh3_64_intdigest(str(event["id"]).encode())
     return Entry(
         record.offset, append, at, e, tells, (min(at, append + AHEAD_MS), rank), str(event["id"]),
-        KINDS[event["type"]], CLASSES.get(event["type"], ""), event,
+        KINDS[event["type"]], CLASSES.get(event["type"], ""), str(event["type"]), event,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ Then call `judge(records, policies, lambda look: said[look.offset], looks=set(sa
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.meaning.episodes import Decision, Moment, decisions
 from tests.meaning.label import Label, Sight, Span, hidden, label_of, marks_of, off_spans
 from tests.meaning.log import MINUTE, Entry, Record, baseline_of
 from tests.meaning.rules import Verdict, World, in_force, verdict
-from tests.meaning.scan import LEASE_MS, Placed, Session, scan
+from tests.meaning.scan import LEASE_MS, SILENCE_MS, Placed, Session, scan
 from tests.meaning.windows import Block, closed_blocks
 
 
@@ -33,12 +34,13 @@ class Measured:
     recorded: tuple[int, str] = (claims.NONE, "")
     idle_minutes: int = 0
     idle: int = claims.NONE
+    idle_ms: int = 0  # for how long, by times of events
     replies: bool = False
     passed: int | None = None  # challenges; None: all that were ever passed
     software: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Look:
     """A room at one record of its log: its session, that session's records that count, and its closed blocks."""
 
@@ -49,8 +51,14 @@ class Look:
     watermark: int
     session: Session
     own: tuple[Entry, ...]
-    blocks: tuple[Block, ...]
+    so_far: tuple[Placed, ...]
+    phase_ms: int
     sight: Sight  # what a reading of the label stands on, before anyone is accused
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The session's blocks that are closed."""
+        return tuple(closed_blocks(self.so_far, self.session.number, self.phase_ms))
 
     @property
     def off(self) -> list[Span]:
@@ -93,15 +101,27 @@ def look_at(room: Room, upto: int) -> Look | None:
     if now.current is None or now.current.host is None:
         return None
     mine = [p for p in so_far if p.session == now.current.number]
-    kept = [p.entry for p in mine if p.status == "applied" and p.entry.kind not in ("statistic", "counter")]
+    kept = [
+        p.entry
+        for p in mine
+        if p.status == "applied" and p.entry.kind not in ("statistic", "counter") and not is_of_another_host(p)
+    ]
     own = tuple(word for x in kept for word in (x, *carried(x)))
-    blocks = tuple(closed_blocks(so_far, now.current.number, room.phase_ms))
-    heard = max((p.entry.tells for p in mine if p.entry.cls == "G"), default=0)
     lost = tuple(p.newest for p, q in pairwise(so_far) if q.entry.offset in room.gaps)
-    blind = blind_spans(so_far, now.current)
-    least = min((p.append - p.entry.e for p in mine), default=0)
-    sight = Sight(now.current.start, now.newest, now.watermark, heard, None, least, now.current.whole, blind, lost)
-    return Look(room.room_id, now.entry.offset, now.append, now.newest, now.watermark, now.current, own, blocks, sight)
+    least = min((p.append - p.entry.e for p in mine if p.status != "duplicate"), default=0)
+    claimed = tuple((start - least, end - least) for start, end in rival_claims(so_far, now.current.number))
+    blind = (*now.current.breaks, *claimed)
+    sight = Sight(now.current.start, now.newest, now.watermark, now.heard, None, least, now.current.whole, blind, lost)
+    return Look(
+        room.room_id, now.entry.offset, now.append, now.newest, now.watermark, now.current, own, so_far, room.phase_ms,
+        sight,
+    )  # fmt: skip
+
+
+def is_of_another_host(p: Placed) -> bool:
+    """Whether a record is the registry's answer about a host that was not the session's when it came."""
+    host = p.current.host if p.current is not None else None
+    return p.entry.type == "registration.state" and host is not None and p.entry.event["host_id"] != host
 
 
 def carried(x: Entry) -> tuple[Entry, ...]:
@@ -109,22 +129,45 @@ def carried(x: Entry) -> tuple[Entry, ...]:
     said = x.event.get("label") if x.type == "room.heartbeat" else None
     if said is None:
         return ()
-    return (replace(x, kind="register", event={**said, "type": "label.state", "id": x.id, "at_ms": x.at}),)
+    return (
+        replace(
+            x,
+            id=f"{x.id} label",
+            kind="register",
+            type="label.state",
+            event={**said, "type": "label.state", "id": x.id, "at_ms": x.at},
+        ),
+    )
 
 
-def blind_spans(so_far: Sequence[Placed], session: Session) -> tuple[Span, ...]:
-    """When a missing label says nothing: off the air, or while another session claimed the room."""
-    latest = {p.current.number: p.current for p in so_far if p.current is not None}
-    open_still = {n for n, other in latest.items() if n != session.number and other.closed_e is None}
-    if not open_still:
-        return session.breaks
-    claims_of_others = [
-        (p.append, p.append + LEASE_MS)
-        for p in so_far
-        if p.entry.kind == "descriptor" and p.append + LEASE_MS > session.start
-        and (p.status == "foreign" or p.session in open_still)
-    ]  # fmt: skip
-    return (*session.breaks, *claims_of_others)
+def rival_claims(so_far: Sequence[Placed], number: int) -> list[Span]:
+    """When (append time) other sessions claimed the room while the one of that number was in it, or before."""
+    if so_far[-1].sessions < 2:
+        return []
+    latest: dict[int, Session] = {}
+    left: dict[int, int] = {}  # session → when another took the room from it
+    before: int | None = None
+    found: list[Span] = []
+    at = 0
+    for p in so_far:
+        if p.append - at > SILENCE_MS:
+            latest.clear()
+        at = p.append
+        if p.current is None:
+            continue
+        now = p.current.number
+        latest[now] = p.current
+        if before is not None and now != before:
+            left[before] = p.append
+        rivals = [s for n, s in latest.items() if n != number and s.host is not None and s.closed_e is None]
+        if now == number and rivals:
+            until = max(s.seen for s in rivals) + LEASE_MS
+            if now != before and until > p.append:
+                found.append((left.get(number, 0), until))
+            elif p.entry.kind == "descriptor" and p.status == "foreign":
+                found.append((p.append, p.append + LEASE_MS))
+        before = now
+    return found
 
 
 def run_of(name: str, certainty: int, at: int, joined: Mapping[int, int], before: Seen | None) -> tuple[int, int]:
@@ -136,12 +179,10 @@ def run_of(name: str, certainty: int, at: int, joined: Mapping[int, int], before
 
 
 def see(room: Room, upto: int, levels: Levels, before: Seen | None) -> Seen | None:
-    """Compute all facts at one look. `before`: the look before it, for how long facts have been as they are."""
+    """Compute all facts at one look. `before`: the session's look before it, since when facts are as they are."""
     look = look_at(room, upto)
     if look is None:
         return None
-    if before is not None and before.look.session.number != look.session.number:
-        before = None
     measured = levels(look)
     taken_off = [replace(x, append=look.append) for x in hidden(look.own, look.sight)]
     told = [x for x in look.own if x.type != "label.state"]
@@ -169,6 +210,7 @@ def see(room: Room, upto: int, levels: Levels, before: Seen | None) -> Seen | No
     if not facts["ai_presenter"]["certainty"]:
         facts["label"]["gap_minutes"] = 0
     held = {name: look.append - run[1] for name, run in runs.items() if run[0]}
+    held |= {"idle": measured.idle_ms} if measured.idle else {}
     return Seen(look, World(facts, measured.levels, held), label, runs)
 
 
@@ -220,14 +262,29 @@ def rooms_of(
 
 def sights(room: Room, levels: Levels, looks: Collection[int] | None) -> Iterable[tuple[int, Seen]]:
     """What every look finds, by the number of records up to it."""
-    before: Seen | None = None
-    for upto in range(1, len(room.placed) + 1):
-        if looks is not None and room.placed[upto - 1].entry.offset not in looks:
+    before: dict[int, Seen] = {}
+    for upto, placed in enumerate(room.placed, 1):
+        if placed.current is None or (looks is not None and placed.entry.offset not in looks):
             continue
-        seen = see(room, upto, levels, before)
+        seen = see(room, upto, levels, before.get(placed.current.number))
         if seen is not None:
             yield upto, seen
-        before = seen
+            before[placed.current.number] = seen
+
+
+def restarts(room: Room) -> list[Moment]:
+    """The records with which the room starts again: what was open is over."""
+    return [
+        Moment(q.entry.offset, q.append, 0, "", False, ())
+        for p, q in pairwise(room.placed)
+        if p.current is not None and (q.current is None or q.current.number != p.current.number)
+        and q.append - p.append > SILENCE_MS
+    ]  # fmt: skip
+
+
+def in_order(moments: Iterable[Moment]) -> list[Moment]:
+    """The moments in the order of the log; where a room starts again, the end of what was comes first."""
+    return sorted(moments, key=lambda moment: (moment.offset, moment.session))
 
 
 def judge(
@@ -247,14 +304,14 @@ def judge(
     """
     said: list[Decision] = []
     for room in rooms_of(events, phases=phases, gaps=gaps):
-        moments = []
+        moments = restarts(room)
         for _, seen in sights(room, levels, looks):
             look, about = seen.look, seen.world.facts["room"]
             live = look.session.closed_e is None
             rules = in_force(policies, about["platform"], about["region"], look.newest) if live else []
             found: tuple[tuple[Any, Verdict], ...] = tuple((rule, verdict(rule, seen.world)) for rule in rules)
             moments.append(Moment(look.offset, look.append, look.session.number, look.session.names[0], live, found))
-        said += decisions(room.room_id, moments)
+        said += decisions(room.room_id, in_order(moments))
     return sorted(said, key=lambda d: (d.offset, d.room_id, d.rule, d.transition != "cleared"))
 
 

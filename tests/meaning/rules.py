@@ -1,7 +1,7 @@
 """Rules of policies, evaluated with Google's CEL. CONTRACT.md, "Rules"."""
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
@@ -139,9 +139,19 @@ def milliseconds(text: str) -> int:
     return int(text[:-1]) * UNITS[text[-1]]
 
 
+_RULES: dict[int, tuple[Mapping[str, Any], list[Rule]]] = {}
+"""Documents that were read, by their identity."""
+
+
 def rules_of(policy: Mapping[str, Any]) -> list[Rule]:
-    """The rules of one policy document."""
-    rules = []
+    """The rules of one policy document, which may not change."""
+    known = _RULES.get(id(policy))
+    if known is None or known[0] is not policy:
+        known = _RULES[id(policy)] = (policy, list(_read(policy)))
+    return known[1]
+
+
+def _read(policy: Mapping[str, Any]) -> Iterator[Rule]:
     for raw in policy["rules"]:
         given = {**policy.get("defaults", {}), **raw}
         ladder = tuple(
@@ -153,8 +163,7 @@ def rules_of(policy: Mapping[str, Any]) -> list[Rule]:
         )
         mode = given.get("rollout", {}).get("mode", "live")
         scope, exempt = given.get("scope", "selling"), given.get("exempt", "false")
-        rules.append(Rule(given["id"], given["when"], exempt, scope, ladder, escalate, clear, cool, mode))
-    return rules
+        yield Rule(given["id"], given["when"], exempt, scope, ladder, escalate, clear, cool, mode)
 
 
 def in_force(policies: Iterable[Mapping[str, Any]], platform: str, region: str, newest_ms: int) -> list[Rule]:

@@ -13,7 +13,8 @@ LEASE_MS = 90 * SECOND
 REOPEN_MS = 10 * MINUTE
 SILENCE_MS = 6 * HOUR
 WHOLE_MS = 60 * SECOND  # a session whose first descriptor is younger was seen from its start
-RING = 64
+RING, BEATS = 64, 8  # ids of each side that a room knows; of heartbeats that are not ahead
+VIEWERS = ("viewer.comment", "viewer.gift", "viewer.order")
 ALIASES = 4
 ASIDE = 4
 
@@ -48,8 +49,10 @@ class Placed:
     append: int
     newest: int  # M
     watermark: int  # W
+    heard: int  # the newest time that G told of
     lags: tuple[tuple[str, int], ...]
     current: Session | None  # a copy
+    sessions: int  # how many have begun so far
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ class Reader:
     clock: Clock = field(default_factory=Clock)
     current: Session | None = None
     aside: list[Session] = field(default_factory=list)
-    ring: list[str] = field(default_factory=list)
+    rings: dict[str, list[str]] = field(default_factory=dict)
     in_open_blocks: dict[str, int] = field(default_factory=dict)
     sessions: int = 0
 
@@ -80,7 +83,8 @@ class Reader:
         status = self.status(x)
         if status != "rejected":
             self.remember(x)
-            self.clock.take(x)
+            superseded = x.type == "room.heartbeat" and self.current is not None and x.e < self.current.newest
+            self.clock.take(x, lags=not superseded)
         if status == "applied" and x.kind in ("statistic", "challenge") and self.is_late(x):
             status = "late" if x.kind == "statistic" else status
         return self.placed(x, status, self.current.number if self.current and status != "rejected" else None)
@@ -89,21 +93,33 @@ class Reader:
         current = replace(self.current, names=list(self.current.names)) if self.current else None
         clock = self.clock
         lags = tuple((c, clock.lag(c)) for c in "GSLC")
-        return Placed(x, status, session, self.append, clock.newest, clock.watermark, lags, current)
+        return Placed(
+            x,
+            status,
+            session,
+            self.append,
+            clock.newest,
+            clock.watermark,
+            clock.head.get("G", 0),
+            lags,
+            current,
+            self.sessions,
+        )
 
     def start_again(self) -> None:
         """Six hours of silence: nothing of the room is left."""
         self.clock, self.current, self.aside = Clock(), None, []
-        self.ring.clear()
+        self.rings.clear()
         self.in_open_blocks.clear()
 
     def is_duplicate(self, x: Entry) -> bool:
-        return x.kind != "counter" and (x.id in self.ring or x.id in self.in_open_blocks)
+        return x.kind != "counter" and (x.id in self.rings.get(side(x), ()) or x.id in self.in_open_blocks)
 
     def remember(self, x: Entry) -> None:
         if x.kind == "counter":
             return
-        self.ring = [*self.ring, x.id][-RING:]
+        most = BEATS if side(x) == "beats" and x.at <= x.append else RING
+        self.rings[side(x)] = [*self.rings.get(side(x), ()), x.id][-most:]
         if x.kind == "statistic":
             self.in_open_blocks[x.id] = block_of(x.tells, self.phase_ms)
         opened = block_of(self.clock.watermark, self.phase_ms)
@@ -114,13 +130,12 @@ class Reader:
 
     def status(self, x: Entry) -> str:
         """What becomes of a record of the current session."""
-        at_end = self.current is not None and self.current.closed_e is not None
-        if not at_end or x.kind in ("descriptor", "answer"):
+        closed = None if self.current is None else self.current.closed_e
+        if self.current is None or closed is None or x.kind in ("descriptor", "answer"):
             return "applied"
-        assert self.current is not None
         if self.append - self.current.closed_append > REOPEN_MS:
             return "rejected"  # out_of_session
-        return "late" if x.kind in ("statistic", "counter") else "applied"
+        return "late" if x.kind in ("statistic", "counter") and x.tells >= closed else "applied"
 
     def admits(self, x: Entry) -> bool:
         """Find a record's session, and whether it is the room's; descriptors may change which that is."""
@@ -173,7 +188,8 @@ class Reader:
 
     def gives_way(self, current: Session, start: int) -> bool:
         """Whether the room's session leaves the room to another that started at `start`."""
-        return start > current.start or current.closed_e is not None or self.append - current.seen > LEASE_MS
+        unknown, silent = current.host is None, self.append - current.seen > LEASE_MS
+        return unknown or start > current.start or current.closed_e is not None or silent
 
     def take_up(self, name: str, x: Entry, start: int) -> Session:
         """Put another session into the room: one that was displaced lately, or a new one."""
@@ -192,6 +208,11 @@ class Reader:
             back.breaks = (*back.breaks, (back.displaced_e, max(back.displaced_e, x.e)))
             self.current = back
         return self.current
+
+
+def side(x: Entry) -> str:
+    """Which of a room's memories of ids keeps the record's."""
+    return "beats" if x.type == "room.heartbeat" else "viewers" if x.type in VIEWERS else "others"
 
 
 def scan(records: Iterable[Record], *, baseline_ms: int | None = None, phase_ms: int = 0) -> list[Placed]:

@@ -49,9 +49,22 @@ def no_evidence(archetype: str, minutes: int, faults: Faults) -> None:
 
 
 def cut(archetype: str, minutes: int, every: int) -> list[Record]:
-    """A simulated room that closes for 5 s in every so many seconds; 0: never."""
-    happened = staged(archetype, minutes)
-    return bent(reconnecting(happened, every * SECOND, 5 * SECOND) if every else happened, Faults())
+    """A simulated room that closes for 5 s in every so many seconds; 0: never.
+
+    The platform asks no one who is off the air: a challenge of that time is issued when the room is back.
+    """
+    happened, gap = staged(archetype, minutes), 5 * SECOND
+    if not every:
+        return bent(happened, Faults())
+    off = [(h, (h.at - T0) % (every * SECOND)) for h in happened]
+    asked = [back(h, gap - at) if h.event["type"] == "challenge.issued" and at < gap else h for h, at in off]
+    return bent(reconnecting(asked, every * SECOND, gap), Faults())
+
+
+def back(happening: Happening, later: int) -> Happening:
+    """The same, `later` by so many ms."""
+    at = happening.at + later
+    return Happening(at, happening.source, {**happening.event, "at_ms": at})
 
 
 def escapes_nothing(archetype: str, every: int) -> None:

@@ -88,9 +88,9 @@ def the_label_is_what_it_is_now(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_lag_follows_the_newest(patch: pytest.MonkeyPatch) -> None:
-    def take(self: windows.Clock, x: log.Entry) -> None:
+    def take(self: windows.Clock, x: log.Entry, *, lags: bool = True) -> None:
         self.shown = {}
-        real_take(self, x)
+        real_take(self, x, lags=lags)
 
     patch.setattr(windows.Clock, "take", take)
 

@@ -44,14 +44,14 @@ class Clock:
     def lag(self, cls: str) -> int:
         return max(0, self.shown.get(cls, 0) - self.newest) // 10
 
-    def take(self, x: Entry) -> None:
-        """Let an event of the room tell how far it is."""
+    def take(self, x: Entry, *, lags: bool = True) -> None:
+        """Let an event of the room tell how far it is, and how far its source `lags`."""
         if x.kind == "answer":
             return
         self.newest = max(self.newest, x.e)
         if x.cls:
             self.head[x.cls] = max(self.head.get(x.cls, 0), x.tells)
-            lag = 10 * min(self.newest - x.tells, LAG_MAX_MS) + self.newest
+            lag = 10 * min(self.newest - x.tells, LAG_MAX_MS) + self.newest if lags else 0
             self.shown[x.cls] = max(self.shown.get(x.cls, lag), lag)
         silence = self.newest - self.head["G"] if "G" in self.head else 0
         behind = max([silence, *(self.lag(c) for c in "GSLC")])
@@ -79,8 +79,7 @@ def closed_blocks(placed: Sequence["Placed"], session: int, phase_ms: int) -> li
     """The blocks of a session that have closed within the log so far."""
     if not placed:
         return []
-    counted = ("applied", "late")
-    mine = [p for p in placed if p.session == session and p.entry.kind == "statistic" and p.status in counted]
+    mine = [p for p in placed if p.session == session and p.entry.kind == "statistic" and is_measured(p)]
     numbers = sorted({block_of(p.entry.tells, phase_ms) for p in mine})
     blocks = []
     for number in numbers:
@@ -94,6 +93,12 @@ def closed_blocks(placed: Sequence["Placed"], session: int, phase_ms: int) -> li
         events = sorted((p.entry for p in here if p.status == "applied"), key=lambda x: (x.tells, x.key[1]))
         blocks.append(Block(number, end - BLOCK_MS, end, tuple(events), heard, reasons(here)))
     return blocks
+
+
+def is_measured(p: "Placed") -> bool:
+    """Whether a record counts, or would if it had not come behind W. What tells of a time off the air does not."""
+    closed = None if p.current is None else p.current.closed_e
+    return p.status == "applied" or (p.status == "late" and (closed is None or p.entry.tells < closed))
 
 
 def reasons(here: Sequence["Placed"]) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 The way of an event: its clock is no further ahead than its type may be → append time passes → it was not seen before →
 its session is right → event time passes, closing panes and blocks → it is not late → its handler changes the room.
 Counting a viewer's event costs one addition: a like or a join is no evidence, so one that is delivered twice counts
-twice. Everything that can weigh is taken once: by the latest 64 ids of a side, 8 of heartbeats, and, since a repeat has
-the time of the first, by what its open pane holds.
+twice. Everything that can weigh is taken once: by the latest 64 ids of a side, 8 of heartbeats (64 if their clock is
+ahead), and, since a repeat has the time of the first, by what its open pane holds.
 """
 
 from collections.abc import Callable
@@ -98,9 +98,17 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
         status = _enter(room, event, said, offset, told_ms, memory)
         if status is not _APPLIED and status is not _LATE:
             return status
-        session, is_late = room.session, status is _LATE
+        session = room.session
+        if status is _LATE and kind <= _OF_A_BROADCAST:  # off the air
+            labelled.note_delay(room, delay_ms)
+            arrival.advance(room, at_ms, told_ms, source)
+            return _late(room)
+        if memory == _BEAT and at_ms < session.newest_ms:
+            source = arrival.UNTIMED  # a newer one has told how far the gateway is
     elif memory and not arrival.take_id(room, event.id, memory):
         return _DUPLICATE
+    if delay_ms < session.least_delay_ms:
+        labelled.note_delay(room, delay_ms)
     in_order = source == _GATEWAY and at_ms > room.max_at_ms and not room.slowest_ms
     if in_order:  # as a rule; `advance` would do the same
         room.max_at_ms = room.heard_ms = at_ms
@@ -111,15 +119,20 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
         is_late = True
     if kind <= _JOINED:
         clocks.note(session, kind, at_ms, told_ms, delay_ms, is_late)
-    if is_late and kind <= _OF_A_BROADCAST:
-        session.counts.late += 1
-        return _LATE
-    if delay_ms < session.least_delay_ms:
-        labelled.note_delay(room, delay_ms)
+    if is_late:
+        return _late(room)
     handler(room, event, offset, key_ms)
     if room.changed or (not in_order and room.watermark_ms >= session.label_due_ms):
         labelled.refresh(room)
     return _APPLIED
+
+
+def _late(room: Room) -> Status:
+    """Count an event that is late. It tells of nothing but how far the room is, by which a label may be missing now."""
+    room.session.counts.late += 1
+    if room.watermark_ms >= room.session.label_due_ms:
+        labelled.refresh(room)
+    return _LATE
 
 
 def _enter(room: Room, event: e.Event, said: e.Event, offset: int, told_ms: int, memory: int) -> Status:
@@ -128,7 +141,9 @@ def _enter(room: Room, event: e.Event, said: e.Event, offset: int, told_ms: int,
     if memory and arrival.is_known(room, digest, memory):
         return _DUPLICATE
     status = admit(room, event, said, offset, told_ms)
-    if memory and (status is _APPLIED or status is _LATE):
+    if memory == _BEAT and status is _APPLIED:
+        arrival.remember_beat(room, digest, said.at_ms > event.at_ms)
+    elif memory and (status is _APPLIED or status is _LATE):
         arrival.remember(room, digest, memory)
     return status
 

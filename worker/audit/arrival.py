@@ -26,15 +26,15 @@ from worker.audit.windows import close_due
 AHEAD_MS = 120_000
 """How far ahead of A a register's clock may order it, and a privileged event's may be at all."""
 SLACK_MS, HOLD_MS = 30_000, 240_000
-SPOKEN_AGO_MAX_MS = 600_000
-"""Speech that ended longer before it was recognised has times that cannot be meant."""
+SPOKEN_AGO_MAX_MS = 86_400_000
+"""Speech that ended longer before it was recognised has times in a wrong unit."""
 TENTH = 10
 LAG_MAX_MS = 600_000
 """A larger lag is a wrong clock's, or a backlog's: it holds back as much, and is not over sooner."""
 LAG_MIN_MS = TENTH * SLACK_MS
 """Of `slowest_ms` above M: a smaller lag holds nothing back."""
 BEAT_BYTES = 4
-BEATS_BYTES_MAX = 8 * BEAT_BYTES
+BEATS_BYTES_MAX, BEATS_AHEAD_BYTES_MAX = 8 * BEAT_BYTES, 64 * BEAT_BYTES
 
 UNTIMED, GATEWAY, DETECTORS = range(3)
 """Classes of sources: those that tell nothing of how far the room is, the gateway, all others."""
@@ -76,8 +76,7 @@ def told_ms(event: e.HostSpeech) -> int:
 
 
 def is_known(room: Room, digest: bytes, memory: int) -> bool:
-    """Whether an id is among the newest that a memory keeps: 64, or 8 heartbeats. By a clock that is far ahead a repeat
-    of a heartbeat would tell of a new time."""
+    """Whether an id is among those that a memory keeps: the newest 64, and of heartbeats fewer."""
     if memory == BEAT:
         return _stands_in(room.beats, digest[:BEAT_BYTES])
     return _stands_in(room.seen_viewer if memory == BY_VIEWER else room.seen_other, digest)
@@ -94,11 +93,13 @@ def _stands_in(ids: bytes | bytearray, digest: bytes) -> bool:
     return at >= 0
 
 
+def remember_beat(room: Room, digest: bytes, is_ahead: bool) -> None:
+    """Remember a heartbeat's id in the place of the oldest. By a clock that is ahead a repeat tells of a new time."""
+    room.beats = (room.beats + digest[:BEAT_BYTES])[-BEATS_AHEAD_BYTES_MAX if is_ahead else -BEATS_BYTES_MAX :]
+
+
 def remember(room: Room, digest: bytes, memory: int) -> None:
     """Remember an id in the place of the oldest. A flood of likes cannot wash out evidence."""
-    if memory == BEAT:
-        room.beats = (room.beats + digest[:BEAT_BYTES])[-BEATS_BYTES_MAX:]
-        return
     ring = room.seen_viewer if memory == BY_VIEWER else room.seen_other
     if len(ring) < SEEN_MAX:
         ring += digest

@@ -7,11 +7,13 @@
     due       from when on a missing label counts: a minute after the start, and after an AI presenter was at least
               POSSIBLE
     visible      false: off right up to the horizon, behind `due`. True: seen, and not false. Else unknown
-    continuous   false: off at any time from `due` to the horizon. True: visible, and its newest word is not "off" ahead
-                 of the horizon. Else unknown
+    continuous   false: off at any time from `due` to the horizon. True: visible, and its newest word is not "off". Else
+                 unknown
 
-Nothing is known of the time before the first word where the session was not seen from its start, nor of blind times
-(`Session.blind`). Words ahead of W are kept one by one, 64 of them. Behind W rows of equal words run together, and of
+Nothing is known of the time before the first word where the session was not seen from its start, nor of breaks
+(`Session.blind`), nor while a rival claimed the room (`Session.claims`).
+
+Words ahead of W are kept one by one, 64 of them. Behind W rows of equal words run together, and of
 more than 16 only the end of the latest off-time is kept. So a label that comes back shows the same whatever order
 its words came in. With more than 64 ahead of W the label is unknown. Cost: 1 µs a look, 2 a word.
 """
@@ -23,7 +25,7 @@ from worker.audit.facts import FACT_BIT, Certainty, Label, Tamper
 from worker.audit.marks import LABEL_MARKS_MAX, LabelMarks, Mark
 from worker.audit.registers import accused_since_ms, is_surest, rank
 from worker.audit.registers import since_ms as known_since_ms
-from worker.audit.room import BLIND_MAX, FOREVER_MS, Phase, Room, Session
+from worker.audit.room import BLIND_MAX, CLAIMS_MAX, FOREVER_MS, Room, Session
 
 GRACE_MS = 60_000
 GATEWAY_WAIT_MS = 600_000
@@ -111,6 +113,8 @@ def blind(room: Room, start_ms: int, end_ms: int) -> None:
     label, or the horizon has not passed it, the oldest two run together: that accuses no one.
     """
     session = room.session
+    if start_ms >= end_ms:
+        return
     spans = _joined((*session.blind, (start_ms, end_ms)))
     if len(spans) > BLIND_MAX:
         (start, end), (_, later), *rest = spans
@@ -121,6 +125,15 @@ def blind(room: Room, start_ms: int, end_ms: int) -> None:
         else:
             spans = ((start, later), *rest)
     session.blind = spans
+
+
+def claim(session: Session, start_ms: int, end_ms: int) -> None:
+    """Remember that a rival claimed the room, by append time. Of more than are kept the oldest two run together."""
+    spans = _joined((*session.claims, (start_ms, end_ms)))
+    if len(spans) > CLAIMS_MAX:
+        (start, _), (_, end), *rest = spans
+        spans = ((start, end), *rest)
+    session.claims = spans
 
 
 def _joined(spans: tuple[Span, ...]) -> tuple[Span, ...]:
@@ -165,6 +178,9 @@ def _off(room: Room, until_ms: int) -> list[Span]:
         spans.append((off_ms, until_ms))
     for hole in session.blind:
         spans = _without(spans, hole)
+    least_ms = session.least_delay_ms
+    for start_ms, end_ms in session.claims:
+        spans = _without(spans, (start_ms - least_ms, end_ms - least_ms))
     return [(start, min(end, until_ms)) for start, end in spans if start < min(end, until_ms)]
 
 
@@ -185,7 +201,7 @@ def read(room: Room) -> Label:
         visible = False if gone else True if kept and kept.ever else None
         if max(off_until_ms, kept.off_ms if kept else 0) > due:
             continuous = False
-        elif visible and not _goes(kept, horizon):
+        elif visible and kept and kept.marks[-1].visible:
             continuous = True
     if kept is None:
         return _NOTHING_READ[visible, continuous]
@@ -202,11 +218,6 @@ def missing_ms(room: Room) -> int:
     return horizon - max(off[-1][0], due_ms(room)) if off else 0
 
 
-def _goes(kept: LabelMarks | None, horizon: int) -> bool:
-    """Whether the newest word is "off", although the horizon has not reached it."""
-    return kept is not None and not kept.marks[-1].visible and kept.marks[-1].since_ms >= horizon
-
-
 def note_delay(room: Room, delay_ms: int) -> None:
     """Remember the least delay from an event of the session to its record, 0 if the event's clock is ahead: accusing
     facts are dated by it."""
@@ -219,7 +230,7 @@ def note_delay(room: Room, delay_ms: int) -> None:
 def refresh(room: Room) -> None:
     """Set the fact as it is known now, and when it must be looked at again."""
     session = room.session
-    if not session.began_ms or session.phase == Phase.CLOSED:
+    if not session.began_ms or session.due_ms == FOREVER_MS:  # settled
         return
     new = read(room)
     if new != session.facts.label:

@@ -8,7 +8,7 @@
 The descriptor and whether a break is declared are registers: the largest key wins, in whatever order they come.
 A close takes nothing away, because the session may come back: panes, block, families, facts and the plan of asking
 stay as they are, and only rules rest. When ten minutes have passed, `settle` drops what only a running session needs.
-That happens at the room's next record, or when a worker evicts the room, and changes no verdict: nothing folds.
+That happens at the room's next record, and changes no verdict: nothing folds.
 
 Who displaces whom is `audit.sessions`.
 """
@@ -179,11 +179,16 @@ def is_over(room: Room) -> bool:
     return session.phase == Phase.CLOSED and room.appended_ms - session.off_appended_ms > REOPEN_MS
 
 
+def is_settled(session: Session) -> bool:
+    """Whether nothing is left that only a running session needs."""
+    return session.due_ms == FOREVER_MS
+
+
 def settle(room: Room) -> None:
     """Drop what only a session needs that may still be on the air. Reviews read facts, families, episodes and
     quotations alone. To settle twice changes nothing, and neither does it when."""
     session = room.session
-    if session.due_ms == FOREVER_MS:
+    if is_settled(session):
         return
     if session.asking is not None:
         requests.end(session.asking)
@@ -194,6 +199,7 @@ def settle(room: Room) -> None:
         session.askers = Askers(discounted=session.askers.discounted)
     if session.delays is not None:
         session.delays.taken = ()
+    session.break_marks = session.break_marks[-1:]
     session.due_ms = FOREVER_MS
 
 
@@ -218,4 +224,4 @@ def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
 
 
 _WHILE_IT_RUNS = ("panes", "prompts", "answered_due_ms", "block", "speech", "said", "challenges", "posed", "breaks",
-                  "blind", "break_marks", "excitation", "label", "mentions")  # fmt: skip
+                  "blind", "claims", "excitation", "label", "mentions")  # fmt: skip

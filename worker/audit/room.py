@@ -59,6 +59,7 @@ PAUSES_MAX = 16
 ASIDE_MAX = 4
 ALIASES_MAX = 4
 BLIND_MAX = 32
+CLAIMS_MAX = 16
 STRANGERS_MAX = 8
 
 
@@ -201,7 +202,8 @@ class Session(Struct, gc=False, array_like=True):
             effective time of one.
         off_ms, off_appended_ms: when it left the air, closed or displaced: effective and append time; 0 on the air.
         breaks: when it was off the air, closed or displaced, and came back; of the last quarter of an hour.
-        blind: times of which a missing label says nothing: breaks, and rivals that claimed the room.
+        blind: breaks of which a missing label says nothing. claims: append times at which a rival claimed the room, of
+            which it says nothing, either.
         break_marks: words about declared breaks, by key (`audit.breaks`).
         ring, episodes: of a session that was set aside: its speech ring's bulk, and its episodes.
         due_ms: watermark at which the oldest open pane, or the block, must close, or a request falls due.
@@ -289,6 +291,7 @@ class Session(Struct, gc=False, array_like=True):
         tuple[str, ...], ...
     ] = ()  # of the last closed block: why signals abstained, late and missing sources
     closed: tuple[tuple[str, ...], ...] = ()  # why they abstained, of blocks that closed and were not yet counted
+    claims: tuple[tuple[int, int], ...] = ()
 
 
 class Room(Struct, gc=False, array_like=True):

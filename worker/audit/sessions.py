@@ -19,7 +19,7 @@ from worker.audit import labelled, speech
 from worker.audit.episode import EPISODES_MAX, Episode
 from worker.audit.events import ANSWERS, DESCRIPTORS, Event, ReviewDecided, RoomClosed, RoomHeartbeat, RoomOpened
 from worker.audit.history import kept_until_ms, retire
-from worker.audit.lifecycle import REOPEN_MS, begin, close, come_back, is_over, leave, settle
+from worker.audit.lifecycle import REOPEN_MS, begin, close, come_back, is_over, is_settled, leave, settle
 from worker.audit.room import ALIASES_MAX, ASIDE_MAX, STRANGERS_MAX, Phase, Room, Session
 
 SILENCE_MS = 6 * 3_600_000
@@ -45,7 +45,8 @@ def admit(room: Room, event: Event, said: Event, offset: int, told_ms: int) -> S
     """Find an event's session, and whether it is the room's; descriptors may change which that is.
 
     `said` is the event before its times were shifted. Called for descriptors, and for all else that is not plainly of
-    the room's session on the air. LATE: of a closed session that may still reopen, for what can be late.
+    the room's session on the air. LATE: of a closed session that may still reopen, for what can be late and tells of
+    no time before the close.
     """
     if isinstance(event, DESCRIPTORS):
         assert isinstance(said, DESCRIPTORS)
@@ -63,17 +64,19 @@ def admit(room: Room, event: Event, said: Event, offset: int, told_ms: int) -> S
         return Status.FOREIGN
     if isinstance(event, RoomClosed):
         close(room, event.at_ms)
-    return _standing(room, is_answer or isinstance(event, ReviewDecided))
+    return _standing(room, is_answer or isinstance(event, ReviewDecided), told_ms)
 
 
-def _standing(room: Room, is_answer: bool) -> Status:
-    """What a closed session takes: for ten minutes facts and registers, then answers alone."""
+def _standing(room: Room, is_answer: bool, told_ms: int) -> Status:
+    """What a closed session takes: for ten minutes facts, registers, and what was before the close, then answers
+    alone."""
     if room.session.phase != Phase.CLOSED or not room.session.id:
         return Status.APPLIED
     if is_over(room):
         settle(room)
         return Status.APPLIED if is_answer else Status.OUT_OF_SESSION
-    return Status.APPLIED if is_answer else Status.LATE
+    counts = told_ms < room.session.off_ms and not is_settled(room.session)
+    return Status.APPLIED if is_answer or counts else Status.LATE
 
 
 def _lease(room: Room, event: RoomOpened | RoomHeartbeat, said: RoomOpened | RoomHeartbeat, offset: int) -> Status:
@@ -116,7 +119,7 @@ def _gives_way(room: Room, started_ms: int) -> bool:
     """Whether the room's session leaves the room to another that started at `started_ms`."""
     session = room.session
     return (
-        started_ms > (session.began_ms or session.start_ms)
+        started_ms > session.began_ms  # 0: no descriptor came
         or session.phase == Phase.CLOSED
         or room.appended_ms - session.leased_ms > LEASE_MS
     )
@@ -129,16 +132,19 @@ def _take_up(room: Room, name: str, at_ms: int, offset: int) -> None:
     """Put another session into the room: one that was displaced lately, or a new one."""
     left = room.session
     if left.phase != Phase.CLOSED:
-        room.unclosed += 1
+        room.unclosed += left.began_ms > 0
         _set_aside(room, left, at_ms)
     back = next((one for one in room.aside if name == one.id or name in one.aliases), None)
+    since_ms = 0
     if back is None:
         begin(room, name, at_ms, offset)
     else:
-        room.unclosed -= 1
+        since_ms = back.off_appended_ms
+        room.unclosed -= back.began_ms > 0
         _restore(room, back, at_ms)
-    if room.unclosed and left.phase != Phase.CLOSED:
-        labelled.blind(room, left.start_ms, left.leased_ms + LEASE_MS)
+    until_ms = max((one.leased_ms + LEASE_MS for one in room.aside if one.began_ms), default=0)
+    if until_ms > room.appended_ms:
+        labelled.claim(room.session, since_ms, until_ms)
 
 
 def _set_aside(room: Room, left: Session, at_ms: int) -> None:
@@ -199,7 +205,7 @@ def _keep_episodes(room: Room, episodes: list[Episode]) -> None:
 def _note_rival(room: Room) -> None:
     """A descriptor of another session: while one that never closed may be on the air, a missing label says nothing."""
     if room.unclosed:
-        labelled.blind(room, room.appended_ms, room.appended_ms + LEASE_MS)
+        labelled.claim(room.session, room.appended_ms, room.appended_ms + LEASE_MS)
 
 
 def take_letter(room: Room, event: Event) -> bool:

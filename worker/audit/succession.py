@@ -9,7 +9,7 @@ from worker.audit.episode import SHOPS_KEPT, Broadcast, Episode
 from worker.audit.facts import BLOCK_BIT, FACT_BIT, History
 from worker.audit.past import PastEpisode, PastRoom, PastUpheld
 from worker.audit.reviews import Word
-from worker.audit.room import Phase, Room, Session
+from worker.audit.room import Phase, Room, Session, block_start
 
 
 def heir(past: PastRoom, partition: int) -> Room:
@@ -63,6 +63,7 @@ def _session(past: PastRoom) -> Session:
         number=1,
         off_ms=past.at_ms,
         off_appended_ms=past.at_ms,
+        block_start_ms=block_start(past.room_id, past.at_ms),
     )
 
 

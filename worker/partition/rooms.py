@@ -259,6 +259,8 @@ class PartitionProcessor:
             elif status is _LATE:
                 counts.late += 1
                 self.sources.note_late(event)
+                if room.changed:
+                    yield from self._judge(out, room, record, watermark_ms)
             elif status is _FOREIGN:
                 self._note_foreign(out, room, record, event)
             elif status is _AHEAD:

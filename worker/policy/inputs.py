@@ -19,10 +19,10 @@ from typing import Any, get_type_hints
 
 from msgspec import Struct
 
-from worker.audit import history, labelled
+from worker.audit import breaks, history, labelled
 from worker.audit.evidence import FAMILIES, Level
 from worker.audit.facts import FACT_BIT, FACT_NAMES, Certainty, Facts, History, Label
-from worker.audit.room import Phase, Room
+from worker.audit.room import Room
 from worker.audit.signals import strata, unbroken
 from worker.policy import shares
 
@@ -286,7 +286,7 @@ def of_room(room: Room, now_ms: int) -> Inputs:
         room.session.selling,
         room.session.viewers,
         max(0, event_ms - room.session.began_ms) // MS_PER_MINUTE if room.session.began_ms else 0,
-        room.session.phase == Phase.PAUSED,
+        breaks.is_paused(room.session),
         sorted({shop.system for shop in room.session.shop_ids}),
     )
     facts["history"] = _history(history.standing(room), event_ms)
