@@ -24,6 +24,8 @@ from worker.audit.tables import HUMAN_SCORES
 from worker.audit.text import is_greeting, is_question
 
 LATENESS, PANE, BLOCK, DUE = 60_000, 10_000, 300_000, 90_000
+BAND = 20_000  # by which clocks may differ
+OVER, SETTLED = DUE + BAND, DUE + 2 * BAND  # speech may answer; all that may has been folded
 VISUAL = ("face", "lip_sync", "motion")
 GRID = [(0.8, 0.0), (0.0, 0.8), (0.4, 0.4), (0.2, 0.2)]
 SINGLE = [(0.9,), (0.5,)]
@@ -109,14 +111,14 @@ class Oracle:
         found = set()
         for x in self.events:
             if isinstance(x, kinds | e.DetectorScore | e.ChallengeIssued | e.ChallengeResult):
-                start = _floor(x.at_ms, PANE)
+                start = _floor(_folds_ms(x), PANE)
                 if start + PANE <= self.watermark:
                     found.add(start)
         return sorted(found)
 
     def spoken(self, start: int) -> list[Any]:
-        """The eight segments of a pane that are kept, by time."""
-        kept = sorted(self.of(e.HostSpeech, start, start + PANE), key=_rank)[:8]
+        """The eight segments of a pane that are kept, by time: it folds what was said 20 s before."""
+        kept = sorted(self.of(e.HostSpeech, start - BAND, start - BAND + PANE), key=_rank)[:8]
         return sorted(kept, key=lambda x: (x.at_ms, _rank(x)))
 
     # --- unanswered ---
@@ -142,9 +144,9 @@ class Oracle:
         end = start + BLOCK
         block = BlockSeen(start)
         self.blocks.append(block)
-        mine = [p for p in self.prompts if start <= p[0] + DUE < end and p not in self.struck]
+        mine = [p for p in self.prompts if start <= p[0] + SETTLED < end and p not in self.struck]
         heard = self._heard_until(end)
-        block.due = sum(p[0] + DUE < heard for p in mine)
+        block.due = sum(p[0] + OVER < heard for p in mine)
         block.answered = sum(p in self.answered for p in mine)
         block.skipped = sum(n for pane, n in self.skipped.items() if start <= pane < end)
         block.replies = sum(map(_is_reply, self.of(object, start, end)))
@@ -166,7 +168,7 @@ class Oracle:
 
     def _heard(self, start: int, end: int) -> bool:
         """Whether the host spoke or replied in a block."""
-        return any(isinstance(x, e.HostSpeech) or _is_reply(x) for x in self.of(object, start, end))
+        return bool(self.of(e.HostSpeech, start - BAND, end - BAND)) or any(map(_is_reply, self.of(object, start, end)))
 
     def _dialogue(self) -> None:
         """Who was answered, who was struck, pane by pane: replies first, then what was said, then who falls due.
@@ -186,13 +188,13 @@ class Oracle:
                 if x.id not in self.locked_ids:
                     self._note_answers(waiting, x.at_ms, x.text, known)
                 said.append(grams_of(x.text))
-            waiting = [p for p in waiting if p[0] + DUE >= pane + PANE and p not in self.struck]
+            waiting = [p for p in waiting if p[0] + SETTLED >= pane + PANE and p not in self.struck]
 
     def _note_answers(self, waiting: list[Any], at_ms: int, text: str | None, known: set[int]) -> None:
         for prompt in waiting:
-            due = prompt[0] + DUE
-            same = [p for p in waiting if p in self.answered and _number(p[0] + DUE, BLOCK) == _number(due, BLOCK)]
-            if prompt in self.struck or same or not prompt[0] < at_ms <= due:
+            due, band = prompt[0] + SETTLED, 0 if text is None else BAND
+            same = [p for p in waiting if p in self.answered and _number(p[0] + SETTLED, BLOCK) == _number(due, BLOCK)]
+            if prompt in self.struck or same or not -band < at_ms - prompt[0] <= DUE + band:
                 continue
             fits = None if text is None else fit(prompt, text)
             if fits is None or (fits and nats({g for g in fits if bit(g) not in known}) >= min(7.5, nats(fits))):
@@ -223,10 +225,10 @@ class Oracle:
             for k, delay in enumerate((0, 150_000, 300_000)):
                 prompts[k] += sum(a <= p[0] + delay < b for p in self.asked)
                 scores[k] += sum(
-                    exp(-(x.at_ms - delay - p[0]) / 20_000)
+                    exp(-max(0, x.at_ms - delay - p[0]) / 20_000)
                     for x in heard
                     for p in self.asked
-                    if p[0] < x.at_ms - delay <= p[0] + DUE and self._follows(x, p)
+                    if _may_answer(x, x.at_ms - delay - p[0]) and self._follows(x, p)
                 )
         if onsets >= 10 and min(prompts) >= 10:
             self.window = []
@@ -238,7 +240,7 @@ class Oracle:
 
     def _follows(self, x: Any, prompt: tuple[int, str, str, str]) -> bool:
         """Whether what the host did fits a prompt: a reply any; speech with words that are new."""
-        folded = _floor(x.at_ms, PANE) + PANE + LATENESS  # a break that begins before frees who waits then
+        folded = _floor(_folds_ms(x), PANE) + PANE + LATENESS  # a break that begins before frees who waits then
         if any(s < folded and s <= prompt[0] + DUE and prompt[0] < end for s, end in self.breaks):
             return False
         if _is_reply(x):
@@ -359,6 +361,18 @@ def _spans(events: list[Any]) -> list[tuple[int, int]]:
             spans.append((since, x.at_ms))
             since = None
     return [*spans, (since, 1 << 60)] if since is not None else spans
+
+
+def _folds_ms(event: Any) -> int:
+    """In whose pane an event is folded: speech 20 s later than it was said."""
+    at_ms: int = event.at_ms
+    return at_ms + BAND if isinstance(event, e.HostSpeech) else at_ms
+
+
+def _may_answer(event: Any, age_ms: int) -> bool:
+    """Whether what the host did may answer a prompt of that age."""
+    band = BAND if isinstance(event, e.HostSpeech) else 0
+    return -band < age_ms <= DUE + band
 
 
 def _is_reply(event: Any) -> bool:

@@ -19,7 +19,7 @@ from worker.audit.signals import detectors, latency
 from worker.audit.speech import CAPACITY, RECENT
 
 EVENTS = 100_000
-SNAPSHOT_MAX = 16 * 1024
+SNAPSHOT_MAX = 20 * 1024
 """Bytes of a room whose texts are short, for each of its sessions: one set aside has its speech ring with it.
 The largest of 100 seeds takes 14,028: seven panes are full at once."""
 BOUNDS = {
@@ -232,14 +232,14 @@ def test_a_quiet_rooms_snapshot_takes_less_than_two_kilobytes() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_busy_rooms_snapshot_takes_less_than_twelve_kilobytes(seed: int) -> None:
+def test_a_busy_rooms_snapshot_takes_less_than_thirteen_kilobytes(seed: int) -> None:
     room, largest = Room(ROOM_ID), 0
     for i, event in enumerate(random_log(seed, minutes=30)):
         feed(room, [event])
         if i % 50 == 0:
             _sent(room)
             largest = max(largest, len(snapshot.encode(room)))
-    assert largest <= 12 * 1024
+    assert largest <= 13 * 1024
 
 
 def test_the_text_of_the_longest_segments_is_all_that_can_make_a_snapshot_large() -> None:

@@ -4,8 +4,9 @@ from random import Random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from tests.audit.build import MINUTE, SECOND, T0, ask, beat, say
+from tests.audit.build import HOUR, MINUTE, SECOND, T0, ask, beat, beats, ev, in_time, say
 from worker.audit import clocks
 from worker.audit import events as e
 from worker.audit.apply import apply
@@ -87,12 +88,40 @@ def test_what_is_kept_is_bounded_however_delays_vary() -> None:
         assert len(arrived.gateway_s) <= clocks.BAND_S + 1
 
 
+@pytest.mark.parametrize("first_ms", [0, 2 * HOUR])
+def test_a_clock_that_starts_in_1970_or_hours_ago_adds_no_evidence(first_ms: int) -> None:
+    """Its gateway begins by a wrong clock, which is set right after ten minutes; looks are right all the time."""
+    right, wrong = Room("douyin:1"), Room("douyin:1")
+    looks = [ev(e.DetectorScore, t * SECOND, score=0.99 if t % 120 else 0.1) for t in range(0, 3_600, 10)]
+    for i, event in enumerate(in_time(beats(HOUR), looks)):
+        apply(right, event, i, event.at_ms)
+        early = isinstance(event, e.RoomHeartbeat) and event.at_ms < T0 + 10 * MINUTE
+        at_ms = (event.at_ms - T0 if not first_ms else event.at_ms - first_ms) if early else event.at_ms
+        apply(wrong, replace(event, at_ms=at_ms), i, event.at_ms)
+    masses = [room.session.families["AI"].mass() for room in (wrong, right)]
+    assert 0 < masses[0] <= 1.1 * masses[1]
+
+
+def test_prompts_that_wait_when_clocks_disagree_never_fall_due() -> None:
+    """Answers were said by a clock 90 s slow up to the block's end: those who asked then are no one's silence."""
+    events = [beat(t * SECOND) for t in range(0, 720, 10)]
+    events += [ask(t * SECOND, f"第{t}个问题多少钱？", viewer_id=f"v{t}") for t in range(0, 300, 10)]
+    said = [(say(t * SECOND), t * SECOND) for t in range(300, 720, 10)]
+    said += [(say((t - 90) * SECOND), t * SECOND) for t in range(100, 300, 10)]
+    sent = sorted([*((x, x.at_ms - T0) for x in events), *said], key=lambda pair: pair[1])
+    room = Room("douyin:1")
+    for i, (event, after_ms) in enumerate(sent):
+        apply(room, event, i, T0 + after_ms)
+    assert "clocks" in room.session.closed[0] and room.session.closed[1] == ()
+    assert "NONINT" not in room.session.families
+
+
 def test_a_prompt_behind_which_no_speech_was_heard_is_not_due() -> None:
-    """Nine questions, and the recogniser is gone after the first minute: three are due, not nine."""
+    """Nine questions, and the recogniser is gone after two minutes: one is due, not nine."""
     room = Room("douyin:1")
     events = [ask(t * SECOND, f"第{t}个问题多少钱？", viewer_id=f"v{t}") for t in range(0, 90, 10)]
     events += [beat(t * SECOND) for t in range(0, 600, 10)]
     events += [say(t * SECOND, "我们先看一下这一款的颜色和做工") for t in range(0, 121, 10)]
     for i, event in enumerate(sorted(events, key=lambda x: x.at_ms)):
         apply(room, event, i, event.at_ms)
-    assert room.session.counts.prompts == 3
+    assert room.session.counts.prompts == 1

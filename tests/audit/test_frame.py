@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.audit.build import MINUTE, SECOND, T0, a_room, beats, ev, in_time, say
+from tests.audit.build import MINUTE, ROOM_ID, SECOND, T0, a_room, beats, ev, in_time, say
 from worker.audit import events as e
+from worker.audit.apply import apply
 from worker.audit.facts import UNKNOWN, Certainty, Frame, Idle, Recorded
 from worker.audit.room import Room
 
@@ -45,6 +46,24 @@ def test_never_idle(why: str, log: list[Any], fields: dict[str, Any]) -> None:
 
 def test_a_room_of_which_no_heartbeat_tells_viewers_is_never_idle() -> None:
     assert a_room(empty(900)).session.facts.idle == Idle()
+
+
+def test_a_room_whose_gateway_is_late_is_not_idle_while_its_replies_may_yet_come() -> None:
+    """All that the gateway tells comes ten minutes late: what the host answered is not known yet."""
+    replies = [ev(e.HostReply, at * SECOND, medium="sign") for at in range(0, 1_500, 60)]
+    late = [(x, x.at_ms + 600_000) for x in in_time(beats(25 * MINUTE), replies)]
+    sent = sorted([*late, *((x, x.at_ms) for x in empty(1_500))], key=lambda pair: pair[1])
+    room, idle = Room(ROOM_ID), []
+    for offset, (event, appended_ms) in enumerate(sent):
+        apply(room, event, offset, appended_ms)
+        idle.append(room.session.facts.idle.certainty)
+    assert not any(idle)
+
+
+def test_a_gateway_that_falls_silent_delays_idleness_by_ten_minutes_at_most() -> None:
+    room = a_room(in_time(beats(60_000), empty(1_200)))
+    assert room.session.facts.idle.certainty == Certainty.POSSIBLE
+    assert a_room(in_time(beats(60_000), empty(880))).session.facts.idle == Idle()
 
 
 def test_idleness_ends_with_a_word() -> None:

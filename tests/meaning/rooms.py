@@ -48,6 +48,9 @@ class Faults:
     created: int = 0  # how many first records carry CreateTime, by their producers' clocks
     wild: tuple[int, ...] = ()  # times of a stray heartbeat of a rival that started in 2099
     lost: tuple[int, int] | None = None  # positions that never arrive
+    drift: Mapping[str, int] = field(default_factory=dict)  # source → how much its clock errs more, a minute
+    batched: Mapping[str, int] = field(default_factory=dict)  # source → its records come together, once in so long
+    ahead: tuple[tuple[str, int, int], ...] = ()  # (source, time, error): the first event of it from then on
 
 
 def source_of(event: Mapping[str, Any]) -> str:
@@ -126,14 +129,29 @@ def arrival(happening: Happening, faults: Faults, rnd: random.Random) -> int:
     for source, start, stop in faults.held:
         if source == happening.source and start <= at < stop:
             at = stop + (at - start) // 1_000
-    return at + faults.mirror
+    every = faults.batched.get(happening.source)
+    return (-(-at // every) * every if every else at) + faults.mirror
 
 
-def bent(happened: Sequence[Happening], faults: Faults) -> list[Record]:
-    """The log of what happened, under faults."""
+def errors(happened: Sequence[Happening], faults: Faults) -> list[int]:
+    """By how much the clock errs that writes each event."""
+    found = []
+    for h in happened:
+        drifted = faults.drift.get(h.source, 0) * (h.at - happened[0].at) // MINUTE
+        found.append(faults.skew.get(h.source, 0) + drifted)
+    for source, start, error in faults.ahead:
+        first = next((n for n, h in enumerate(happened) if h.source == source and h.at >= start), None)
+        if first is not None:
+            found[first] += error
+    return found
+
+
+def appended(happened: Sequence[Happening], faults: Faults) -> Sequence[tuple[int, Mapping[str, Any]]]:
+    """When each record is appended, by a right clock, and what it says; in the order of the log."""
     rnd = random.Random(faults.seed)
     first = next(h for h in happened if h.event["type"] == "room.heartbeat")
-    sent = [(arrival(h, faults, rnd), moved(h.event, faults.skew.get(h.source, 0))) for h in happened]
+    wrong = errors(happened, faults)
+    sent = [(arrival(h, faults, rnd), moved(h.event, error)) for h, error in zip(happened, wrong, strict=True)]
     for n, at in enumerate(faults.wild):
         stray = {**first.event, "id": f"wild{n}", "session_id": f"w{n}", "at_ms": at, "host_id": "rival",
                  "started_at_ms": 4_070_908_800_000}  # fmt: skip
@@ -151,8 +169,13 @@ def bent(happened: Sequence[Happening], faults: Faults) -> list[Record]:
             sent[n], sent[n + 1] = (b, y), (b, x)
     if faults.lost is not None:
         del sent[faults.lost[0] : faults.lost[1]]
+    return sent
+
+
+def bent(happened: Sequence[Happening], faults: Faults) -> list[Record]:
+    """The log of what happened, under faults."""
     records = []
-    for offset, (at, event) in enumerate(sent):
+    for offset, (at, event) in enumerate(appended(happened, faults)):
         error = faults.leader[2] if faults.leader and faults.leader[0] <= offset < faults.leader[1] else 0
         created = offset < faults.created
         records.append(Record(offset, int(event["at_ms"]) if created else at + error, event, created))

@@ -256,7 +256,7 @@ def _ask(room: Room, ties: Ties, base: Identity) -> Identity | None:
     base = replace(base, kind="platform", identity=room.session.platform)
     if not ties.index:
         return base
-    if room.max_at_ms - room.session.start_ms > elond.TESTED_HOURS * MS_PER_HOUR:
+    if room.accrues_ms(room.max_at_ms) - room.session.start_ms > elond.TESTED_HOURS * MS_PER_HOUR:
         return None  # beyond that M/T is no e-value
     tests = [
         Test(name, min(room.session.families["PLAY_LONG" if name == "PLAY" else name].mass(), 1e13))  # type: ignore[arg-type]

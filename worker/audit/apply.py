@@ -63,6 +63,9 @@ _JOINED, _CAN_BE_LATE, _OF_A_BROADCAST = _REPLY, _LOOK, _COUNTER
 facts and challenges are never late. Answers come over other partitions, or from people who take their time, and so tell
 nothing of how far the room is. What is up to `_OF_A_BROADCAST` counts for nothing once its session has closed."""
 
+_REPLIES = ("thank_gift", "pin_comment")
+"""Actions that answer viewers."""
+
 # Plain names for the hot path: an attribute of an enum costs as much as a comparison.
 _CLOSED, _GATEWAY = int(Phase.CLOSED), arrival.GATEWAY
 _APPLIED, _DUPLICATE, _LATE, _AHEAD = Status.APPLIED, Status.DUPLICATE, Status.LATE, Status.AHEAD
@@ -120,6 +123,8 @@ def apply(room: Room, event: e.Event, offset: int, appended_ms: int) -> Status:
     if kind <= _JOINED:
         clocks.note(session, kind, at_ms, told_ms, delay_ms, is_late)
     if is_late:
+        if kind <= _JOINED:
+            _show_sign_of_life(room, event, told_ms)
         return _late(room)
     handler(room, event, offset, key_ms)
     if room.changed or (not in_order and room.watermark_ms >= session.label_due_ms):
@@ -251,7 +256,7 @@ def _prompt(
 
 def _on_speech(room: Room, event: e.HostSpeech, offset: int, key_ms: int) -> None:
     at_ms = arrival.told_ms(event)
-    pane = open_pane(room, at_ms)
+    pane = open_pane(room, at_ms + clocks.BAND_MS)  # when all prompts that it may answer are known
     rank = xxh3_64_intdigest(event.id.encode())
     if rank.to_bytes(8, "big") in pane.speech:
         return  # repeated; as msgpack writes large numbers
@@ -283,7 +288,7 @@ def _on_reply(room: Room, event: e.HostReply, offset: int, key_ms: int) -> None:
 
 def _on_action(room: Room, event: e.HostAction, offset: int, key_ms: int) -> None:
     room.session.counts.actions += 1
-    if event.kind in ("thank_gift", "pin_comment"):
+    if event.kind in _REPLIES:
         _note_reply(room, event.at_ms)
 
 
@@ -294,6 +299,14 @@ def _note_reply(room: Room, at_ms: int) -> None:
         pane.replies = tuple(sorted((*pane.replies, at_ms)))[:REPLIES_PER_PANE]
     if room.session.absent_since_ms:
         frame.refresh_idle(room)
+
+
+def _show_sign_of_life(room: Room, event: e.Event, told_ms: int) -> None:
+    """Who spoke or answered was not idle then, however late that is told. It counts for nothing else."""
+    if isinstance(event, e.HostSpeech | e.HostReply) or (isinstance(event, e.HostAction) and event.kind in _REPLIES):
+        room.session.last_reply_ms = max(room.session.last_reply_ms, told_ms)
+        if room.session.absent_since_ms:
+            frame.refresh_idle(room)
 
 
 # --- AI markers ------------------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ seconds is judged as if he had not. Longer ones void the prompts that waited thr
 from worker.audit.room import BREAKS_MAX, FOREVER_MS, PAUSES_MAX, Session
 
 DUE_MS = 90_000
+WAIT_MAX_MS = 130_000
+"""No prompt waits longer (`signals.replies`)."""
 SHORT_MS = 30_000
 KEPT_MS = 900_000
 
@@ -131,6 +133,6 @@ def forget(session: Session, before_ms: int) -> None:
     if session.breaks:
         session.breaks = tuple(span for span in session.breaks if span[1] > before_ms - KEPT_MS)
     marks = session.break_marks
-    while len(marks) > 1 and marks[1][2] <= before_ms - DUE_MS:
+    while len(marks) > 1 and marks[1][2] <= before_ms - WAIT_MAX_MS:
         marks = marks[1:]
     session.break_marks = marks

@@ -17,6 +17,8 @@ is judged without these signals; all others still bet, and its producer is told.
 from worker.audit.room import BLOCK_MS, Arrived, Room, Session
 
 BAND_S = 20
+BAND_MS = 1_000 * BAND_S
+"""What agreeing clocks may differ by. Speech may answer a prompt so long before it, and so long after its time."""
 CLAMPED_MS = 2_000
 CLOSED_MAX = 8
 REASONS = ("late", "clamped", "clocks")

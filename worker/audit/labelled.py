@@ -23,12 +23,11 @@ from itertools import pairwise
 from worker.audit.events import LabelState
 from worker.audit.facts import FACT_BIT, Certainty, Label, Tamper
 from worker.audit.marks import LABEL_MARKS_MAX, LabelMarks, Mark
-from worker.audit.registers import accused_since_ms, is_surest, rank
+from worker.audit.registers import GATEWAY_WAIT_MS, accused_since_ms, is_surest, rank
 from worker.audit.registers import since_ms as known_since_ms
 from worker.audit.room import BLIND_MAX, CLAIMS_MAX, FOREVER_MS, Room, Session
 
 GRACE_MS = 60_000
-GATEWAY_WAIT_MS = 600_000
 FOLDED_MAX = 16
 PLATFORM, HOST = 1, 2
 MAKERS = {"platform": PLATFORM, "host": HOST}

@@ -215,6 +215,7 @@ def begin(room: Room, session_id: str, at_ms: int, offset: int) -> None:
         first_offset=offset,
         start_ms=at_ms,
         leased_ms=room.appended_ms,
+        first_appended_ms=room.appended_ms,
         unbroken_since_ms=at_ms,
         block_start_ms=block_start_ms,
         asking=asking,

@@ -21,6 +21,10 @@ from xxhash import xxh3_64_intdigest
 from worker.audit.events import Envelope
 from worker.audit.room import FOREVER_MS, Room
 
+BEAT_MS = 30_000
+"""The gateway owes a heartbeat in so long."""
+GATEWAY_WAIT_MS = 600_000
+TENTH = 10  # the lag is kept as 10 · (M − told) + M (`audit.arrival`)
 Order = tuple[int, ...]
 _BEFORE_ALL: Order = (-1,)
 _AFTER_ALL: Order = (FOREVER_MS,)
@@ -76,3 +80,13 @@ def since_ms(room: Room, certainty: int, before_ms: int) -> int:
 def accused_since_ms(room: Room, since_ms: int) -> int:
     """The time of events at which a fact began that has been known since `since_ms` (A)."""
     return since_ms - room.session.least_delay_ms
+
+
+def told_until_ms(room: Room) -> int:
+    """Up to when all sources have told what happened; what they will tell of later times may yet come.
+
+    The slowest source is waited for as long as it lags, and a silent gateway for ten minutes.
+    """
+    newest_ms, heard_ms = room.max_at_ms, room.heard_ms
+    told_ms = min(newest_ms, newest_ms - (room.slowest_ms - newest_ms) // TENTH)
+    return told_ms if newest_ms - heard_ms <= BEAT_MS else min(told_ms, max(heard_ms, newest_ms - GATEWAY_WAIT_MS))

@@ -194,7 +194,7 @@ class Session(Struct, gc=False, array_like=True):
         number: of the room's sessions, from 1; an id may come twice.
         aliases: other ids of the same host and start.
         first_offset: source offset at which it began.
-        start_ms: effective time of its first event that this worker saw.
+        start_ms, first_appended_ms: effective and append time of its first event that this worker saw.
         began_ms, whole: when it started, by its first descriptor (0 before), and whether it was seen from there on.
         started_at_ms: as the descriptor that came last says, not shifted.
         described, beaten: keys of the newest descriptor and the newest heartbeat; () for `beaten` when it is the same.
@@ -292,6 +292,7 @@ class Session(Struct, gc=False, array_like=True):
     ] = ()  # of the last closed block: why signals abstained, late and missing sources
     closed: tuple[tuple[str, ...], ...] = ()  # why they abstained, of blocks that closed and were not yet counted
     claims: tuple[tuple[int, int], ...] = ()
+    first_appended_ms: int = 0
 
 
 class Room(Struct, gc=False, array_like=True):
@@ -357,6 +358,12 @@ class Room(Struct, gc=False, array_like=True):
         if family == "PLAY" and self.level("PLAY") >= Level.LIMIT:
             return self.session.families.get("PLAY_LONG")
         return self._family(family)
+
+    def accrues_ms(self, at_ms: int) -> int:
+        """Up to when evidence accrues at event time `at_ms`: by no more than append time has passed in the session. So
+        no clock that was slow, or jumps, adds hours to it."""
+        session = self.session
+        return min(at_ms, session.start_ms + self.appended_ms - session.first_appended_ms)
 
     def level(self, family: str) -> int:
         """The level (`audit.evidence.Level`) that a family has reached; 0 when it has not begun.

@@ -227,7 +227,7 @@ def _bet(room: Room, name: str, at_ms: int, y: tuple[float | None, ...]) -> None
         return
     if family is None:
         family = room.session.families[name] = new_family(name, room.session.start_ms)
-    step(family, at_ms, y)
+    step(family, room.accrues_ms(at_ms), y)
 
 
 def _set_driven(room: Room, replies: bool, at_ms: int) -> None:

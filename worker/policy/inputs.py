@@ -22,6 +22,7 @@ from msgspec import Struct
 from worker.audit import breaks, history, labelled
 from worker.audit.evidence import FAMILIES, Level
 from worker.audit.facts import FACT_BIT, FACT_NAMES, Certainty, Facts, History, Label
+from worker.audit.registers import told_until_ms
 from worker.audit.room import Room
 from worker.audit.signals import strata, unbroken
 from worker.policy import shares
@@ -145,10 +146,12 @@ class Inputs:
     Attributes:
         now_ms: append time (A), by which spans are measured.
         event_ms: the room's event time (M).
+        told_ms: up to when all of its sources have told what happened; idleness is known no further.
         missing_ms: for how long the label has been missing for certain.
     """
 
-    __slots__ = ("_cache", "_lost", "_shares", "_ways", "event_ms", "facts", "levels", "missing_ms", "now_ms")
+    __slots__ = ("_cache", "_lost", "_shares", "_ways", "event_ms", "facts", "levels", "missing_ms", "now_ms",
+                 "told_ms")  # fmt: skip
 
     def __init__(
         self,
@@ -157,6 +160,7 @@ class Inputs:
         now_ms: int,
         *,
         event_ms: int | None = None,
+        told_ms: int | None = None,
         missing_ms: int = 0,
         shares: Shares | None = None,
         lost: frozenset[str] = frozenset(),
@@ -165,6 +169,7 @@ class Inputs:
         self.levels = levels
         self.now_ms = now_ms
         self.event_ms = now_ms if event_ms is None else event_ms
+        self.told_ms = self.event_ms if told_ms is None else told_ms
         self.missing_ms = missing_ms
         self._shares = shares
         self._lost = lost
@@ -172,7 +177,7 @@ class Inputs:
         self._ways: tuple[dict[str, Any], ...] | None = None
 
     def _but(self, facts: Mapping[str, Any], levels: Mapping[str, int], lost: frozenset[str]) -> "Inputs":
-        times = {"event_ms": self.event_ms, "missing_ms": self.missing_ms}
+        times = {"event_ms": self.event_ms, "told_ms": self.told_ms, "missing_ms": self.missing_ms}
         return Inputs(facts, levels, self.now_ms, **times, shares=self._shares, lost=lost)
 
     def with_facts(self, facts: Mapping[str, Any]) -> "Inputs":
@@ -239,7 +244,9 @@ class Inputs:
             return self.levels.get(field, 0)
         if head == "held":
             since_ms = self.facts[field].since_ms
-            until_ms = self.event_ms if field in TIMED_BY_EVENTS else self.now_ms
+            until_ms = self.now_ms
+            if field in TIMED_BY_EVENTS:
+                until_ms = self.told_ms if field == "idle" else self.event_ms
             return until_ms - since_ms if since_ms else 0
         if (derive := _DERIVE.get(name)) is not None:
             return derive(self)
@@ -263,7 +270,7 @@ def _present(signals: SignalsFact) -> dict[str, float]:
 
 def _idle_minutes(inputs: Inputs) -> int:
     idle = inputs.facts["idle"]
-    return (inputs.event_ms - idle.since_ms) // MS_PER_MINUTE if idle.certainty else 0
+    return (inputs.told_ms - idle.since_ms) // MS_PER_MINUTE if idle.certainty else 0
 
 
 def _gap_minutes(inputs: Inputs) -> int:
@@ -297,6 +304,7 @@ def of_room(room: Room, now_ms: int) -> Inputs:
         levels,
         now_ms,
         event_ms=event_ms,
+        told_ms=told_until_ms(room),
         missing_ms=labelled.missing_ms(room),
         shares=lambda name, window_ms: shares.of(room, name, window_ms, now_ms),
     )

@@ -2,9 +2,9 @@
 
 Reads `frame.measured`, the latest of which holds. Ratios are kept as measured: thresholds are the rules'. `idle` needs
 proof of absence: a measured frame without a person, nobody speaking, nobody replying, viewers present, no break
-declared, for five minutes. That is POSSIBLE at most; the five minutes are ours, below the fifteen that 1688 names and
-rules ask for. `same_source_audio` makes `recorded` POSSIBLE (`presenter`). A person back after a minute restarts
-`unbroken`.
+declared, for five minutes, all of which every source has told of (`registers.told_until_ms`). That is POSSIBLE at most;
+the five minutes are ours, below the fifteen that 1688 names and rules ask for. `same_source_audio` makes `recorded`
+POSSIBLE (`presenter`). A person back after a minute restarts `unbroken`.
 
 Abstains: a room whose frame is not measured, or was not for two minutes, is never idle; ratios that nobody measured
 are unknown. Evasion: a dummy, or a film of a person, is present, and sound from a tape is speech: then PLAY, NONINT,
@@ -15,7 +15,7 @@ reply while nobody is there.
 from worker.audit.events import FrameMeasured
 from worker.audit.facts import FACT_BIT, UNKNOWN, Certainty, Frame, Idle
 from worker.audit.markers import presenter
-from worker.audit.registers import accused_since_ms, is_newest
+from worker.audit.registers import accused_since_ms, is_newest, told_until_ms
 from worker.audit.room import Phase, Room
 from worker.audit.signals import unbroken
 
@@ -87,6 +87,6 @@ def _idle(room: Room) -> Idle:
     if room.max_at_ms - room.session.facts.frame.since_ms > STALE_MS:
         return Idle()
     since_ms = max(_absent_ms(room), room.session.last_speech_ms, room.session.last_reply_ms, room.session.resumed_ms)
-    if room.max_at_ms - since_ms < IDLE_MS:
+    if told_until_ms(room) - since_ms < IDLE_MS:
         return Idle()
     return Idle(Certainty.POSSIBLE, since_ms)

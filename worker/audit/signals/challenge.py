@@ -50,7 +50,7 @@ def _bet(room: Room, pane: Pane, at_ms: int, failed: int) -> None:
         family = room.session.families["CHALLENGE"] = new_family("CHALLENGE", room.session.start_ms)
     hot = any(bad and at_ms - then <= HOT_MS for then, bad in room.session.challenges)
     mass, last_ms = family.mass(), family.last_ms
-    step(family, at_ms, (float(failed),), NORM_HOT if hot else NORM)
+    step(family, room.accrues_ms(at_ms), (float(failed),), NORM_HOT if hot else NORM)
     if room.session.asking is not None:
         now_ms = pane.start_ms + PANE_MS + LATENESS_MS
         note_answered(room.session.asking, bool(failed), gained(family, last_ms, mass), now_ms)

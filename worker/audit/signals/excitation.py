@@ -1,7 +1,8 @@
 """`excitation`: what the host says and does follows viewers no more than it follows viewers of another time.
 
 Prompts excite: with S(t, d) the sum of exp(−β·(t − d − p)), β = 1/20 s, over the prompts p of the 90 s before t − d
-that what the host does at t *fits*, a window has
+that what the host does at t *fits* (of speech: from 20 s before t − d to 110 s after it, because its clock may
+differ), a window has
 
     L_d = Σ_onsets S(onset, d) / prompts in the window shifted back by d,   d = 0, 2½, 5 minutes
 
@@ -32,13 +33,14 @@ from msgspec import msgpack
 
 from worker.audit import breaks, packed
 from worker.audit.breaks import DUE_MS
+from worker.audit.clocks import BAND_MS
 from worker.audit.excited import FOREVER_MS, Asked, Excitation
 from worker.audit.numbers import exp, whole
 from worker.audit.room import BLOCK_MS, Pane, Prompt, Room
 
 SHIFTS = 3  # by 0, 2½ and 5 minutes
 SHIFT_MS = BLOCK_MS // 2
-KEPT_MS = (SHIFTS - 1) * SHIFT_MS + DUE_MS
+KEPT_MS = (SHIFTS - 1) * SHIFT_MS + DUE_MS + 2 * BAND_MS
 DECAY_MS = 20_000.0
 ONSETS_MIN = 10
 PROMPTS_MIN = 10
@@ -77,15 +79,18 @@ def _keep(state: Excitation, past: list[Asked]) -> None:
     state.past, state.oldest_ms = packed.pack(past), past[0].at_ms if past else FOREVER_MS
 
 
-def waiting(past: list[Asked], at_ms: int) -> list[tuple[int, Asked]]:
-    """The prompts that waited at `at_ms` under each shift, with the number of the shift."""
+def waiting(past: list[Asked], at_ms: int, band_ms: int = 0) -> list[tuple[int, Asked]]:
+    """The prompts that waited at `at_ms` under each shift, with the number of the shift.
+
+    `band_ms`: by how much the clock of `at_ms` may differ from that of the prompts.
+    """
     found = []
     for prompt in past:
-        age_ms = at_ms - prompt.at_ms
+        age_ms = at_ms - prompt.at_ms + band_ms
         if age_ms <= 0:
             break
         shift, rest_ms = divmod(age_ms - 1, SHIFT_MS)
-        if rest_ms < DUE_MS and shift < SHIFTS:
+        if rest_ms < DUE_MS + 2 * band_ms and shift < SHIFTS:
             found.append((shift, prompt))
     return found
 
@@ -93,7 +98,7 @@ def waiting(past: list[Asked], at_ms: int) -> list[tuple[int, Asked]]:
 def excite(state: Excitation, at_ms: int, shift: int, prompt: Asked) -> None:
     """Something of the host at `at_ms` fits a prompt that waited under this shift."""
     sums = list(state.sums)
-    sums[shift] += exp((prompt.at_ms + shift * SHIFT_MS - at_ms) / DECAY_MS)
+    sums[shift] += exp(min(0, prompt.at_ms + shift * SHIFT_MS - at_ms) / DECAY_MS)
     state.sums = tuple(sums)
 
 

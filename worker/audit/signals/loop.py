@@ -78,4 +78,4 @@ def _step(room: Room, name: str, at_ms: int, y: float) -> None:
     family = room.session.families.get(name)
     if family is None:
         family = room.session.families[name] = new_family(name, room.session.start_ms)
-    step(family, at_ms, (y,))
+    step(family, room.accrues_ms(at_ms), (y,))

@@ -6,9 +6,13 @@ count that the host had not been saying anyway (`audit.said`): a recording, too,
 about, and thanks people all the time. Speech that fits a prompt but is nothing new says nothing about it: that prompt
 is struck, neither answered nor due. Speech that repeats at a loop's lag answers nothing.
 
+Two clocks that agree may differ by 20 s (`audit.clocks`). So speech may answer a prompt from 20 s before it until 20 s
+after its time. It is folded 20 s later than it was said, when all prompts that it may answer are known.
+
 Abstains: fewer than three prompts left; a break in the block; overload, when more than half of the prompts were beyond
-what a pane keeps, because an answer to one that was dropped could not be seen; clocks that disagree (`audit.clocks`);
-no speech after a prompt's time, which does not fall due then, because speech may have been lost; a block in which
+what a pane keeps, because an answer to one that was dropped could not be seen; clocks that disagree (`audit.clocks`),
+which also voids the prompts that still wait; no speech after a prompt's time, which does not fall due then, because
+speech may have been lost; a block in which
 nothing of the host was heard or seen, because speech recognition fails, or no one listens to this room (who says
 nothing may be idle instead).
 Evasion: an LLM that answers. Cost: a set intersection per open prompt and speech segment.
@@ -22,6 +26,7 @@ from worker.audit import breaks
 from worker.audit.askers import Askers
 from worker.audit.breaks import DUE_MS
 from worker.audit.calibration import BIGRAM_IDF_DEFAULT_NATS, BIGRAM_IDF_NATS
+from worker.audit.clocks import BAND_MS
 from worker.audit.excerpts import quote
 from worker.audit.excited import Asked, Excitation
 from worker.audit.numbers import total, whole
@@ -39,6 +44,10 @@ from worker.audit.signals import bots, cadence, excitation, latency
 from worker.audit.text import Words, bigrams, thanks, welcomes
 
 PROMPTS_MIN = 3
+OVER_MS = DUE_MS + BAND_MS
+"""After so long a prompt's time is over, by whichever clock."""
+SETTLED_MS = OVER_MS + BAND_MS
+"""After so long all speech that may answer a prompt has been folded, and it falls due."""
 QUOTED = 2
 ANSWER_NATS = 7.5  # two rare bigrams: one alone is shared by chance in half of a recording's blocks (synthetic)
 ANSWER_BIGRAMS_MIN = 2  # fewer cannot reach it
@@ -83,7 +92,7 @@ def fold(room: Room, pane: Pane, speech: list[Utterance], spoken: list[Words], l
         if not repeats and (room.session.prompts or excited is not None):
             heard = _hear(utterance, words)
             if room.session.prompts:
-                _answer(room, heard.at_ms, partial(_is_answered_by, said, heard))
+                _answer(room, heard.at_ms, partial(_is_answered_by, said, heard), BAND_MS)
             if excited is not None:
                 _excite(room, excited, past, said, heard)
         note(said, words)
@@ -112,26 +121,31 @@ def _drop_bots(room: Room, prompts: list[Prompt]) -> list[Prompt]:
     return real
 
 
-def _answer(room: Room, at_ms: int, answers: Callable[[Prompt], bool | None]) -> None:
+def _answer(room: Room, at_ms: int, answers: Callable[[Prompt], bool | None], band_ms: int = 0) -> None:
     """What the host says or does at `at_ms` meets the prompts that wait: True answers one, False strikes it.
 
-    A block asks only whether anyone was answered, so one answered prompt per block in which it falls due is enough:
-    `room.session.answered_due_ms` holds the due times of those found.
+    `band_ms`: by how much its clock may differ from that of the prompts.
+
+    A block asks only whether anyone was answered, so one answered prompt per block in which it falls due is enough, if
+    no break voids it: `room.session.answered_due_ms` holds the due times of those found.
     """
-    blocks = {_block_of(room, due_ms) for due_ms in room.session.answered_due_ms}
+    session = room.session
+    blocks = {_block_of(room, at) for at in session.answered_due_ms if not breaks.voids(session, at - SETTLED_MS)}
     struck = []
-    for prompt in room.session.prompts:
-        due_ms = prompt.at_ms + DUE_MS
-        if not prompt.at_ms < at_ms <= due_ms or (block := _block_of(room, due_ms)) in blocks:
+    for prompt in session.prompts:
+        due_ms = prompt.at_ms + SETTLED_MS
+        waited = -band_ms < at_ms - prompt.at_ms <= DUE_MS + band_ms
+        if not waited or (block := _block_of(room, due_ms)) in blocks:
             continue
         answered = answers(prompt)
         if answered:
-            room.session.answered_due_ms = (*room.session.answered_due_ms, due_ms)
-            blocks.add(block)
+            session.answered_due_ms = (*session.answered_due_ms, due_ms)
+            if not breaks.voids(session, prompt.at_ms):
+                blocks.add(block)
         elif answered is False:
             struck.append(prompt)
     if struck:
-        room.session.prompts = tuple(prompt for prompt in room.session.prompts if prompt not in struck)
+        session.prompts = tuple(prompt for prompt in session.prompts if prompt not in struck)
 
 
 def _block_of(room: Room, due_ms: int) -> int:
@@ -200,13 +214,13 @@ def _is_answered_by(said: Said, heard: Heard, prompt: Prompt) -> bool | None:
 def _excite(room: Room, state: Excitation, past: list[Asked], said: Said, heard: Heard) -> None:
     """What `excitation` and `latency` make of an utterance: the prompts, of now and of minutes ago, that it fits with
     news."""
-    waiting = excitation.waiting(past, heard.at_ms)
-    for shift, prompt in waiting:
+    for shift, prompt in excitation.waiting(past, heard.at_ms, BAND_MS):
         fits, enough_nats = _fit(prompt, heard)
         if fits and _is_news(said, fits, enough_nats):
             excitation.excite(state, heard.at_ms, shift, prompt)
             if not shift and prompt.kind == QUESTION:
-                latency.note_answer(room, prompt.at_ms, heard.began_ms, whole(not other for other, _ in waiting))
+                load = whole(not other for other, _ in excitation.waiting(past, heard.at_ms))
+                latency.note_answer(room, prompt.at_ms, heard.began_ms, load)
 
 
 def _nats(grams: frozenset[str]) -> float:
@@ -215,31 +229,34 @@ def _nats(grams: frozenset[str]) -> float:
 
 
 def fall_due(room: Room, now_ms: int) -> None:
-    """Prompts whose 90 s ran out before `now_ms` (half-open, as panes and blocks) count in the open block, but for
-    those that a break has voided. That is asked here, not when a break is heard of, so that the order of arrival does
-    not matter."""
+    """Prompts that are settled before `now_ms` (half-open, as panes and blocks) count in the open block, but for those
+    that a break has voided. That is asked here, not when a break is heard of, so that the order of arrival does not
+    matter."""
     session, prompts, found = room.session, room.session.prompts, room.session.answered_due_ms
     block, due = session.block, 0
-    while due < len(prompts) and prompts[due].at_ms + DUE_MS < now_ms:  # in time order
+    while due < len(prompts) and prompts[due].at_ms + SETTLED_MS < now_ms:  # in time order
         due += 1
     if due:
         counted = [prompt for prompt in prompts[:due] if not breaks.voids(session, prompt.at_ms)]
         block.due += len(counted)
-        fell_due_ms = (prompt.at_ms + DUE_MS for prompt in counted)
-        block.unheard_ms = (*block.unheard_ms, *(at_ms for at_ms in fell_due_ms if at_ms >= session.last_speech_ms))
+        over_ms = (prompt.at_ms + OVER_MS for prompt in counted)
+        block.unheard_ms = (*block.unheard_ms, *(at_ms for at_ms in over_ms if at_ms >= session.last_speech_ms))
         questions = (prompt for prompt in counted if prompt.kind == QUESTION)
         block.questions = (*block.questions, *questions)[-QUOTED:]
         session.prompts = prompts[due:]
         answered = [due_ms for due_ms in found if due_ms < now_ms]
         if answered:
-            block.answered += whole(not breaks.voids(session, due_ms - DUE_MS) for due_ms in answered)
+            block.answered += whole(not breaks.voids(session, due_ms - SETTLED_MS) for due_ms in answered)
             session.answered_due_ms = tuple(due_ms for due_ms in found if due_ms >= now_ms)
 
 
 def drop_unheard(room: Room) -> None:
-    """The block closes: a prompt behind which no speech was heard is not due, since speech may have been lost."""
-    block = room.session.block
-    block.due -= whole(at_ms >= room.session.last_speech_ms for at_ms in block.unheard_ms)
+    """The block closes: a prompt behind which no speech was heard is not due, since speech may have been lost. Where
+    clocks disagreed, neither are those that still wait: what answered them may have been lost with the block."""
+    session, block = room.session, room.session.block
+    block.due -= whole(at_ms >= session.last_speech_ms for at_ms in block.unheard_ms)
+    if block.unclear:
+        session.prompts, session.answered_due_ms = (), ()
 
 
 def quote_questions(room: Room) -> None:
