@@ -85,7 +85,8 @@ STAGED: Mapping[str, Callable[[], None]] = {
        for archetype in ("responsive", "scripted_human", "avatar_driven") for name, faults in WRONG_CLOCKS.items()},
     "e9-scripted_human-8-h-speech-90-s-slow": partial(no_evidence, "scripted_human", 480, SLOW_SPEECH),
     **{f"e7-{archetype}-reconnects-every-{every}-s": partial(escapes_nothing, archetype, every)
-       for archetype in ("loop", "llm_avatar", "avatar_undriven") for every in (60, 240, 600)},
+       for archetype in ("loop", "llm_avatar", "avatar_undriven")
+       for every in (61 if archetype == "loop" else 60, 240, 600)},  # loops are challenged on the minute, if on the air
     **{f"e12-{archetype}-reconnects-every-{every}-s": partial(suffers_nothing, archetype, every)
        for archetype in ("avatar_driven", "founder_avatar", "avatar_compliant", "six_avatars", "responsive")
        for every in (240, 1_200)},

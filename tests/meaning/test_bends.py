@@ -10,7 +10,7 @@ from tests.meaning import bends, escapes
 from tests.meaning.bending import First, course, cut, excess, rooms
 from tests.meaning.faults import faults
 from tests.meaning.rooms import Faults
-from worker.audit import clocks
+from worker.audit.room import Room
 
 HONEST = [name for name, room in rooms().items() if room.honest]
 SMALL = ("golden/wx_quiet", "golden/wx_responsive", "golden/wx_software_warning", "golden/dy_avatar_driven",
@@ -49,11 +49,12 @@ def test_every_kind_of_room_is_there() -> None:
 
 @pytest.mark.slow
 def test_a_core_that_trusts_every_clock_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "by voice/responsive"
-    slow = Faults(skew={"S": -120_000})
+    """Its gateway's clock begins in 1970."""
+    name = "simulated/avatar_driven"
+    slow = Faults(skew={"G": -1_700_000_000_000})
     right = by_right_clocks(name)
     assert not excess(right, course(rooms()[name].happened(), slow))
-    monkeypatch.setattr(clocks, "_why", lambda _: ())
+    monkeypatch.setattr(Room, "accrues_ms", lambda _, at_ms: at_ms)
     assert excess(right, course(rooms()[name].happened(), slow))
 
 
