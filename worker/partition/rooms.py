@@ -227,52 +227,59 @@ class PartitionProcessor:
         """
         counts = self.counts
         by_type = counts.events
-        applied = 0
+        others = 0
         loud = out
         speaks = room.inherited is None and entries[0][0].offset >= self.rooms.activation
         for record, event, appended_ms, watermark_ms in entries:
             offset = record.offset
             if offset <= room.offset:
                 counts.replay_skipped += 1
+                others += 1
                 continue
             room.offset = offset
             if not speaks:
                 out = self._voice(room, offset, loud)
             status = apply(room, event, offset, appended_ms)
-            if status is _SESSION_ENDED:
-                yield from self._judge(out, room, record, watermark_ms)
-                self._announce(out, room, offset)
-                status = apply(room, event, offset, appended_ms)
-            if status is _APPLIED:
-                applied += 1
-                kind = type(event)
-                if kind in by_type:
-                    by_type[kind] += 1
-                else:
-                    by_type[kind] = 1
-                if room.changed:
+            if status is not _APPLIED:
+                if status is _SESSION_ENDED:
                     yield from self._judge(out, room, record, watermark_ms)
-                if room.max_at_ms >= room.session.identities_due_ms:
                     self._announce(out, room, offset)
-            elif status is _DUPLICATE:
-                counts.duplicate += 1
-            elif status is _LATE:
-                counts.late += 1
-                self.sources.note_late(event)
-                if room.changed:
-                    yield from self._judge(out, room, record, watermark_ms)
-            elif status is _FOREIGN:
-                self._note_foreign(out, room, record, event)
-            elif status is _AHEAD:
-                ahead_ms = event.at_ms - room.appended_ms
-                why = f"at_ms is {ahead_ms} ms after the record's append time, more than {AHEAD_MS}"
-                self._dead_letter(out, record, Reject(Reason.FUTURE_TIMESTAMP, why))
+                    status = apply(room, event, offset, appended_ms)
+                if status is not _APPLIED:
+                    others += 1
+                    self._refuse(out, room, record, event, status)
+                    if status is _LATE and room.changed:
+                        yield from self._judge(out, room, record, watermark_ms)
+                    continue
+            kind = type(event)
+            if kind in by_type:
+                by_type[kind] += 1
             else:
-                # Not the breaker's business: who leaves after a close is no sign of a bad producer.
-                self._dead_letter(out, record, Reject(Reason.OUT_OF_SESSION, _SESSION_OVER, "session"))
-        counts.applied += applied
+                by_type[kind] = 1
+            if room.changed:
+                yield from self._judge(out, room, record, watermark_ms)
+            if room.max_at_ms >= room.session.identities_due_ms:
+                self._announce(out, room, offset)
+        counts.applied += len(entries) - others
         self.sources.note_hold(room)
         self.rooms.dirty.add(room.room_id)
+
+    def _refuse(self, out: Output, room: Room, record: Record, event: Event, status: Status) -> None:
+        """Count an event that the room did not take, and write its dead letter if it has one."""
+        if status is _DUPLICATE:
+            self.counts.duplicate += 1
+        elif status is _LATE:
+            self.counts.late += 1
+            self.sources.note_late(event)
+        elif status is _FOREIGN:
+            self._note_foreign(out, room, record, event)
+        elif status is _AHEAD:
+            ahead_ms = event.at_ms - room.appended_ms
+            why = f"at_ms is {ahead_ms} ms after the record's append time, more than {AHEAD_MS}"
+            self._dead_letter(out, record, Reject(Reason.FUTURE_TIMESTAMP, why))
+        else:
+            # Not the breaker's business: who leaves after a close is no sign of a bad producer.
+            self._dead_letter(out, record, Reject(Reason.OUT_OF_SESSION, _SESSION_OVER, "session"))
 
     def _voice(self, room: Room, offset: int, loud: Output) -> Output:
         """Where goes what a record leads to, in a room of which an earlier release may have said it already."""
