@@ -203,13 +203,6 @@ def recognised_after_the_close() -> list[Record]:
     return log.beats(12, 65_000).records()
 
 
-def gone_off_the_air() -> list[Record]:
-    """Its label goes with the close and comes with the return, half an hour before the end."""
-    log = Log("bilibili").beats(2).put(100, 0, LABEL).put(30_000, 30_000, MARK)
-    log.put(120_300, 120_000, {"type": "room.closed"}).put(120_400, 120_000, LABEL, visible=False)
-    return log.put(240_400, 240_000, LABEL).beats(35, 240_000).records()
-
-
 def begun_by_a_stray_record() -> list[Record]:
     return Log("douyin").put(1_000, 1_000, MARK, session_id="stray").beats(3).records()
 
@@ -385,8 +378,7 @@ CASES: Mapping[str, Callable[[], None]] = {
     **STAGED,
     "silent-for-7-h": partial(agrees, silent_for_7_h, "status", "session", "decisions"),
     "recognised-after-the-close": partial(agrees, recognised_after_the_close, "status", "times"),
-    "label-gone-off-the-air": partial(opens, gone_off_the_air, NOTHING),
-    "label-gone-off-the-air-is-continuous": partial(agrees, gone_off_the_air, "label"),
+    "label-off-within-a-break-agrees": partial(agrees, off_within_a_break, "label"),
     "begun-by-a-stray-record": partial(agrees, begun_by_a_stray_record, "status", "session", "label"),
     "rival-in-a-mirror": partial(agrees, rival_in_a_mirror, "status", "label"),
     **{f"heartbeats-again-{ahead}-h-ahead": partial(agrees, partial(beats_again, ahead * HOUR), "status", "times",
