@@ -19,10 +19,10 @@ from tests.meaning.test_rules_of_the_oracle import documents
 
 HOLDS: Mapping[str, tuple[str, ...]] = {
     "plain": ("status", "session", "append", "times", "facts", "held", "label", "looks", "decisions"),
-    "sessions": ("status", "session", "append", "decisions"),
-    "bent": ("status", "session", "append", "decisions"),
-    "wild": ("status", "session", "append"),
-    "lively": ("session", "append", "abstain"),
+    "sessions": ("status", "session", "append", "times", "facts", "held", "label", "looks", "decisions"),
+    "bent": ("status", "session", "append", "times", "facts", "decisions"),
+    "wild": ("status", "session", "append", "times", "decisions"),
+    "lively": ("session", "append", "times", "facts", "held", "abstain", "decisions"),
 }
 """Weather → the aspects that the core and the oracle must agree on there. Make one true, and add it."""
 
