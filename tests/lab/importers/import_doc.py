@@ -60,7 +60,7 @@ Encodings are UTF-8, UTF-16 and UTF-32 with and without mark, GB18030, and what 
 
 ## Long chats
 
-A chat may have any length: its messages lie in temporary files, and about 25 bytes of each stay in memory.
+A chat may have any length: its messages lie in temporary files, and about 80 bytes of each stay in memory.
 `--max-chat-mb` and `--max-items` bound what is read, and both can be raised.
 `python -m tests.bench.imports` measures speed and memory.
 
