@@ -308,3 +308,13 @@ def test_only_a_hosts_own_label_of_an_avatar_declares_the_presenter(kind: str, b
     room = after(ev(e.LabelState, 0, kind=kind, by=by))
     assert room.session.facts.label.visible
     assert room.session.facts.ai_presenter.certainty == certainty
+
+
+def test_a_second_stream_hides_a_missing_label_for_twelve_minutes_at_most() -> None:
+    """The displaced one beats on, as a rival, but is no longer waited for once it cannot come back."""
+    later = {"session_id": "s2", "host_id": "h2", "started_at_ms": T0 + 5 * MINUTE}
+    marks = [ev(e.WatermarkRead, at, session_id="s2") for at in range(6 * MINUTE, 30 * MINUTE, MINUTE)]
+    for until_ms, missing in ((16 * MINUTE, None), (20 * MINUTE, False)):
+        second = [beat(at, **later) for at in range(5 * MINUTE, until_ms, 20 * SECOND)]
+        room = a_room(in_time(beats(until_ms), second, [m for m in marks if m.at_ms < T0 + until_ms]))
+        assert room.session.id == "s2" and room.session.facts.label.visible is missing

@@ -144,22 +144,16 @@ def rival_claims(so_far: Sequence[Placed], number: int) -> list[Span]:
     """When (append time) other sessions claimed the room while the one of that number was in it, or before."""
     if so_far[-1].sessions < 2:
         return []
-    latest: dict[int, Session] = {}
     left: dict[int, int] = {}  # session → when another took the room from it
     before: int | None = None
     found: list[Span] = []
-    at = 0
     for p in so_far:
-        if p.append - at > SILENCE_MS:
-            latest.clear()
-        at = p.append
         if p.current is None:
             continue
         now = p.current.number
-        latest[now] = p.current
         if before is not None and now != before:
             left[before] = p.append
-        rivals = [s for n, s in latest.items() if n != number and s.host is not None and s.closed_e is None]
+        rivals = [s for s in p.aside if s.host is not None]
         if now == number and rivals:
             until = max(s.seen for s in rivals) + LEASE_MS
             if now != before and until > p.append:

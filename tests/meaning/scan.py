@@ -53,6 +53,7 @@ class Placed:
     lags: tuple[tuple[str, int], ...]
     current: Session | None  # a copy
     sessions: int  # how many have begun so far
+    aside: tuple[Session, ...]  # displaced at most 10 min ago
 
 
 @dataclass(slots=True)
@@ -104,6 +105,7 @@ class Reader:
             lags,
             current,
             self.sessions,
+            tuple(replace(s) for s in self.aside if self.append - s.displaced_append <= REOPEN_MS),
         )
 
     def start_again(self) -> None:

@@ -306,7 +306,7 @@ class Room(Struct, gc=False, array_like=True):
         heard_ms: newest time that the gateway told of.
         slowest_ms: the largest 10 · (M − told) + M that an event has shown.
         aside: sessions that were displaced lately, the longest ago first (`audit.sessions`).
-        sessions: how many began here. unclosed: those that were displaced and have neither come back nor closed.
+        sessions: how many began here.
         strangers: other sessions whose records came during this one, by hash, and how many became dead letters.
         changed: bits of facts that changed since rules last looked (see `audit.facts`).
     """
@@ -333,7 +333,6 @@ class Room(Struct, gc=False, array_like=True):
     session: Session = field(default_factory=Session)
     aside: list[Session] = []
     sessions: int = 0
-    unclosed: int = 0
     strangers: tuple[tuple[int, int], ...] = ()
     beats: bytes = b""  # hashes of the ids of the newest heartbeats (`audit.arrival`)
     inherited: PastRoom | None = None  # from an earlier release, until this one begins to speak (`audit.succession`)

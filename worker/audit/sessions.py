@@ -132,7 +132,6 @@ def _take_up(room: Room, name: str, at_ms: int, offset: int) -> None:
     """Put another session into the room: one that was displaced lately, or a new one."""
     left = room.session
     if left.phase != Phase.CLOSED:
-        room.unclosed += left.began_ms > 0
         _set_aside(room, left, at_ms)
     back = next((one for one in room.aside if name == one.id or name in one.aliases), None)
     since_ms = 0
@@ -140,7 +139,6 @@ def _take_up(room: Room, name: str, at_ms: int, offset: int) -> None:
         begin(room, name, at_ms, offset)
     else:
         since_ms = back.off_appended_ms
-        room.unclosed -= back.began_ms > 0
         _restore(room, back, at_ms)
     until_ms = max((one.leased_ms + LEASE_MS for one in room.aside if one.began_ms), default=0)
     if until_ms > room.appended_ms:
@@ -203,8 +201,8 @@ def _keep_episodes(room: Room, episodes: list[Episode]) -> None:
 
 
 def _note_rival(room: Room) -> None:
-    """A descriptor of another session: while one that never closed may be on the air, a missing label says nothing."""
-    if room.unclosed:
+    """A descriptor of another session: while one that was displaced may be on the air, a missing label says nothing."""
+    if any(one.began_ms for one in room.aside):
         labelled.claim(room.session, room.appended_ms, room.appended_ms + LEASE_MS)
 
 
