@@ -10,7 +10,7 @@ ahead), and, since a repeat has the time of the first, by what its open pane hol
 from collections.abc import Callable
 from typing import Any
 
-from xxhash import xxh3_64_digest, xxh3_64_intdigest, xxh32_intdigest
+from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
 from worker.audit import announce, arrival, breaks, clocks, labelled, packed, registers
 from worker.audit import events as e
@@ -142,7 +142,7 @@ def _late(room: Room) -> Status:
 
 def _enter(room: Room, event: e.Event, said: e.Event, offset: int, told_ms: int, memory: int) -> Status:
     """Find the session of an event that is not plainly of the one on the air; `said` is it before its times moved."""
-    digest = xxh3_64_digest(event.id.encode()) if memory else b""
+    digest = arrival.id_hash(event.id) if memory else b""
     if memory and arrival.is_known(room, digest, memory):
         return _DUPLICATE
     status = admit(room, event, said, offset, told_ms)

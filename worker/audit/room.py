@@ -42,7 +42,9 @@ def block_start(room_id: str, at_ms: int) -> int:
     return at_ms - (at_ms - xxh32_intdigest(room_id.encode())) % BLOCK_MS
 
 
-SEEN_MAX = 64 * 8  # bytes of each ring of recent event ids: 64 ids of 8 bytes
+ID_BYTES = 6
+"""Of an id's hash: one in 4·10¹² ids would be taken for one of 64 others."""
+SEEN_MAX = 64 * ID_BYTES  # bytes of each ring of recent event ids
 EXCERPTS_MAX = 5
 REVIEWS_MAX = 4
 PROMPTS_MAX = 64
