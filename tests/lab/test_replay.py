@@ -94,7 +94,7 @@ def test_what_is_dropped_at_a_close_is_missed_by_nobody(kind: str, monkeypatch: 
     assert outputs == kept
     assert run.counts() == other.counts()
     withdrawn = [value for value in outputs if value and b"withdrawn" in value]
-    assert withdrawn and run.counts().late + run.counts().duplicate >= 50
+    assert withdrawn and run.counts().duplicate >= 40, "of heartbeats a room knows the newest eight, and no counters"
 
 
 def test_a_log_is_read_as_it_is_needed() -> None:

@@ -91,12 +91,13 @@ def _files(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -
 
 def _read_of(paths: list[Path], option: "Option") -> list[Path]:
     """Those of a folder's files that are read; the others are named."""
+    from worker.cli.terminal import note
     from worker.lab.importers.formats import is_read
 
     kept = [path for path in paths if is_read(path, option)]
     for path in paths:
         if path not in kept:
-            click.echo(f"note: {path}: passed over, not a file that --{option} reads", err=True)
+            note(f"note: {path}: passed over, not a file that --{option} reads")
     if not kept:
         raise click.BadParameter(f"none of its files is read by --{option}; see --formats")
     return kept

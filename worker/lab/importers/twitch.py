@@ -101,7 +101,7 @@ def read_twitch(path: Path, ledger: Ledger, progress: Progress) -> Chat:
         size = path.stat().st_size
         if size > WHOLE_BYTES:
             head = file.read(EDGE_BYTES)
-            file.seek(size - EDGE_BYTES)
+            file.seek(max(0, size - EDGE_BYTES))
             return _in_pieces(path, head, file.read(), ledger, progress, "")
         # Never closed by hand: undecoded comments point into the map, which goes when the last of them does.
         view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
