@@ -96,7 +96,7 @@ def test_a_version_without_rules_withdraws_a_policy() -> None:
 REFUSED = {
     "version 2 is not above 2": (a_policy(version=2, since_ms=T0 + 20 * MINUTE), "wechat_channels", 3),
     "is too early": (a_policy(version=3, since_ms=T0 + MINUTE - 1), "wechat_channels", 4),
-    "must take effect later": (a_policy(version=3, since_ms=T0 + MINUTE), "wechat_channels", 1),
+    "may not take effect earlier": (a_policy(version=3, since_ms=T0 + MINUTE), "wechat_channels", 1),
     "the record's key is 'douyin'": (a_policy(version=3, since_ms=T0 + 20 * MINUTE), "douyin", 1),
     "unknown name 'nobody'": (
         a_policy(a_rule(when="nobody > 1"), version=3, since_ms=T0 + 20 * MINUTE), "wechat_channels", 24,

@@ -199,7 +199,7 @@ def test_inheritance_may_not_go_in_circles() -> None:
 def test_versions_take_effect_in_their_order() -> None:
     assert any("version 1 also stands in" in p for p in problems_of(a_policy(), a_policy()))
     late_first = problems_of(a_policy(version=1, since_ms=9_000), a_policy(version=2, since_ms=5_000))
-    assert any("must take effect later" in p for p in late_first)
+    assert any("may not take effect earlier" in p for p in late_first)
 
 
 def test_a_huge_file_is_refused_before_it_is_parsed() -> None:

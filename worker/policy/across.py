@@ -30,8 +30,8 @@ def across(policies: list[Policy], *, complete: bool = True) -> list[Problem]:
                 continue  # one ships, the other was published and holds in its place
             if other.ref.version == policy.ref.version:
                 note(policy, f"policy {policy.ref.id} version {policy.ref.version} also stands in {other.file}")
-            elif (other.ref.version < policy.ref.version) != (other.effective_from_ms < policy.effective_from_ms):
-                note(policy, f"a higher version of {policy.ref.id} must take effect later; see {other.file}")
+            elif (policy.ref.version - other.ref.version) * (policy.effective_from_ms - other.effective_from_ms) < 0:
+                note(policy, f"a higher version of {policy.ref.id} may not take effect earlier; see {other.file}")
         by_name[policy.ref.id].append(policy)
         for rule in policy.rules:
             first = owner.setdefault(rule.id, policy)

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from worker.audit.facts import FACT_BIT, LEVEL_BIT
 from worker.policy.inputs import fact_mask
+from worker.policy.keyring import Keyring
 from worker.policy.model import Policy, Rule
 
 
@@ -32,9 +33,14 @@ class Active(Struct, frozen=True):
 
 
 class PolicyBook:
-    """All versions of all policies; immutable."""
+    """All versions of all policies; immutable.
 
-    def __init__(self, policies: Iterable[Policy]) -> None:
+    Attributes:
+        keyring: who may sign what is taken by this book; None: it takes all, and its records say so.
+    """
+
+    def __init__(self, policies: Iterable[Policy], keyring: Keyring | None = None) -> None:
+        self.keyring = keyring
         self.policies = tuple(sorted(policies, key=lambda p: (p.ref.id, p.offset is not None, p.ref.version)))
         self._switches = sorted({policy.effective_from_ms for policy in self.policies})
         self._active: dict[tuple[str, str, int], Active] = {}

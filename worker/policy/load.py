@@ -86,24 +86,31 @@ def load_policies(files: Mapping[str, str], *, run_tests: bool = True) -> Policy
 
 
 def read_published(
-    file: str, text: str, *, name: str, above_version: int, published_ms: int, offset: int, others: Iterable[Policy]
+    file: str,
+    text: str,
+    *,
+    name: str | None,
+    above_version: int,
+    offset: int,
+    others: Iterable[Policy],
+    not_before_ms: int = 0,
 ) -> Policy:
     """One policy as it was published: compiled, its own tests run, and looked at beside the `others` that are known.
 
-    `name` is the record's key, `published_ms` its timestamp, `offset` its place in the policies' topic.
+    `name` is the record's key (None: it has none), `offset` its place in the policies' topic.
 
     Raises:
-        PolicyErrors: anything is wrong with it, its version is not above `above_version`, or it takes effect less
-            than a minute after it was published.
+        PolicyErrors: anything is wrong with it, its version is not above `above_version`, or it takes effect before
+            `not_before_ms`.
     """
     document = Document(file, text)
     problems = document.problems
     policy: Policy | None = None
     with suppress(Missing):
-        policy = _policy(document, text, above_version=above_version, effective_after_ms=published_ms + LEAD_MS)
+        policy = _policy(document, text, above_version=above_version, effective_after_ms=not_before_ms)
     if policy is not None and not problems:
         policy = replace(policy, offset=offset)
-        if policy.ref.id != name:
+        if name is not None and policy.ref.id != name:
             problems.append(Problem(file, 1, 1, "", f"is policy {policy.ref.id}, but the record's key is '{name}'"))
         problems += across([*others, policy])
         problems += [] if problems else [found for rule in policy.rules for found in run_cases(rule, policy)]

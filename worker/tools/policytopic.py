@@ -83,9 +83,7 @@ def push(files: tuple[Path, ...], base: "PolicyBook", bootstrap: str, topic: str
         name = _name_of(file, text)
         newest = max((p.ref.version for p in known if p.ref.id == name), default=0)
         try:
-            read_published(
-                file, text, name=name, above_version=newest, published_ms=now_ms, offset=offset, others=known
-            )
+            read_published(file, text, name=name, above_version=newest, offset=offset, others=known)
             record = Published(offset, now_ms, name.encode(), as_document(file, text).encode())
             problems += feed.take(record, topic=topic)
         except PolicyErrors as errors:
