@@ -135,9 +135,9 @@ def test_the_search_finds_the_first_batch_with_the_brokers_time_in_few_looks() -
 # ---- the gates of a worker
 
 
-def gates(now_ms: list[int], **how: bool) -> Gates:
+def gates(now_ms: list[int], *, open_wide: bool = False) -> Gates:
     store = RoomStore("changelog", 0)
-    return Gates({0: store, 1: store}, lambda: now_ms[0], **how)
+    return Gates({0: store, 1: store}, lambda: now_ms[0], open_wide=open_wide)
 
 
 def test_a_partition_that_waits_is_counted_once_and_others_go_on() -> None:

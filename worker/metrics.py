@@ -100,6 +100,7 @@ METRICS: tuple[Spec, ...] = (
     ),
     Spec("cap_reached", "gauge", "Partitions in which a rule is at its cap and its decisions are parked.", ("rule",)),
     Spec("policy_rejected_total", "counter", "Published policies that were refused since the worker began."),
+    Spec("policy_unsigned_total", "counter", "Links of the policies' chain that were taken without a keyring."),
     Spec("policy_version", "gauge", "Version loaded.", ("policy",)),
     # identities: read = applied + replay_skipped + rejected
     Spec("identities_read_total", "counter", "Records taken from the identities' topic and the registry."),

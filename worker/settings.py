@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from worker.lacks import Lack, banner, parse_banner
+from worker.policy.signing import Roots, read_roots
 from worker.resources import POLICIES_DIR
 
 PREFIX = "STREAM_AUDIT_"
@@ -125,6 +126,14 @@ def _lacks(text: str) -> str:
         raise _WrongError("what the banner of an embedded broker says, of " + ", ".join(Lack)) from None
 
 
+def _root_keys(text: str) -> str:
+    try:
+        read_roots(text)
+    except ValueError as wrong:
+        raise _WrongError(f"public keys, separated by commas: {wrong}") from None
+    return text
+
+
 def _file(text: str) -> Path | None:
     path = Path(text)
     if not path.is_file():
@@ -161,6 +170,11 @@ class Settings:
         "files",
         _one_of("files", "topic"),
         "files alone, or also those published to live.audit.policies, which override",
+    )
+    root_keys: str = _setting(
+        "",
+        _root_keys,
+        "public keys that may sign a keyring of the policies' topic, base64, comma-separated",
     )
     policies_dir: Path = _setting(POLICIES_DIR, _directory, "directory of the policy files (default: those shipped)")
     requests: bool = _setting(True, _flag, "ask the platform for challenges and looks; off changes no verdict")
@@ -248,6 +262,12 @@ SECURITY = (
     "tls_cert_file", "tls_key_file", "tls_key_password",
 )  # fmt: skip
 """Fields that say how to talk to Kafka; the command line reads these alone."""
+
+
+def root_keys(environment: Mapping[str, str]) -> Roots:
+    """The root keys alone, for the command line. Raises SettingsError as `load_settings`."""
+    name = PREFIX + "ROOT_KEYS"
+    return read_roots(load_settings({name: environment.get(name, ""), PREFIX + "BROKERS": "none:1"}).root_keys)
 
 
 def security_settings(environment: Mapping[str, str], brokers: str) -> Settings:

@@ -27,6 +27,9 @@ TIMESTAMP_TYPE = "message.timestamp.type"
 APPEND_TIME = "LogAppendTime"
 """The broker writes its own time over a producer's."""
 
+KEPT_FOR_EVER = "-1"
+"""`retention.ms` of a topic that loses no record."""
+
 CLEANUPS = ("delete", "compact")
 CONTENT_TYPES = ("application/json", "application/octet-stream", "application/msgpack")
 
@@ -89,8 +92,10 @@ class Difference:
         return f"{self.topic}: {self.what} is {self.found}, must be {self.wanted} ({self.remedy.value})"
 
 
-ALTERED = {TIMESTAMP_TYPE: Remedy.ALTER}
+ALTERED = frozenset({TIMESTAMP_TYPE})
 """What may be altered under running producers and consumers, by name. Nothing that is in the log changes."""
+ALTERED_OF_POLICIES = frozenset({"cleanup.policy", "retention.ms"})
+"""Of the policies' topic these, too, where it shall keep all: then nothing is lost by it, and less than before."""
 
 
 def plan(wanted: Iterable[Topic], found: Mapping[str, Found]) -> list[Difference]:
@@ -135,10 +140,16 @@ def _config_differences(topic: Topic, there: Found) -> list[Difference]:
     if there.config is None:
         return [_differ(topic, "config", "as in topic.yaml", "unknown", Remedy.TELL)] if topic.config else []
     return [
-        _differ(topic, name, value, there.config.get(name, "unknown"), ALTERED.get(name, Remedy.ALTER_CONFIG))
+        _differ(topic, name, value, there.config.get(name, "unknown"), _remedy(topic, name))
         for name, value in sorted(topic.config.items())
         if there.config.get(name) != value
     ]
+
+
+def _remedy(topic: Topic, name: str) -> Remedy:
+    keeps_all = topic.name.endswith(POLICIES_TOPIC) and topic.config.get("retention.ms") == KEPT_FOR_EVER
+    altered = name in ALTERED or (keeps_all and name in ALTERED_OF_POLICIES)
+    return Remedy.ALTER if altered else Remedy.ALTER_CONFIG
 
 
 def _differ(topic: Topic, what: str, wanted: str, found: str, remedy: Remedy) -> Difference:
@@ -210,8 +221,9 @@ def _topic(written: Any, folder: str) -> Topic:
         faults.append(f"cleanup must be one of {', '.join(CLEANUPS)}")
     if written.get("content_type") not in CONTENT_TYPES:
         faults.append(f"content_type must be one of {', '.join(CONTENT_TYPES)}")
-    if (written.get("cleanup") == "delete") != _is_positive(written.get("retention_ms")):
-        faults.append("retention_ms must be a number for cleanup delete, and null for cleanup compact")
+    kept_ms = written.get("retention_ms")
+    if (written.get("cleanup") == "delete") != (_is_positive(kept_ms) or str(kept_ms) == KEPT_FOR_EVER):
+        faults.append("retention_ms must be a number (-1: for ever) for cleanup delete, and null for cleanup compact")
     if not isinstance(written.get("config", {}), dict):
         faults.append("config must be a mapping")
     if faults:

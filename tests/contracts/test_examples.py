@@ -14,7 +14,9 @@ from worker.ingress.reject import Reason, Reject
 CONTRACTS = {topic: Contract(topic) for topic in topics_with_schema()}
 VALID = [(topic, path) for topic in CONTRACTS for path in examples(topic, "valid")]
 INVALID = [(topic, path) for topic in CONTRACTS for path in examples(topic, "invalid")]
-BEYOND_THE_VALUE = {Reason.KEY_MISMATCH, Reason.FUTURE_TIMESTAMP, Reason.OUT_OF_SESSION}
+BEYOND_THE_VALUE = {
+    Reason.KEY_MISMATCH, Reason.FUTURE_TIMESTAMP, Reason.OUT_OF_SESSION, Reason.UNKNOWN_POLICIES, Reason.BAD_SIGNATURE,
+}  # fmt: skip
 FAR_FUTURE_MS = 5_000_000_000_000
 
 

@@ -88,7 +88,7 @@ def load_one(folder: Path, text: str) -> list[Topic]:
         ({"producers": []}, "producers must be a list of texts"),
         ({"topic": "live.audit.room"}, "topic must be the folder's name, live.audit.rooms"),
         ({"cleanup": "shred"}, "cleanup must be one of delete, compact"),
-        ({"cleanup": "delete"}, "retention_ms must be a number for cleanup delete"),
+        ({"cleanup": "delete"}, "retention_ms must be a number"),
         ({"partition": 3}, "unknown field partition"),
         ({"same_partitions_as": "live.room.event"}, "same_partitions_as names no topic: live.room.event"),
         ({"config": [1]}, "config must be a mapping"),

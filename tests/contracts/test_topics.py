@@ -18,7 +18,7 @@ DESIGNED = {
     "stream-audit-rooms-changelog", "stream-audit-identities-changelog",
 }  # fmt: skip
 COMPACTED = {
-    "live.host.registry", "live.audit.policies", "live.audit.rooms", "live.audit.history",
+    "live.host.registry", "live.audit.rooms", "live.audit.history",
     "stream-audit-rooms-changelog", "stream-audit-identities-changelog",
 }  # fmt: skip
 TOPICS = {topic.name: topic for topic in load_topics(SCHEMAS)}

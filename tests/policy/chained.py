@@ -1,5 +1,6 @@
 """A policies' topic in memory, written as `policy push` and `keys` write it, for tests of what readers make of it."""
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -56,8 +57,9 @@ class Topic:
         return self.append(BASELINE, write(Baseline(policies=listed)), signer)
 
     def policy(self, text: str, signer: Signer | None = None, *, prev: str | None = None, moves: bool = True) -> Row:
-        name = text.split("\n", 1)[0].removeprefix("policy: ")
-        return self.append(name.encode(), as_document("p.yaml", text).encode(), signer, prev=prev, moves=moves)
+        document = as_document("p.yaml", text)
+        name = str(json.loads(document)["policy"])
+        return self.append(name.encode(), document.encode(), signer, prev=prev, moves=moves)
 
     def keyring(self, version: int, *keys: Key, signer: Signer | None = ROOT, moves: bool = True) -> Row:
         value = write_keyring(Keyring(version=version, keys=keys))

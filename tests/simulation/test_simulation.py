@@ -14,7 +14,8 @@ from faust.types import TP
 from worker.audit.room import Room
 from worker.ingress.reject import Reject
 from worker.partition.identities import MatchProcessor, Placed
-from worker.partition.rooms import Entry, Output, PartitionProcessor
+from worker.partition.output import Output
+from worker.partition.rooms import Entry, PartitionProcessor
 from worker.records import Record
 from worker.topics import EVENTS_TOPIC
 

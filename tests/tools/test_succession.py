@@ -24,8 +24,9 @@ from worker.audit.past import Past
 from worker.egress.history import encode_past
 from worker.engine.identities import partition_of as place_of
 from worker.partition.identities import MatchProcessor
+from worker.partition.output import Output
 from worker.partition.past import HistoryError, identities_left, rooms_left
-from worker.partition.rooms import Output, PartitionProcessor
+from worker.partition.rooms import PartitionProcessor
 from worker.policy.judge import Judge
 from worker.policy.load import load_policies
 from worker.state.identities import MatchStore

@@ -1,5 +1,6 @@
 """Policies as options name them. What cannot be read or is wrong is wrong usage: exit code 2."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from worker.cli.files import INPUT_DIRECTORY
 
 if TYPE_CHECKING:
     from worker.policy.book import PolicyBook
+    from worker.policy.feed import PolicyFeed
     from worker.policy.model import Problem
     from worker.tools.roomlog import LogRecord
 
@@ -53,8 +55,8 @@ def load(paths: Iterable[Path]) -> "tuple[PolicyBook | None, tuple[Problem, ...]
         return None, errors.problems, texts
 
 
-def published(book: "PolicyBook", path: Path) -> "PolicyBook":
-    """Return `book` and what a policies' topic, kept in a file, adds to it."""
+def published(book: "PolicyBook", path: Path) -> "PolicyFeed":
+    """Return `book` with what a policies' topic, kept in a file, adds to it."""
     from worker.tools.roomlog import RoomLogError, read
 
     try:
@@ -63,14 +65,15 @@ def published(book: "PolicyBook", path: Path) -> "PolicyBook":
         raise click.UsageError(str(error)) from error
 
 
-def with_published(book: "PolicyBook", records: "Iterable[LogRecord]") -> "PolicyBook":
-    """Return `book` and what records of a policies' topic add to it; name refused ones on stderr."""
+def with_published(book: "PolicyBook", records: "Iterable[LogRecord]") -> "PolicyFeed":
+    """Return `book` with what records of a policies' topic add to it; name refused ones on stderr."""
     from worker.cli.terminal import note
     from worker.policy.feed import PolicyFeed
+    from worker.settings import root_keys
     from worker.topics import POLICIES_TOPIC
 
-    feed = PolicyFeed(book)
+    feed = PolicyFeed(book, root_keys(os.environ))
     for record in records:
         for problem in feed.take(record, topic=POLICIES_TOPIC):
             note(f"policy refused: {problem}")
-    return feed.book
+    return feed

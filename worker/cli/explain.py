@@ -61,8 +61,7 @@ def explain(
     if bootstrap and sources:
         raise click.UsageError("--from and --bootstrap exclude each other.")
     book = policies_or_usage_error(policies)
-    if policy_log:
-        book = published(book, policy_log)
+    feed = published(book, policy_log) if policy_log else None
     faults = Faults()
     try:
         with ExitStack() as stack:
@@ -72,8 +71,9 @@ def explain(
                 kafka = stack.enter_context(KafkaLog(bootstrap))
                 line = find_in_kafka(kafka, violation_id)
                 violation: dict[str, Any] = msgspec.json.decode(line.value)
-                if violation["control"]["policies"] is not None and not policy_log:
-                    book = with_published(book, list(kafka.read(POLICIES_TOPIC)))
+                control = violation["control"]
+                if (control["policies"] is not None or control.get("trust") == "signed") and not policy_log:
+                    feed = with_published(book, list(kafka.read(POLICIES_TOPIC)))
                 # What was upheld in former sessions stands before this one in the log.
                 records = log_in_kafka(kafka, violation, whole="began_at_step" in violation["facts"].get("history", ()))
             else:
@@ -81,7 +81,7 @@ def explain(
                 line = files.find(violation_id)
                 violation = msgspec.json.decode(line.value)
                 records = files.log_of(violation)
-            verdict, found = verdict_of(Judge(book), line, violation, records)
+            verdict, found = verdict_of(Judge(feed.book if feed else book), line, violation, records, feed=feed)
     except (NotFoundError, KafkaLogError, RoomLogError, BreakerTripped) as error:
         raise click.ClickException(str(error)) from error
     from worker.cli.terminal import Screen

@@ -80,7 +80,8 @@ def replay(
     if as_json and output == "-":
         raise click.UsageError("--json and -o - would both write to standard output; give one of them a file.")
     book = policies_or_usage_error(policies)
-    run = Replay(Judge(published(book, policy_log) if policy_log else book))
+    feed = published(book, policy_log) if policy_log else None
+    run = Replay(Judge(feed.book if feed else book), feed=feed)
     faults = Faults()
     problem = ""
     with ExitStack() as stack:

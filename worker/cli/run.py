@@ -14,6 +14,7 @@ from worker.settings import Settings, SettingsError, describe, load_settings
 
 if TYPE_CHECKING:
     from worker.engine.startup import Partitions
+    from worker.policy.book import PolicyBook
     from worker.policy.judge import Judge
     from worker.transport.policies import PolicyTopic
 
@@ -56,7 +57,7 @@ def run(check: bool) -> None:
             policies = asyncio.run(_read_published(settings, judge))
     except (StartError, OSError) as wrong:
         _give_up("start", getattr(wrong, "problems", [str(wrong)]))
-    _announce(settings, partitions, judge)
+    _announce(settings, partitions, policies.feed.book if policies else judge.book)
     if check:
         click.echo("settings, policies and topics are fine")
         return
@@ -65,11 +66,14 @@ def run(check: bool) -> None:
 
 async def _read_published(settings: Settings, judge: "Judge") -> "PolicyTopic":
     from worker.engine.startup import StartError
+    from worker.policy.signing import read_roots
     from worker.topics import POLICIES_TOPIC
     from worker.transport.lone import lone_consumer
     from worker.transport.policies import PolicyTopic
 
-    policies = PolicyTopic(settings.topic(POLICIES_TOPIC), lambda: lone_consumer(settings, "none"), judge)
+    roots = read_roots(settings.root_keys)
+    topic = settings.topic(POLICIES_TOPIC)
+    policies = PolicyTopic(topic, lambda: lone_consumer(settings, "none"), judge.book, roots)
     try:
         await policies.read_to_end()
     except Exception as problem:  # a client's error of any kind has one meaning here
@@ -122,12 +126,13 @@ def _judge(directory: Path) -> "Judge":
         _give_up("policies", str(wrong).splitlines())
 
 
-def _announce(settings: Settings, partitions: "Partitions", judge: "Judge") -> None:
+def _announce(settings: Settings, partitions: "Partitions", book: "PolicyBook") -> None:
     from worker import __version__
     from worker.topics import EVENTS_TOPIC
 
-    policies = {policy.ref.id: policy.ref.version for policy in judge.book.policies}
-    rules = sum(len(policy.rules) for policy in judge.book.policies)
+    policies = {policy.ref.id: policy.ref.version for policy in book.policies}
+    rules = sum(len(policy.rules) for policy in book.policies)
+    keyring = "no keyring" if book.keyring is None else f"keyring {book.keyring.version}"
     rows = (
         ("stream-audit", __version__),
         ("Kafka", f"{settings.brokers} ({settings.security_protocol})"),
@@ -137,7 +142,7 @@ def _announce(settings: Settings, partitions: "Partitions", judge: "Judge") -> N
             f"{settings.topic(EVENTS_TOPIC)}, {partitions.rooms} partitions; identities {partitions.identities}",
         ),
         ("policies", f"{', '.join(f'{name} v{version}' for name, version in policies.items())}; {rules} rules"),
-        ("policies from", settings.policies),
+        ("policies from", settings.policies + (f", {keyring}" if settings.policies == "topic" else "")),
         *([("broker lacks", settings.broker_lacks)] if settings.broker_lacks else []),
     )
     for name, value in rows:

@@ -69,7 +69,12 @@ def encode_violation(
             "first_offset": max(0, first_offset if decision.former is None else decision.former.first_offset),
             "last_offset": max(0, last_offset),
         },
-        "control": {"policies": control.policies, "registry": control.registry, **_calibration(decision)},
+        "control": {
+            "policies": control.policies,
+            "registry": control.registry,
+            **_calibration(decision),
+            "trust": control.trust,
+        },
         "statement": statement_of(decision, (decision.former or room.session).region)._asdict(),
     }
     return OutRecord(

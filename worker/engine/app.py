@@ -27,6 +27,7 @@ from worker.engine.rooms import RoomAgent
 from worker.engine.startup import IDENTITIES_TABLE, TABLE, Partitions, changelog_topic
 from worker.lacks import Lack
 from worker.metrics import DELAY_BOUNDS, Histogram, Readings
+from worker.policy.feed import PolicyFeed
 from worker.policy.judge import Judge
 from worker.records import OutRecord, Record
 from worker.settings import Settings
@@ -106,7 +107,8 @@ class Worker:
 
     def readings(self) -> Readings:
         """Every metric that this worker has, read from its counters. Called from the scraping thread."""
-        rejected = {"policy_rejected_total": self.policies.feed.rejected} if self.policies else {}
+        feed = self.policies.feed if self.policies else None
+        published = {"policy_rejected_total": feed.rejected, "policy_unsigned_total": feed.unsigned} if feed else {}
         return {
             **readings.of_rooms(self.rooms),
             **readings.of_identities(self.identities),
@@ -118,7 +120,7 @@ class Worker:
             "flush_seconds": self.hooks.flush_seconds,
             "rebalances_total": self.hooks.rebalances,
             "rebalance_seconds_total": self.hooks.rebalance_seconds,
-            **rejected,
+            **published,
         }
 
 
@@ -157,7 +159,8 @@ def build_app(
         hooks.fatal(problem)
 
     outbox = Outbox(_send(app, settings, violation_delay), fatal)
-    rooms = _room_agent(app, settings, judge, outbox, partitions.identities)
+    feed = policies.feed if policies is not None else None
+    rooms = _room_agent(app, settings, judge, outbox, partitions.identities, feed)
     identities = _identity_agent(app, settings, outbox, partitions)
     hooks = Hooks(app, rooms, settings, identities)
     attach(app, hooks, clock=clock.monotonic_s, settings=driver, answers=lambda: any_broker_answers(settings))
@@ -183,6 +186,7 @@ def build_app(
     if policies is not None:
         # Without the newest policies this worker would disagree with the others.
         app.task(lambda: or_fatal(policies.follow(lambda: bool(app.should_stop)), hooks.fatal))
+        app.task(lambda: or_fatal(rooms.gates.read_policies(policies.end, lambda: bool(app.should_stop)), hooks.fatal))
     app.finalize()
     return worker
 
@@ -226,7 +230,12 @@ def _send(app: RunningApp, settings: Settings, violation_delay: Histogram) -> Se
 
 
 def _room_agent(
-    app: RunningApp, settings: Settings, judge: Judge, outbox: Outbox, identity_partitions: int
+    app: RunningApp,
+    settings: Settings,
+    judge: Judge,
+    outbox: Outbox,
+    identity_partitions: int,
+    feed: PolicyFeed | None,
 ) -> RoomAgent:
     source, violations = settings.topic(EVENTS_TOPIC), settings.topic(VIOLATIONS_TOPIC)
 
@@ -243,6 +252,7 @@ def _room_agent(
         committed=lambda partition: app.consumer.committed_offset(TP(source, partition)),
         now_s=clock.monotonic_s,
         requests=settings.requests,
+        feed=feed,
         append_time=not settings.lacks(Lack.APPEND_TIME),
         place_identity=lambda key: partition_of(key, identity_partitions),
     )

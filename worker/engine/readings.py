@@ -26,6 +26,7 @@ RECENT_MS = 300_000
 def of_rooms(agent: RoomAgent) -> Readings:
     """Return the metrics of judging rooms and of their state."""
     counts, stores = agent.counts, agent.stores
+    known = agent.judge.book if agent.feed is None else agent.feed.book
     return {
         "info": {(__version__,): 1.0},
         "read_total": counts.read,
@@ -55,7 +56,7 @@ def of_rooms(agent: RoomAgent) -> Readings:
         "rule_parked": {(rule,): 1.0 for rule in sorted(agent.judge.parked)},
         "rule_seconds_total": {(rule,): s for rule, s in dict(agent.judge.rule_seconds).items()},
         **_parking(agent),
-        "policy_version": {(policy.ref.id,): policy.ref.version for policy in agent.judge.book.policies},
+        "policy_version": {(policy.ref.id,): policy.ref.version for policy in known.policies},
         "outputs_pending": agent.outbox.pending,
         "batch_events": agent.batch_events,
         "batch_seconds": agent.batch_seconds,

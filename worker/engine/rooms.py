@@ -11,8 +11,10 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapp
 from worker import clock
 from worker.engine.gates import Gates
 from worker.metrics import EVENTS_BOUNDS, Histogram
+from worker.partition.output import Output
 from worker.partition.past import rooms_left
-from worker.partition.rooms import Counts, Output, PartitionProcessor
+from worker.partition.rooms import Counts, PartitionProcessor
+from worker.policy.feed import PolicyFeed
 from worker.policy.judge import Judge
 from worker.state.history import ReadHistory, no_history
 from worker.state.outbox import Outbox
@@ -40,6 +42,7 @@ class RoomAgent:
     """Judges the partitions that are assigned. Everything runs on the event loop's thread.
 
     Attributes:
+        feed: the policies that were published; None where all come from files.
         gates: which fetched records may be judged. counts: what became of them, over all partitions and assignments.
         applied: by partition, the source offset below which every record is judged.
         batch_events, batch_seconds: sizes and processing times of fetches.
@@ -60,13 +63,16 @@ class RoomAgent:
         processor: type[PartitionProcessor] = PartitionProcessor,
         append_time: bool = True,
         read_history: ReadHistory = no_history,
+        feed: PolicyFeed | None = None,
     ) -> None:
-        """`append_time`: the broker keeps it. Without it records have their producers' time, and none waits."""
+        """`append_time`: the broker keeps it. Without it records have their producers' time, and none waits for it.
+        `feed`: what was published; without it policies come from files alone."""
         self.topic = topic
         self.judge = judge
         self.stores = stores
         self.outbox = outbox
-        self.gates = Gates(stores.by_partition, clock.now_ms, open_wide=not append_time)
+        self.feed = feed
+        self.gates = Gates(stores.by_partition, clock.now_ms, open_wide=not append_time, feed=feed)
         self.sent = Sent()
         self.counts = Counts()
         self.applied: dict[int, int] = {}
@@ -101,6 +107,7 @@ class RoomAgent:
                 rooms=self.stores.by_partition[partition],
                 judge=self.judge,
                 counts=self.counts,
+                feed=self.feed,
             )
         # Those kept, too: this worker may have been put out of the group, and others have written meanwhile.
         self._fresh = set(partitions)

@@ -12,6 +12,7 @@ from worker.topics import (
     EVENTS_TOPIC,
     HISTORY_TOPIC,
     IDENTITIES_TOPIC,
+    KEPT_FOR_EVER,
     POLICIES_TOPIC,
     REGISTRY_TOPIC,
     REQUESTS_TOPIC,
@@ -64,7 +65,8 @@ def wanted_topics(settings: Settings) -> list[Topic]:
     def beside(name: str, cleanup: str, other: str = source) -> Topic:
         return Topic(name=name, same_partitions_as=other, config={"cleanup.policy": cleanup})
 
-    published = Topic(name=settings.topic(POLICIES_TOPIC), partitions=1, config={"cleanup.policy": "compact"})
+    kept = {"cleanup.policy": "delete", "retention.ms": KEPT_FOR_EVER, **appended}
+    published = Topic(name=settings.topic(POLICIES_TOPIC), partitions=1, config=kept)
     return [
         *([published] if settings.policies == "topic" else []),
         Topic(name=source, config={"cleanup.policy": "delete", **appended}),

@@ -41,6 +41,10 @@ class Reason(StrEnum):
     """at_ms is more than 5 min after the record's timestamp."""
     OUT_OF_SESSION = "out_of_session"
     """The event belongs to a session that was closed more than ten minutes ago, or to another than the room's."""
+    UNKNOWN_POLICIES = "unknown_policies"
+    """A switch names what the policies' topic does not have, or is none."""
+    BAD_SIGNATURE = "bad_signature"
+    """What needs a signature has none, or one that does not count: another key's, ended, revoked or false."""
 
 
 @final

@@ -28,6 +28,7 @@ class Wait(StrEnum):
     BASELINE = "baseline"  # a producer's clock, and no record yet that bounds it
     AHEAD = "ahead"
     BEHIND = "behind"
+    POLICIES = "policies"  # a switch names what was published after this worker last read the policies' topic
 
 
 class Fetched(Record, Protocol):

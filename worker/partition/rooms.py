@@ -8,7 +8,8 @@ letters, to show who sends them; they count as foreign.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -30,11 +31,15 @@ from worker.egress.violation import encode_violation
 from worker.ingress.breaker import Breaker
 from worker.ingress.decode import decode
 from worker.ingress.reject import Reason, Reject, dead_letter
+from worker.partition.books import Books
 from worker.partition.log_order import LogOrder, Steps
+from worker.partition.output import Output, Silence
 from worker.partition.sources import WATCHED, SourceCounts, Sources
 from worker.policy.caps import Ledger, is_counted, park
+from worker.policy.feed import PolicyFeed
 from worker.policy.judge import Judge
-from worker.records import OutRecord, Record
+from worker.policy.switch import SWITCH_KEY, Switch
+from worker.records import Record
 
 ROOM_RECORD_EVERY_MS = 10_000
 
@@ -53,12 +58,13 @@ ByRoom = defaultdict[bytes | None, list[Entry]]
 class Rooms(Protocol):
     """Where a partition's rooms are kept. `live` holds those in memory, `dirty` the ids of those changed since the last
     snapshot; `caps` is what the partition has counted against the rules' caps. Of records below `activation` an earlier
-    release has said what there was to say."""
+    release has said what there was to say. `switch` says by which book of policies the partition goes."""
 
     live: dict[str, Room]
     dirty: set[str]
     caps: Ledger
     activation: int
+    switch: Switch | None
 
     def load(self, room_id: str) -> Room | None:
         """A room that is not in `live`, put there; None when it has no state anywhere."""
@@ -72,6 +78,7 @@ class MemoryRooms:
         self.dirty: set[str] = set()
         self.caps = Ledger()
         self.activation = 0
+        self.switch: Switch | None = None
 
     def load(self, room_id: str) -> Room | None:
         """Nothing is kept elsewhere."""
@@ -110,48 +117,6 @@ class Counts(Struct):
         return found
 
 
-class Output:
-    """What a batch of records leads to: records to send, each topic's in the order of the log."""
-
-    silent = False
-
-    def __init__(self) -> None:
-        self._by_topic: dict[str, list[tuple[int, OutRecord]]] = {}
-
-    def add(self, offset: int, record: OutRecord) -> None:
-        """Add what the record at `offset` of the room log led to."""
-        found = self._by_topic.get(record.topic)
-        if found is None:
-            found = self._by_topic[record.topic] = []
-        found.append((offset, record))
-
-    def sort(self) -> None:
-        """Put each topic's records into the order of the log; what one record led to keeps its own order."""
-        for found in self._by_topic.values():
-            found.sort(key=_offset)
-
-    def topics(self) -> list[str]:
-        """Return the topics that have records, named without a prefix."""
-        return list(self._by_topic)
-
-    def of(self, topic: str) -> list[OutRecord]:
-        """Return the records for a topic, which is named without a prefix."""
-        return [record for _, record in self._by_topic.get(topic, ())]
-
-
-class Silence(Output):
-    """Where goes what an earlier release has said already: nowhere."""
-
-    silent = True
-
-    def add(self, offset: int, record: OutRecord) -> None:
-        """Drop it."""
-
-
-def _offset(pending: tuple[int, OutRecord]) -> int:
-    return pending[0]
-
-
 class BreakerTripped(Exception):
     """Too many records were rejected; the partition must not progress. The message says how many and why."""
 
@@ -159,12 +124,23 @@ class BreakerTripped(Exception):
 class PartitionProcessor:
     """Judges the records of one partition in order. One per partition and assignment; not thread-safe."""
 
-    def __init__(self, *, topic: str, partition: int, rooms: Rooms, judge: Judge, counts: Counts | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        topic: str,
+        partition: int,
+        rooms: Rooms,
+        judge: Judge,
+        counts: Counts | None = None,
+        feed: PolicyFeed | None = None,
+    ) -> None:
+        """`feed` holds the books that switches in the log name. Without it the judge keeps its own."""
         self.topic = topic
         self.partition = partition
         self.rooms = rooms
         self.judge = judge
         self.counts = counts or Counts()
+        self.books = Books(feed, judge, rooms, partition)
         self.sources = Sources(self.counts.sources)
         self.breaker = Breaker()
         self._silence = Silence()
@@ -177,14 +153,27 @@ class PartitionProcessor:
         processor's cache once, not once per event. Within a room the order of the log holds, and what goes out is put
         back into the order of the log, so batch sizes change nothing. Only caps tie rooms together: a room that comes
         to one waits until all others have come as far (`_apply` yields), so that caps count in the order of the log.
+        A switch of policies cuts the batch: what lies behind it is judged by another book.
 
         Raises:
+            UnknownBook: the partition's state goes by policies that are not known here.
             BreakerTripped: more than a fifth of the last 1,000 records, or 500 in a row, could not be decoded. What
                 the batch had led to is lost with it: nothing of it may be acknowledged.
         """
         out = Output()
+        rest = iter(records)
+        for first in rest:
+            self.books.begin(first.offset)
+            rest = chain((first,), rest)
+            while (switch := self._process(rest, out)) is not None:
+                self._switch(out, switch)
+        out.sort()
+        return out
+
+    def _process(self, records: Iterator[Record], out: Output) -> Record | None:
+        """Judge records up to the next with the key of switches, and return that one."""
         by_room: ByRoom = defaultdict(list)
-        self._decode(records, by_room, out)
+        switch = self._decode(records, by_room, out)
         live, load = self.rooms.live, self.rooms.load
         log_order = LogOrder()
         for entries in by_room.values():
@@ -194,11 +183,21 @@ class PartitionProcessor:
                 room = live[room_id] = Room(room_id, self.partition)
             log_order.start(self._apply(room, entries, out))
         log_order.finish()
-        out.sort()
-        return out
+        return switch
 
-    def _decode(self, records: Iterable[Record], by_room: ByRoom, out: Output) -> None:
+    def _switch(self, out: Output, record: Record) -> None:
+        """Take a switch. One that is refused is not the breaker's business: it needs no producer to be bad."""
+        taken = self.books.take(record)
+        if isinstance(taken, Reject):
+            self._dead_letter(out, record, taken)
+        elif taken:
+            self.counts.applied += 1
+        else:
+            self.counts.duplicate += 1
+
+    def _decode(self, records: Iterator[Record], by_room: ByRoom, out: Output) -> Record | None:
         read = good_from = 0
+        switch = None
         watermark_ms = self.watermark_ms
         note_source, source_of = self.sources.note, WATCHED.get
         for read, record in enumerate(records, 1):
@@ -207,6 +206,10 @@ class PartitionProcessor:
                 watermark_ms = appended_ms
             event = decode(key, record.value, appended_ms)
             if type(event) is Reject:
+                if key == SWITCH_KEY:
+                    switch = record
+                    good_from += 1  # it is neither good nor bad
+                    break
                 self.breaker.note_good(read - 1 - good_from)
                 good_from = read
                 self._reject(out, record, event)
@@ -219,6 +222,7 @@ class PartitionProcessor:
         self.sources.turn(watermark_ms)
         self.breaker.note_good(read - good_from)
         self.counts.read += read
+        return switch
 
     def _apply(self, room: Room, entries: list[Entry], out: Output) -> Steps:
         """Apply one room's events in the order of the log, letting rules look whenever something changed.

@@ -20,7 +20,6 @@ PREV = "sa-prev"
 GENESIS = "0" * 64
 KEYRING, BASELINE, RECEIPT = b"#keyring", b"#baseline", b"#receipt"
 KIND = "stream-audit/policies"
-KEY_BYTES_MAX = 64
 PARTITIONS_MAX = 10_000
 LISTED_MAX = 1_000
 _DIGEST = re.compile(rb"[0-9a-f]{64}")

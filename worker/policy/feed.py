@@ -176,7 +176,7 @@ class PolicyFeed:
             raise ValueError(f"is a receipt of offset {receipt.offset}, where the chain is another")
         at = self._receipts.setdefault(receipt.offset, {})
         for partition, offset in receipt.at:
-            at.setdefault(partition, offset)
+            at[partition] = min(offset, at.get(partition, offset))  # two may have switched it: the first one did
 
     def _take_baseline(self, value: bytes, topic: str) -> tuple[Problem, ...]:
         if self.has_baseline:

@@ -54,7 +54,8 @@ class Judge:
 
     def control(self, room: Room, now_ms: int) -> Control:
         """What a record about a room names as the control topics' offsets: a function of the policies in force."""
-        return Control(policies=self.book.active(room.session.platform, room.session.region, now_ms).offset)
+        active = self.book.active(room.session.platform, room.session.region, now_ms)
+        return Control(policies=active.offset, trust="open" if self.book.keyring is None else "signed")
 
     def evaluate(self, room: Room, now_ms: int) -> list[Decision]:
         """Decide about a room at append time `now_ms`; moves `room.episodes`, clears `room.changed`.

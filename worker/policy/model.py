@@ -100,10 +100,12 @@ class PolicyRef(Struct, frozen=True):
 
 
 class Control(Struct, frozen=True):
-    """Offsets of the control topics that were in force; None when nothing was read from there."""
+    """Offsets of the control topics that were in force, None when nothing was read from there; and whether what speaks
+    with authority had to be signed."""
 
     policies: int | None = None
     registry: int | None = None
+    trust: Literal["open", "signed"] = "open"
 
 
 class Case(Struct, frozen=True):

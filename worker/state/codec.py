@@ -12,12 +12,14 @@ A room's id has no `#`. A tombstone carries the source offset up to which its wr
 cannot take a room which lives on. Integers are big-endian.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 from xxhash import xxh3_64_digest
 
 from worker.policy.caps import Ledger
+from worker.policy.switch import Switch
 from worker.records import Record
 
 META_KEY = b"#meta"
@@ -82,6 +84,8 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
             written; -1 when none is known.
         baseline_ms: the append time of the partition's first LogAppendTime batch, which bounds the times that
             producers wrote before it; 0 when it is not known.
+        policies, chain: the book of policies that the partition goes by: a place in the policies' topic and the head
+            there, as its last switch named them; -1 and empty before the first.
     """
 
     version: int
@@ -89,6 +93,8 @@ class Meta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     watermark_ms: int
     outputs_end: int = -1
     baseline_ms: int = 0
+    policies: int = -1
+    chain: str = ""
 
 
 class Caps(msgspec.Struct, frozen=True, array_like=True):
@@ -124,6 +130,16 @@ def decode_meta(value: bytes) -> Meta:
         return _meta_decoder.decode(data)
     except msgspec.MsgspecError as unreadable:
         raise ValueError(str(unreadable)) from unreadable
+
+
+def switch_of(meta: Meta, partition: int) -> Switch | None:
+    """The last switch of policies that the partition has taken; None before the first."""
+    return Switch(offset=meta.policies, chain=meta.chain, partition=partition) if meta.policies >= 0 else None
+
+
+def book_of(switch: Switch | None) -> tuple[int, str]:
+    """The last two fields of a meta."""
+    return (-1, "") if switch is None else (switch.offset, switch.chain)
 
 
 def encode_caps(ledger: Ledger, applied_offset: int) -> Write:
@@ -198,3 +214,8 @@ def tombstone_offset(record: Record) -> int:
         if name == OFFSET_HEADER and value is not None:
             return int(value)
     raise ValueError("a tombstone without its offset")
+
+
+def size_bytes(writes: Sequence[Write]) -> int:
+    """Bytes of keys and values."""
+    return sum(len(write.key) + len(write.value or b"") for write in writes)

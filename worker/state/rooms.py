@@ -6,7 +6,7 @@ below what is held: a zombie's late flush loses, and what it tried to overwrite 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from worker.audit import snapshot
@@ -16,6 +16,7 @@ from worker.audit.sessions import SILENCE_MS
 from worker.audit.snapshot import SnapshotError
 from worker.audit.speech import CHUNKS, chunks_of
 from worker.policy.caps import Ledger
+from worker.policy.switch import Switch
 from worker.records import Record
 from worker.state import codec
 from worker.state.chunks import Versions
@@ -43,6 +44,7 @@ class RoomStore:
         live: decoded rooms by id. dirty: ids of rooms changed since the last capture.
         caps: what has been counted against the rules' caps.
         activation: offset below which an earlier release has spoken; 0 without one.
+        switch: the last one of policies that counted; None before the first.
         meta: of the newest flush that was recovered or captured; None before the first.
         by_level: rooms in session by (family, level above 0), as of the last capture.
         stale: changelog records that lost against newer ones. expired, shed: rooms forgotten.
@@ -56,6 +58,7 @@ class RoomStore:
         self.dirty: set[str] = set()
         self.caps = Ledger()
         self.activation = 0
+        self.switch: Switch | None = None
         self.meta: Meta | None = None
         self.by_level: dict[tuple[str, int], int] = {}
         self.stale = self.expired = self.shed = 0
@@ -138,7 +141,7 @@ class RoomStore:
     def _apply_meta(self, record: Record) -> None:
         meta = codec.decode_meta(record.value or b"")
         if self.meta is None or meta.applied_offset >= self.meta.applied_offset:
-            self.meta = meta
+            self.meta, self.switch = meta, codec.switch_of(meta, self.partition)
         else:
             self.stale += 1
 
@@ -249,7 +252,8 @@ class RoomStore:
                 self._count_levels(room_id, [(name, f.level) for name, f in room.session.families.items() if f.level])
         self.dirty.clear()
         writes += self._expire(watermark_ms - IDLE_MAX_MS, committed_offset)
-        self.meta = Meta(codec.META_VERSION, applied_offset, watermark_ms, outputs_end, baseline_ms)
+        book = codec.book_of(self.switch)
+        self.meta = Meta(codec.META_VERSION, applied_offset, watermark_ms, outputs_end, baseline_ms, *book)
         writes.append(codec.encode_meta(self.meta))
         return writes
 
@@ -393,8 +397,3 @@ def _touch_chunks(room: Room) -> None:
     """Marks every chunk of the room's speech ring as changed."""
     if room.session.speech is not None and room.session.speech.store is not None:
         room.session.speech.store.changed = (1 << CHUNKS) - 1
-
-
-def size_bytes(writes: Sequence[Write]) -> int:
-    """Bytes of keys and values."""
-    return sum(len(write.key) + len(write.value or b"") for write in writes)

@@ -8,8 +8,8 @@ from itertools import accumulate
 
 from worker.audit.evidence import Level
 from worker.records import Record
-from worker.state.codec import Write
-from worker.state.rooms import RoomStore, size_bytes
+from worker.state.codec import Write, size_bytes
+from worker.state.rooms import RoomStore
 
 SHED_PER_FLUSH_MAX = 50_000
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
+from worker.policy.feed import PolicyFeed
 from worker.policy.judge import Judge
+from worker.policy.switch import SWITCH_KEY
 from worker.records import OutRecord
 from worker.tools.kafkalog import KafkaLog
 from worker.tools.replay import Replay, ViolationLine, line_of, parse_violation_line, violation_line
@@ -57,11 +59,11 @@ class Files:
         return _only(wanted, (line for path in self.violations for line in self._violations(path)), self.violations)
 
     def log_of(self, violation: dict[str, Any]) -> Iterator[LogRecord]:
-        """The records of the violation's room, from all logs, bare events in the violation's partition."""
+        """The records of the violation's room and switches of policies, from all logs, bare events in its partition."""
         key = str(violation["room_id"]).encode()
         for path in self.logs:
             for record in read(path, partition=violation["log"]["partition"], faults=self.faults):
-                if record.key == key or record.topic == HISTORY_TOPIC:
+                if record.key in (key, SWITCH_KEY) or record.topic == HISTORY_TOPIC:
                     yield record
 
     def _violations(self, path: Path) -> Iterator[ViolationLine]:
@@ -84,7 +86,8 @@ def find_in_kafka(log: KafkaLog, wanted: str) -> ViolationLine:
 
 
 def log_in_kafka(log: KafkaLog, violation: dict[str, Any], *, whole: bool = False) -> Iterator[LogRecord]:
-    """The records of the violation's room, from the beginning of its session (`whole`: of the log) to the verdict."""
+    """The records of the violation's room, from the beginning of its session (`whole`: of the log) to the verdict, and
+    the switches of policies among them."""
     about = violation["log"]
     key = str(violation["room_id"]).encode()
     first_offset = 0 if whole else about["first_offset"]
@@ -94,7 +97,7 @@ def log_in_kafka(log: KafkaLog, violation: dict[str, Any], *, whole: bool = Fals
     for record in records:
         if record.offset > about["last_offset"]:
             return
-        if record.key == key:
+        if record.key in (key, SWITCH_KEY):
             yield record
 
 
@@ -134,9 +137,11 @@ def _holds_violations(path: Path) -> bool:
     return True
 
 
-def recompute(judge: Judge, records: Iterator[LogRecord], violation_id: str) -> ViolationLine | None:
+def recompute(
+    judge: Judge, records: Iterator[LogRecord], violation_id: str, feed: PolicyFeed | None = None
+) -> ViolationLine | None:
     """Judge `records` and return the violation of that id; None when it does not come out again."""
-    for step in Replay(judge).run(records):
+    for step in Replay(judge, feed=feed).run(records):
         for record in step.of(VIOLATIONS_TOPIC):
             if dict(record.headers).get("ce_id") == violation_id.encode():
                 return parse_violation_line(violation_line(record))
@@ -144,9 +149,17 @@ def recompute(judge: Judge, records: Iterator[LogRecord], violation_id: str) -> 
 
 
 def verdict_of(
-    judge: Judge, line: ViolationLine, violation: dict[str, Any], records: Iterator[LogRecord]
+    judge: Judge,
+    line: ViolationLine,
+    violation: dict[str, Any],
+    records: Iterator[LogRecord],
+    *,
+    feed: PolicyFeed | None = None,
 ) -> tuple[str, list[str]]:
-    """Whether a violation follows from its room's log: "identical", "different", "missing" or "no log", and why."""
+    """Whether a violation follows from its room's log: "identical", "different", "missing" or "no log", and why.
+
+    `feed` holds what was published; without it policies come from the judge's book alone.
+    """
     left: list[LogRecord] = []
     first = next(records, None)
     while first is not None and first.topic:
@@ -154,7 +167,7 @@ def verdict_of(
         first = next(records, None)
     if first is None:
         return "no log", [f"no record of room {violation['room_id']} in the logs given; name its log with --from"]
-    again = recompute(judge, chain([*left, first], records), violation["violation_id"])
+    again = recompute(judge, chain([*left, first], records), violation["violation_id"], feed)
     if again is None:
         return "missing", ["the log and these policies do not lead to this violation"]
     found = differences(line, again)

@@ -10,8 +10,10 @@ import msgspec
 
 from worker.audit.evidence import FAMILIES
 from worker.audit.room import Room
+from worker.partition.output import Output
 from worker.partition.past import HistoryError, rooms_left
-from worker.partition.rooms import Counts, Output, PartitionProcessor
+from worker.partition.rooms import Counts, PartitionProcessor
+from worker.policy.feed import PolicyFeed
 from worker.policy.judge import Judge
 from worker.records import OutRecord
 from worker.state.rooms import RoomStore
@@ -47,8 +49,17 @@ class Replay:
     logs of several rooms may follow each other in one file.
     """
 
-    def __init__(self, judge: Judge, *, topic: str = EVENTS_TOPIC, capture_records: int = CAPTURE_RECORDS) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        *,
+        topic: str = EVENTS_TOPIC,
+        capture_records: int = CAPTURE_RECORDS,
+        feed: PolicyFeed | None = None,
+    ) -> None:
+        """`feed` holds what was published; without it policies come from the judge's book alone."""
         self._judge = judge
+        self._feed = feed
         self._topic = topic
         self._capture_records = capture_records
         self._processors: dict[int, PartitionProcessor] = {}
@@ -92,7 +103,7 @@ class Replay:
                 raise RoomLogError(str(wrong)) from wrong
             self._uncaptured[partition] = 0
             self._processors[partition] = PartitionProcessor(
-                topic=self._topic, partition=partition, rooms=store, judge=self._judge
+                topic=self._topic, partition=partition, rooms=store, judge=self._judge, feed=self._feed
             )
         return self._processors[partition]
 

@@ -1,4 +1,7 @@
-"""The policies' topic: read to its end before the first event, then followed. One partition, one total order."""
+"""The policies' topic: read to its end before the first event, then followed. One partition, one total order.
+
+What a partition goes by is for the switches in its log to say, so it does not matter when exactly a link is read.
+"""
 
 import asyncio
 import logging
@@ -7,8 +10,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from worker.policy.book import PolicyBook
 from worker.policy.feed import PolicyFeed
-from worker.policy.judge import Judge
+from worker.policy.signing import Roots
 
 log = logging.getLogger(__name__)
 
@@ -17,19 +21,18 @@ POLL_MS = 500
 
 
 class PolicyTopic:
-    """Hands the policies of a topic to a judge. Rooms switch by event time, so it does not matter when exactly.
+    """Fills a feed with the records of a topic.
 
     Attributes:
         feed: what is known, and how many records were refused.
-        next_offset: of the first record not yet taken.
     """
 
-    def __init__(self, topic: str, make_consumer: Callable[[], AIOKafkaConsumer], judge: Judge) -> None:
+    def __init__(
+        self, topic: str, make_consumer: Callable[[], AIOKafkaConsumer], shipped: PolicyBook, roots: Roots
+    ) -> None:
         self.topic = topic
-        self.feed = PolicyFeed(judge.book)
-        self.next_offset = 0
+        self.feed = PolicyFeed(shipped, roots)
         self._make_consumer = make_consumer
-        self._judge = judge
 
     async def read_to_end(self) -> None:
         """Takes all that is there now. Raises TimeoutError after a minute, or a Kafka error."""
@@ -39,7 +42,7 @@ class PolicyTopic:
                 end = (await consumer.end_offsets([tp]))[tp]
                 while await consumer.position(tp) < end:
                     self._take(await consumer.getmany(timeout_ms=POLL_MS))
-                self.next_offset = max(self.next_offset, end)
+                self.feed.next_offset = max(self.feed.next_offset, end)
             finally:
                 await consumer.stop()
         known = self.feed
@@ -54,12 +57,20 @@ class PolicyTopic:
         finally:
             await consumer.stop()
 
+    async def end(self) -> int:
+        """Return where the topic ends now. Raises a Kafka error."""
+        consumer, tp = await self._start()
+        try:
+            return int((await consumer.end_offsets([tp]))[tp])
+        finally:
+            await consumer.stop()
+
     async def _start(self) -> tuple[AIOKafkaConsumer, TopicPartition]:
         consumer, tp = self._make_consumer(), TopicPartition(self.topic, 0)
         await consumer.start()
         consumer.assign([tp])
         begin = (await consumer.beginning_offsets([tp]))[tp]
-        consumer.seek(tp, max(begin, self.next_offset))
+        consumer.seek(tp, max(begin, self.feed.next_offset))
         return consumer, tp
 
     def _take(self, fetched: dict[TopicPartition, list[Any]]) -> None:
@@ -67,5 +78,3 @@ class PolicyTopic:
             for record in records:
                 for problem in self.feed.take(record, topic=self.topic):
                     log.warning("policy refused: %s", problem)
-                self.next_offset = record.offset + 1
-        self._judge.book = self.feed.book
