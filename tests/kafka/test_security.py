@@ -266,8 +266,8 @@ def test_commands_log_in_by_the_same_settings_and_show_no_secret(
 def test_policies_are_listed_by_who_may_read_and_published_by_who_may_write(
     listener: str, secured: SecuredKafka, log: Log, login: Callable[[str], dict[str, str]], tmp_path: Path
 ) -> None:
-    topic, settings = log.topic(POLICIES_TOPIC), login(listener)
-    secured.create_topic(topic, 1, cleanup_policy="compact")
+    topic, events, settings = log.topic(POLICIES_TOPIC), log.topic(EVENTS_TOPIC), login(listener)
+    secured.create_topic(topic, 1, cleanup_policy="delete", retention_ms="-1")
     file = tmp_path / "parent.yaml"
     file.write_text(a_policy(a_rule("T-P-01"), name="parent", since_ms=clock.now_ms() + 600_000), encoding="utf-8")
     where = ("--bootstrap", settings["BROKERS"], "--topic", topic)
@@ -277,12 +277,13 @@ def test_policies_are_listed_by_who_may_read_and_published_by_who_may_write(
     refused = command(settings, "policy", "push", str(file), *where)
     listed = command(settings, "policy", "ls", *where, "--json")
     assert (refused.returncode, listed.returncode) == (1, 0), refused.stderr + listed.stderr
-    assert "0 of 1 policies were sent: " in refused.stderr
+    assert "0 of 2 records were sent: " in refused.stderr
     assert f"the user must have the right to write to {topic}" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert '"parent"' not in listed.stdout
 
-    secured.grant(USER, [group, _acl("topic", topic, "Read", "Write", "Describe")])
+    rights = ("Read", "Write", "Describe")
+    secured.grant(USER, [group, _acl("topic", topic, *rights), _acl("topic", events, *rights)])
     pushed = command(settings, "policy", "push", str(file), *where)
     listed = command(settings, "policy", "ls", *where, "--json")
     assert (pushed.returncode, listed.returncode) == (0, 0), pushed.stderr + listed.stderr

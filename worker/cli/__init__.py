@@ -29,6 +29,7 @@ COMMANDS: dict[str, Entry] = {
     "explain": Entry("explain", "Say why a violation was emitted, and recompute it."),
     "statement": Entry("statement", "Print the statement of reasons of a violation."),
     "policy": Entry("policy", "Check, test, compare and publish policies."),
+    "keys": Entry("keys", "Make keys, list them, and say which count."),
     "topics": Entry("topics", "Compare or create topics from schemas/."),
     "history": Entry("history", "Hand what people decided to the next release."),
     "dlq": Entry("dlq", "List, show and replay dead letters."),

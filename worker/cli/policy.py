@@ -10,7 +10,7 @@ from worker.cli.book import load, texts_or_usage_error
 from worker.cli.files import INPUT_PATH
 from worker.cli.groups import Group
 from worker.cli.policy_backtest import backtest
-from worker.cli.policy_topic import list_, push
+from worker.cli.policy_topic import baseline, list_, push, switch
 from worker.cli.terminal import Screen, note
 from worker.tools.policyfiles import ended_exemptions, run_tests
 
@@ -165,5 +165,5 @@ def diff(ctx: click.Context, old: Path, new: Path, as_json: bool) -> None:
     ctx.exit(1 if changes else 0)
 
 
-for command in (backtest, push, list_):
+for command in (backtest, push, baseline, switch, list_):
     policy.add_command(command)

@@ -1,17 +1,19 @@
-"""The policies' topic: what workers make of it, and how policies get there. Reads without a consumer group."""
+"""The policies' topic: what workers make of it, and how links get there. Reads without a consumer group.
 
-import json
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+Kafka has no compare-and-swap. A link names the head that its writer has seen, the order of the topic decides, and the
+writer reads back whether its link is in the chain.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import KafkaException, Message, Producer
 
 from worker import clock
+from worker.policy.chain import RECEIPT, write_link
 from worker.policy.feed import PolicyFeed
-from worker.policy.load import read_published
 from worker.policy.model import PolicyErrors, Problem
-from worker.policy.wire import as_document
+from worker.policy.signing import Roots, Signer
 from worker.tools.kafkaclient import bytes_of, connect
 from worker.tools.kafkalog import KafkaLog, KafkaLogError
 from worker.tools.policyfiles import exemptions_of
@@ -20,10 +22,18 @@ if TYPE_CHECKING:
     from worker.policy.book import PolicyBook
 
 TIMEOUT_S = 15.0
+ATTEMPTS = 5
+
+Entries = list[tuple[bytes, bytes]]
+"""Keys and values of the links that shall follow the chain."""
 
 
 class PolicyTopicError(RuntimeError):
     """The topic cannot be read or written; the message says why."""
+
+
+class Lost(PolicyTopicError):
+    """Something else was published first. The message says what, and nothing of one's own is in force."""
 
 
 class Published(NamedTuple):
@@ -47,97 +57,122 @@ def read_topic(bootstrap: str, topic: str) -> list[Published]:
     """All of the topic, in order. Raises PolicyTopicError when it is not there or does not answer."""
     try:
         with KafkaLog(bootstrap) as log:
-            return [Published(r.offset, r.timestamp, r.key, r.value) for r in log.read(topic)]
+            return [Published(r.offset, r.timestamp, r.key, r.value, r.headers) for r in log.read(topic)]
     except KafkaLogError as error:
         raise PolicyTopicError(f"{error}; `stream-audit topics apply` creates missing topics") from error
 
 
-def _published(message: Message) -> Published:
-    key, value = message.key(), message.value()
-    offset = message.offset()
-    assert offset is not None
-    return Published(offset, message.timestamp()[1], bytes_of(key), bytes_of(value))
-
-
-def follow(base: "PolicyBook", records: Iterable[Published], topic: str) -> tuple[PolicyFeed, list[Refused]]:
-    """What workers with the files `base` make of the topic."""
-    feed = PolicyFeed(base)
+def follow(
+    base: "PolicyBook", records: Iterable[Published], topic: str, roots: Roots
+) -> tuple[PolicyFeed, list[Refused]]:
+    """What workers with the files `base` and those root keys make of the topic."""
+    feed = PolicyFeed(base, roots)
     refused = [Refused(r.offset, str(problems[0])) for r in records if (problems := feed.take(r, topic=topic))]
     return feed, refused
 
 
-def push(files: tuple[Path, ...], base: "PolicyBook", bootstrap: str, topic: str, *, dry_run: bool) -> list[Published]:
-    """Check the files as every worker will, then send all of them, those that are inherited first.
+class Chain(NamedTuple):
+    """A policies' topic, as one of its writers sees it."""
 
-    Raises PolicyErrors, with places in the files, when any of them would be refused; nothing is sent then.
-    Raises PolicyTopicError when the topic cannot be read or written.
-    """
-    there = read_topic(bootstrap, topic)
-    feed, _ = follow(base, there, topic)
-    now_ms = clock.now_ms()
-    offset = there[-1].offset + 1 if there else 0
+    bootstrap: str
+    topic: str
+    base: "PolicyBook"
+    roots: Roots
+    signer: Signer | None
+
+    def read(self) -> tuple[PolicyFeed, list[Published]]:
+        """Return what workers make of it, and all of its records. Raises PolicyTopicError."""
+        records = read_topic(self.bootstrap, self.topic)
+        return follow(self.base, records, self.topic, self.roots)[0], records
+
+    def append(
+        self, make: Callable[[PolicyFeed, list[Published]], Entries], *, signer: Signer | None = None,
+        dry_run: bool = False,
+    ) -> list[Published]:  # fmt: skip
+        """Append the links that `make` wants to follow the chain as it is, and return them.
+
+        It is tried again when only receipts came between. Raises PolicyErrors when workers would refuse a link, Lost
+        when something else was published first, PolicyTopicError, and what `make` raises.
+        """
+        for _ in range(ATTEMPTS):
+            feed, there = self.read()
+            offset = there[-1].offset + 1 if there else 0
+            ready = _linked(feed, make(feed, there), offset, signer or self.signer, self.topic)
+            if dry_run or not ready:
+                return ready
+            sent = _send(ready, self.bootstrap, self.topic)
+            between = self._lost_to(sent, offset)
+            if between is None:
+                return sent
+            if between:
+                what = ", ".join(f"{_name(r)} at {self.topic}@{r.offset}" for r in between[:5])
+                raise Lost(f"published before you: {what}; look at it with `policy ls`, and push again")
+        raise Lost(f"receipts came before each of {ATTEMPTS} attempts; try again")
+
+    def _lost_to(self, sent: list[Published], offset: int) -> list[Published] | None:
+        """What came first, but for receipts, when a link that was sent is not in the chain; None when all are."""
+        records = read_topic(self.bootstrap, self.topic)
+        refused = {one.offset for one in follow(self.base, records, self.topic, self.roots)[1]}
+        if not refused & {r.offset for r in sent}:
+            return None
+        first = min(r.offset for r in sent)
+        return [r for r in records if offset <= r.offset < first and r.offset not in refused and r.key != RECEIPT]
+
+
+def _name(record: Published) -> str:
+    return (record.key or b"?").decode("utf-8", "replace")
+
+
+def _linked(feed: PolicyFeed, entries: Entries, offset: int, signer: Signer | None, topic: str) -> list[Published]:
+    """Links behind the chain of `feed`, which takes each as every worker will. Raises PolicyErrors."""
     ready: list[Published] = []
     problems: list[Problem] = []
-    for file, text in _parents_first({str(file): file.read_text("utf-8") for file in files}):
-        known = feed.book.policies
-        name = _name_of(file, text)
-        newest = max((p.ref.version for p in known if p.ref.id == name), default=0)
-        try:
-            read_published(file, text, name=name, above_version=newest, offset=offset, others=known)
-            record = Published(offset, now_ms, name.encode(), as_document(file, text).encode())
-            problems += feed.take(record, topic=topic)
-        except PolicyErrors as errors:
-            problems += errors.problems
-            continue
+    for key, value in entries:
+        headers, _ = write_link(feed.head, key, value, signer)
+        record = Published(offset, clock.now_ms(), key, value, headers)
+        problems += feed.take(record, topic=topic)
         ready.append(record)
         offset += 1
     if problems:
         raise PolicyErrors(problems)
-    return ready if dry_run else _send(ready, bootstrap, topic)
+    return ready
 
 
-def _name_of(file: str, text: str) -> str:
-    return str(_parsed(file, text).get("policy", ""))
-
-
-def _parsed(file: str, text: str) -> dict[str, Any]:
-    from worker.policy.document import Missing
-
-    try:
-        found: dict[str, Any] = json.loads(as_document(file, text))
-    except (Missing, AssertionError):
-        return {}  # the check of the file says what is wrong
-    return found
-
-
-def _parents_first(files: dict[str, str]) -> list[tuple[str, str]]:
-    waiting = {file: _parsed(file, text) for file, text in sorted(files.items())}
-    ordered: list[tuple[str, str]] = []
-    while waiting:
-        names = {str(document.get("policy")) for document in waiting.values()}
-        free = [file for file, document in waiting.items() if not names & set(document.get("inherits", ()))]
-        for file in free or list(waiting):  # a circle: the check of the files says so
-            ordered.append((file, files[file]))
-            del waiting[file]
-    return ordered
+def _published(message: Message) -> Published:
+    offset = message.offset()
+    assert offset is not None
+    headers = tuple((name, bytes_of(value)) for name, value in message.headers() or ())
+    return Published(offset, message.timestamp()[1], bytes_of(message.key()), bytes_of(message.value()), headers)
 
 
 def _send(records: list[Published], bootstrap: str, topic: str) -> list[Published]:
-    sent: list[Published] = []
+    sent = [_published(message) for message in send_all([(topic, 0, record) for record in records], bootstrap)]
+    return sorted(sent)
+
+
+def send_all(records: Sequence[tuple[str, int, Published]], bootstrap: str) -> list[Message]:
+    """Send records to topics and partitions, in order, and return them with their offsets.
+
+    Raises PolicyTopicError unless the broker has acknowledged all.
+    """
+    sent: list[Message] = []
     failed: list[str] = []
     options = {"enable.idempotence": True, "delivery.timeout.ms": int(TIMEOUT_S * 1000)}
     producer = connect(Producer, bootstrap, options)
 
     def done(error: Any, message: Message) -> None:
         if error is None:
-            sent.append(_published(message))
+            sent.append(message)
         else:
             failed.append(str(error.str()))
 
     # Who may write nowhere gets no producer id: the client raises that when it likes, amid `done` as well.
     try:
-        for record in records:
-            producer.produce(topic, record.value, record.key, 0, done, timestamp=record.timestamp)
+        for topic, partition, record in records:
+            producer.produce(
+                topic, record.value, record.key, partition, done, timestamp=record.timestamp,
+                headers=list(record.headers),
+            )  # fmt: skip
     except KafkaException as error:
         failed.append(str(error.args[0].str()))
     try:
@@ -150,8 +185,8 @@ def _send(records: list[Published], bootstrap: str, topic: str) -> list[Publishe
     if failed or len(sent) < len(records):
         reason = failed[0] if failed else "no answer from the broker"
         if "authorization failed" in reason.lower():
-            reason += f"; the user must have the right to write to {topic}"
-        raise PolicyTopicError(f"{len(sent)} of {len(records)} policies were sent: {reason}")
+            reason += f"; the user must have the right to write to {' and '.join(sorted({t for t, _, _ in records}))}"
+        raise PolicyTopicError(f"{len(sent)} of {len(records)} records were sent: {reason}")
     return sent
 
 
