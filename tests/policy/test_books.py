@@ -219,7 +219,7 @@ def test_an_old_switch_sent_again_does_nothing_and_is_no_letter() -> None:
     scene = Scene()
     both = ((800, a_switch(scene.places[0])), (1_600, a_switch(scene.places[1])))
     processor = a_processor(scene.feed())
-    again = run(processor, scene.log(*both, (1_700, a_switch(scene.places[0])), (1_700, a_switch(scene.places[1]))))
+    again = run(processor, scene.log(*both, (1_700, a_switch(scene.places[1])), (1_700, a_switch(scene.places[0]))))
     clean = run(a_processor(scene.feed()), scene.log(*both))
     assert len(again[VIOLATIONS_TOPIC]) == len(clean[VIOLATIONS_TOPIC])
     assert letters(again) == []
