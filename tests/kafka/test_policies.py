@@ -200,6 +200,8 @@ def test_todays_topic_is_migrated_and_the_policies_in_force_stay(log: Log, tmp_p
     with Worker(old, tmp_path, POLICIES="topic") as worker:
         assert worker.wait() == 1
         assert f"{topic}: cleanup.policy is compact, must be delete (`stream-audit topics apply` alters" in worker.log()
+    code, _, err = policy("baseline", *where(old))
+    assert (code, f"{topic} would lose records: cleanup.policy is compact" in err) == (1, True)
     broker = BrokerTopics(old.kafka.bootstrap)
     broker.alter(plan([Topic(name=topic, partitions=1, config=KEPT)], broker.describe([topic])))
     before = json.loads(policy("ls", "--json", *where(old))[1])["policies"]

@@ -14,9 +14,11 @@ from worker.policy.chain import RECEIPT, write_link
 from worker.policy.feed import PolicyFeed
 from worker.policy.model import PolicyErrors, Problem
 from worker.policy.signing import Roots, Signer
+from worker.tools.brokertopics import BrokerTopics, BrokerTopicsError
 from worker.tools.kafkaclient import bytes_of, connect
 from worker.tools.kafkalog import KafkaLog, KafkaLogError
 from worker.tools.policyfiles import exemptions_of
+from worker.topics import KEPT_FOR_EVER
 
 if TYPE_CHECKING:
     from worker.policy.book import PolicyBook
@@ -97,9 +99,12 @@ class Chain(NamedTuple):
         for _ in range(ATTEMPTS):
             feed, there = self.read()
             offset = there[-1].offset + 1 if there else 0
+            begins = bool(there) and not feed.has_begun
             ready = _linked(feed, make(feed, there), offset, signer or self.signer, self.topic)
             if dry_run or not ready:
                 return ready
+            if begins:
+                _check_kept(self.bootstrap, self.topic)  # an earlier release had it compacted
             sent = _send(ready, self.bootstrap, self.topic)
             between = self._lost_to(sent, offset)
             if between is None:
@@ -117,6 +122,20 @@ class Chain(NamedTuple):
             return None
         first = min(r.offset for r in sent)
         return [r for r in records if offset <= r.offset < first and r.offset not in refused and r.key != RECEIPT]
+
+
+def _check_kept(bootstrap: str, topic: str) -> None:
+    """Raise PolicyTopicError for a topic that loses records, as far as this user may know: a chain lacks none."""
+    try:
+        found = BrokerTopics(bootstrap).describe([topic]).get(topic)
+    except BrokerTopicsError as error:
+        raise PolicyTopicError(str(error)) from error
+    config = found.config if found is not None else None
+    if config and (config.get("cleanup.policy"), config.get("retention.ms")) != ("delete", KEPT_FOR_EVER):
+        raise PolicyTopicError(
+            f"{topic} would lose records: cleanup.policy is {config.get('cleanup.policy')}, retention.ms is "
+            f"{config.get('retention.ms')}; run `stream-audit topics apply` first"
+        )
 
 
 def _name(record: Published) -> str:
