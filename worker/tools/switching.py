@@ -44,8 +44,9 @@ def switch_all(chain: Chain, events: str, *, signer: Signer | None = None, own: 
     """
     feed, records = chain.read()
     place = feed.newest_place
-    partitions = _partitions(chain.bootstrap, events)
-    missing = sorted(set(partitions) - feed.receipt(place).keys()) if feed.place(place) else []
+    if feed.place(place) is None:
+        return None
+    missing = sorted(set(_partitions(chain.bootstrap, events)) - feed.receipt(place).keys())
     if not missing:
         return None
     link = next(r for r in records if r.offset == place)
