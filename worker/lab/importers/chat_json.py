@@ -101,9 +101,7 @@ def _by_lines(path: Path, ledger: Ledger, progress: Progress) -> Iterator[tuple[
         while data := lines.readline(limits.line_bytes):
             number += 1
             if not lines.whole:
-                ledger.unreadable(number, f"longer than {limits.line_bytes} bytes")
-                while not lines.whole and lines.readline(limits.line_bytes):
-                    pass
+                lines.pass_over(number, limits.line_bytes)
                 continue
             text = data.strip(_AROUND)
             if text in _NO_VALUE:

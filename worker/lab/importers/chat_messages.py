@@ -21,7 +21,7 @@ Entry = dict[str, Any]
 FEN_PER_DIAMOND = 10  # Douyin's coin (抖币) costs 0.10 CNY
 NOT_NEEDED = "message that the room log has no event for"
 PARTIAL = "gift of a streak that a later one completes"
-NOBODY = frozenset({"", "0", "111111", "None", "undefined"})
+NO_ONE = frozenset({"", "0", "111111", "None", "undefined"})
 
 
 class Message(Struct, array_like=True, gc=False):
@@ -105,10 +105,10 @@ def whole(value: object, default: int = 0) -> int:
 
 def who(identity: object, name: object) -> str:
     """A viewer by id, else by name; names may be masked, so two people may fall together."""
-    if (found := word(identity)) not in NOBODY:
+    if (found := word(identity)) not in NO_ONE:
         return found
     named = word(name)
-    return f"name\0{named}" if named not in NOBODY else ""
+    return f"name\0{named}" if named not in NO_ONE else ""
 
 
 def comment(author: str, text: object, sent_ms: int, ref: object = "") -> Message:

@@ -150,6 +150,12 @@ class Lines:
             self._unsaid = 0
         return data
 
+    def pass_over(self, number: int, limit: int) -> None:
+        """Read the rest of line `number`, which is longer than `limit` bytes, and count it as unreadable."""
+        self.ledger.unreadable(number, f"longer than {limit} bytes")
+        while not self.whole and self.readline(limit):
+            pass
+
     def _line(self, limit: int) -> bytes:
         data = self._held + self._file.readline(max(8, limit - len(self._held)))
         self._held = b""

@@ -78,6 +78,15 @@ def read_subtitles(path: Path, wanted: str, ledger: Ledger, progress: Progress) 
         ASS: _ass, LRC: _lrc, TSV: _tsv, LABELS: _labels, SPEAKERS: _blocks,
     }[wanted]  # fmt: skip
     reader(text, found, ledger)
+    return in_order(path, found, bad_before, ledger)
+
+
+def in_order(path: Path, found: Found, bad_before: int, ledger: Ledger) -> list[Speech]:
+    """The segments of what was found in a file, by time. `bad_before`: how many entries were unreadable before it.
+
+    Raises:
+        ImportRefusedError: no line, or too many unreadable lines.
+    """
     if not found.pieces and ledger.bad == bad_before:
         raise ImportRefusedError(f"{path}: has no line of speech; an empty transcript says nothing about the host")
     found.pieces.sort(key=lambda piece: (piece.start_ms or 0, piece.end_ms or 0))

@@ -3,10 +3,8 @@
 import re
 from pathlib import Path
 
-from worker.lab.importers.captions import without_growth
-from worker.lab.importers.limits import ImportRefusedError
 from worker.lab.importers.recording import Ledger, Progress, Speech
-from worker.lab.importers.spoken import spoken
+from worker.lab.importers.subtitles import in_order
 from worker.lab.importers.transcript_entries import Piece, milliseconds
 from worker.lab.importers.transcripts import Found, keep
 from worker.lab.importers.xml_stream import Element, read_elements
@@ -52,12 +50,7 @@ def read_timed_text(path: Path, wanted: str, ledger: Ledger, progress: Progress)
         path, ledger, progress, skip=frozenset({"head"}), entries=frozenset({"p", "text"}), take=take,
         max_bytes=ledger.limits.speech_bytes, option="--max-speech-mb",
     )  # fmt: skip
-    if not found.pieces and ledger.bad == bad_before:
-        raise ImportRefusedError(f"{path}: has no line of speech; an empty transcript says nothing about the host")
-    found.pieces.sort(key=lambda piece: (piece.start_ms or 0, piece.end_ms or 0))
-    speech, read = spoken(found.pieces, [], ledger, doubts=False)
-    ledger.check(path, bad_before, read)
-    return without_growth(speech, ledger)
+    return in_order(path, found, bad_before, ledger)
 
 
 def _times(wanted: str, attrs: dict[str, str]) -> tuple[int | None, int | None]:

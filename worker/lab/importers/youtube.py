@@ -338,9 +338,7 @@ def read_yt_dlp(path: Path, ledger: Ledger, progress: Progress) -> Chat:
         while data := lines.readline(limits.line_bytes):
             number += 1
             if not lines.whole:
-                ledger.unreadable(number, f"longer than {limits.line_bytes} bytes")
-                while not lines.whole and lines.readline(limits.line_bytes):
-                    pass
+                lines.pass_over(number, limits.line_bytes)
             elif not data.endswith(b"\n") and not _is_json(data):
                 ledger.warnings.append(f"line {number}, the last, is cut short: the capture ended abruptly")
             elif data.strip():
